@@ -1,0 +1,73 @@
+// swift-tools-version: 6.1
+
+import PackageDescription
+
+// Targets stack strictly: each may import only what stands below it.
+//
+//   bench-cli > NanoReport > NanoTraining > NanoModels > NanoOptim, NanoLayers > NanoAutograd > NanoTensor
+//                                         > NanoData
+//
+// OpenBLAS and LAPACKE are loaded at run time, so a client of NanoOptim or NanoLayers needs no system
+// package at all; only NanoReport links one (Cairo).
+
+let swiftSettings: [SwiftSetting] = [
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("ExistentialAny"),
+]
+
+func library(_ name: String, path: String, dependencies: [Target.Dependency]) -> Target {
+  .target(
+    name: name, dependencies: dependencies, path: "Sources/\(path)", swiftSettings: swiftSettings)
+}
+
+func tests(_ name: String, dependencies: [Target.Dependency]) -> Target {
+  .testTarget(
+    name: "\(name)Tests", dependencies: dependencies + ["NanoTestSupport"],
+    swiftSettings: swiftSettings)
+}
+
+let package = Package(
+  name: "nano-kimi",
+  platforms: [.macOS(.v15)],
+  products: [
+    .executable(name: "bench-cli", targets: ["BenchCLI"]),
+    .library(name: "NanoTensor", targets: ["NanoTensor"]),
+    .library(name: "NanoAutograd", targets: ["NanoAutograd"]),
+    .library(name: "NanoLayers", targets: ["NanoLayers"]),
+    .library(name: "NanoOptim", targets: ["NanoOptim"]),
+    .library(name: "NanoModels", targets: ["NanoModels"]),
+    .library(name: "NanoData", targets: ["NanoData"]),
+    .library(name: "NanoTraining", targets: ["NanoTraining"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+  ],
+  targets: [
+    .target(name: "CNanoKernels"),
+    .target(name: "COpenBLAS"),
+    .target(name: "CLAPACKE", dependencies: ["COpenBLAS"]),
+    .systemLibrary(
+      name: "CCairo", pkgConfig: "cairo", providers: [.apt(["libcairo2-dev"]), .brew(["cairo"])]),
+
+    library("NanoTensor", path: "Tensor", dependencies: ["CNanoKernels", "COpenBLAS", "CLAPACKE"]),
+    library("NanoAutograd", path: "Autograd", dependencies: ["NanoTensor"]),
+    library("NanoLayers", path: "Layers", dependencies: ["NanoAutograd", "NanoTensor"]),
+    library("NanoOptim", path: "Optim", dependencies: ["NanoTensor"]),
+    library("NanoData", path: "Data", dependencies: []),
+    library(
+      "NanoModels", path: "Models",
+      dependencies: ["NanoLayers", "NanoOptim", "NanoAutograd", "NanoTensor"]),
+    library(
+      "NanoTraining", path: "Training",
+      dependencies: ["NanoModels", "NanoData", "NanoLayers", "NanoOptim", "NanoAutograd", "NanoTensor"]),
+    .executableTarget(
+      name: "BenchCLI",
+      dependencies: [
+        "NanoTraining", "NanoModels", "NanoData", "NanoLayers", "NanoOptim",
+        "NanoAutograd", "NanoTensor",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: swiftSettings),
+  ]
+)

@@ -1,0 +1,47 @@
+internal import CNanoKernels
+internal import NanoTensor
+
+/// Rows of a table by index; the backward pass adds rows back where they came from.
+enum GatherOperation {
+  struct Saved {
+    let indices: [Int32]
+    let tableShape: Shape
+  }
+
+  static func forward(table: Tensor, indices: [Int32]) -> Tensor {
+    let width = table.shape.width
+    var output = Tensor(uninitialized: [indices.count, width])
+    let destination = output.mutableElements
+    for (row, index) in indices.enumerated() {
+      precondition(
+        index >= 0 && index < table.shape.rowCount, "gathered: row \(index) of a table \(table.shape)")
+      (destination + row * width).update(from: table.elements + Int(index) * width, count: width)
+    }
+    return output
+  }
+
+  static func backward(_ gradient: Tensor, _ saved: Saved) -> Tensor {
+    let width = saved.tableShape.width
+    var result = Tensor(zeros: saved.tableShape)
+    let destination = result.mutableElements
+    for (row, index) in saved.indices.enumerated() {
+      let target = destination + Int(index) * width
+      kernels.add(target, gradient.elements + row * width, target, width)
+    }
+    return result
+  }
+}
+
+extension Variable {
+  /// The rows of this table at `indices`: an embedding look-up.
+  /// - Precondition: every index is a row of the table.
+  /// - Returns: indices.count × width.
+  public func gathered(_ indices: [Int32]) -> Variable {
+    let saved = GatherOperation.Saved(indices: indices, tableShape: shape)
+    let node = node
+    return tape.record(GatherOperation.forward(table: value, indices: indices), inputs: self) {
+      gradient, slots in
+      slots.accumulate(GatherOperation.backward(gradient, saved), into: node)
+    }
+  }
+}

@@ -1,0 +1,88 @@
+internal import CNanoKernels
+internal import NanoTensor
+
+// N rows, I inputs, O outputs.
+
+/// `y = x Wᵀ + b`.
+enum LinearOperation {
+  struct Saved {
+    let input_NI: Tensor
+    let weight_OI: Tensor
+  }
+
+  static func forward(
+    input_NI: Tensor, weight_OI: Tensor, bias_O: Tensor?, precision: Precision
+  ) -> Tensor {
+    let weight = MatrixView(
+      weight_OI.elements, rows: weight_OI.shape.rowCount, columns: weight_OI.shape.width)
+    var output = Tensor(uninitialized: [input_NI.shape.rowCount, weight.rows])
+    multiply(
+      input_NI.matrix, weight.transposed, into: output.mutableElements,
+      adding: bias_O.map { .bias($0.elements) }, precision: precision)
+    return output
+  }
+
+  /// `dx = dy W`
+  static func inputGradient(_ gradient_NO: Tensor, _ saved: Saved, precision: Precision) -> Tensor {
+    var result = Tensor(uninitialized: saved.input_NI.shape)
+    multiply(
+      gradient_NO.matrix, saved.weight_OI.matrix, into: result.mutableElements, precision: precision)
+    return result
+  }
+
+  /// `dW = dyᵀ x`
+  static func weightGradient(_ gradient_NO: Tensor, _ saved: Saved, precision: Precision) -> Tensor {
+    var result = Tensor(uninitialized: saved.weight_OI.shape)
+    multiply(
+      gradient_NO.matrix.transposed, saved.input_NI.matrix, into: result.mutableElements,
+      precision: precision)
+    return result
+  }
+
+  /// `db = Σ_n dy_n`
+  static func biasGradient(_ gradient_NO: Tensor, shape: Shape) -> Tensor {
+    var result = Tensor(zeros: shape)
+    kernels.add_row_sums(
+      gradient_NO.elements, result.mutableElements, gradient_NO.shape.rowCount,
+      gradient_NO.shape.width)
+    return result
+  }
+}
+
+extension Variable {
+  /// The affine map `y = x Wᵀ + b` of every row.
+  ///
+  /// A weight of more than two axes counts as the matrix of its rows: a stack of expert matrices
+  /// E×O×I gives E·O outputs from one product.
+  /// - Parameters:
+  ///   - weight: O×I, one row an output.
+  ///   - bias: O elements, or nil.
+  /// - Returns: N×O for an input of N rows of I.
+  /// - Complexity: O(N·I·O) time; keeps the input for the backward pass.
+  public func linear(weight: Variable, bias: Variable? = nil) -> Variable {
+    let outputs = weight.shape.rowCount
+    precondition(shape.width == weight.shape.width, "linear: input \(shape), weight \(weight.shape)")
+    precondition(
+      bias.map { $0.value.elementCount == outputs } ?? true,
+      "linear: weight \(weight.shape), bias \(bias!.shape)")
+    let precision = tape.precision
+    let output = LinearOperation.forward(
+      input_NI: value, weight_OI: weight.value, bias_O: bias?.value, precision: precision)
+    let saved = LinearOperation.Saved(input_NI: value, weight_OI: weight.value)
+    let (inputNode, weightNode, biasNode) = (node, weight.node, bias?.node ?? .constant)
+    let biasShape = bias?.shape ?? []
+    return tape.record(output, inputs: self, weight, bias ?? weight) { gradient, slots in
+      if !weightNode.isConstant {
+        slots.accumulate(
+          LinearOperation.weightGradient(gradient, saved, precision: precision), into: weightNode)
+      }
+      if !biasNode.isConstant {
+        slots.accumulate(LinearOperation.biasGradient(gradient, shape: biasShape), into: biasNode)
+      }
+      if !inputNode.isConstant {
+        slots.accumulate(
+          LinearOperation.inputGradient(gradient, saved, precision: precision), into: inputNode)
+      }
+    }
+  }
+}

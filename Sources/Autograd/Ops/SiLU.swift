@@ -1,0 +1,34 @@
+internal import CNanoKernels
+internal import NanoTensor
+
+/// `y = x σ(x)`, `dy/dx = σ(x) (1 + x (1 - σ(x)))`.
+enum SiLUOperation {
+  struct Saved {
+    let input: Tensor
+  }
+
+  static func forward(_ input: Tensor) -> Tensor {
+    var output = Tensor(uninitialized: input.shape)
+    kernels.silu(input.elements, output.mutableElements, input.elementCount)
+    return output
+  }
+
+  static func backward(_ gradient: Tensor, _ saved: Saved) -> Tensor {
+    var result = Tensor(uninitialized: gradient.shape)
+    kernels.silu_backward(
+      saved.input.elements, gradient.elements, result.mutableElements, gradient.elementCount)
+    return result
+  }
+}
+
+extension Variable {
+  /// The sigmoid linear unit `x σ(x)` of every element.
+  /// - SeeAlso: Elfwing, Uchibe, Doya, 2017, arXiv:1702.03118.
+  public func silu() -> Variable {
+    let saved = SiLUOperation.Saved(input: value)
+    let node = node
+    return tape.record(SiLUOperation.forward(value), inputs: self) { gradient, slots in
+      slots.accumulate(SiLUOperation.backward(gradient, saved), into: node)
+    }
+  }
+}

@@ -1,0 +1,92 @@
+// bfloat16 products on AMX tiles, where the processor has them and the system grants them.
+
+#include "amx.h"
+
+#if defined(__x86_64__) && defined(__linux__)
+
+#include <cpuid.h>
+#include <immintrin.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static bool amx_granted;
+static pthread_once_t amx_once = PTHREAD_ONCE_INIT;
+
+/// Linux hands the 8 KiB of tile state to a process only on request: ARCH_REQ_XCOMP_PERM for XTILEDATA.
+static void request_amx(void) {
+  unsigned a, b, c, d;
+  if (nk_best_instruction_set() != NK_AVX512 || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return;
+  bool has_bf16 = (d >> 22) & 1, has_tiles = (d >> 24) & 1;
+  amx_granted = has_bf16 && has_tiles && syscall(SYS_arch_prctl, 0x1023, 18) == 0;
+}
+
+bool nk_has_amx(void) {
+  pthread_once(&amx_once, request_amx);
+  return amx_granted;
+}
+
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,amx-tile,amx-bf16"))), apply_to = function)
+
+#define NK_WIDTH 16
+#include "vector.h"
+
+typedef struct {
+  uint8_t palette, start_row, reserved[14];
+  uint16_t row_bytes[16];
+  uint8_t rows[16];
+} __attribute__((packed)) tile_configuration;
+
+NK_INLINE void configure_tiles(void) {
+  tile_configuration c;
+  memset(&c, 0, sizeof c);
+  c.palette = 1;
+  for (int i = 0; i < 8; i++) {
+    c.row_bytes[i] = 64;
+    c.rows[i] = 16;
+  }
+  _tile_loadconfig(&c);
+}
+
+#define TILE_BEGIN() configure_tiles()
+#define TILE_END() _tile_release()
+#define TILE_ZERO(t) _tile_zero(t)
+#define TILE_LOAD(t, p, stride) _tile_loadd(t, p, stride)
+#define TILE_STORE(t, p, stride) _tile_stored(t, p, stride)
+#define TILE_DOT(c, a, b) _tile_dpbf16ps(c, a, b)
+
+#include "product_tiles.inc"
+
+void nk_product_bf16_amx(const nk_product *p) { product_through_tiles(p, false); }
+
+void nk_product_split_amx(const nk_product *p) { product_through_tiles(p, true); }
+
+static void run_tile_products(size_t iterations) {
+  configure_tiles();
+  for (size_t i = 0; i < iterations; i++) {
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  _tile_release();
+}
+
+double nk_probe_amx(size_t iterations) {
+  if (!nk_has_amx()) return 0;
+  run_tile_products(iterations);
+  return (double)iterations * 4 * 16 * 16 * 32 * 2;
+}
+
+#pragma clang attribute pop
+
+#else
+
+bool nk_has_amx(void) { return false; }
+
+double nk_probe_amx(size_t iterations) { return 0; }
+
+#endif

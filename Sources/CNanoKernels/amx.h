@@ -1,0 +1,11 @@
+// The AMX products, only to be called where nk_has_amx() is true.
+
+#ifndef NK_AMX_H
+#define NK_AMX_H
+
+#include "include/CNanoKernels.h"
+
+void nk_product_bf16_amx(const nk_product *p);
+void nk_product_split_amx(const nk_product *p);
+
+#endif

@@ -1,0 +1,202 @@
+// The numeric kernels of nano-kimi: one table of functions per instruction set, chosen once at
+// run time. Every kernel is single-threaded, keeps no state between calls, and does its arithmetic
+// in one fixed order, so that a result never depends on the number of threads around it.
+//
+// All matrices are float32. Counts are elements, strides are elements, never bytes.
+
+#ifndef CNANOKERNELS_H
+#define CNANOKERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// MARK: Instruction sets
+
+typedef enum {
+  NK_PORTABLE = 0,  ///< Plain C vectors: SSE2 on x86-64, NEON on arm64.
+  NK_AVX2 = 1,      ///< AVX2 with FMA.
+  NK_AVX512 = 2,    ///< AVX-512 F, BW, DQ and VL.
+} nk_instruction_set;
+
+/// The widest instruction set that this machine and its operating system support.
+nk_instruction_set nk_best_instruction_set(void);
+
+/// Whether AMX bfloat16 tiles exist here and the operating system granted them to the process.
+bool nk_has_amx(void);
+
+// MARK: Matrix product
+
+/// Which tiles a product may skip because their result or their operand is known to be triangular.
+typedef enum {
+  NK_FULL = 0,
+  NK_RESULT_LOWER = 1,  ///< Tiles of C strictly above the diagonal are not computed.
+  NK_RESULT_UPPER = 2,  ///< Tiles of C strictly below the diagonal are not computed.
+  NK_A_LOWER = 3,       ///< A is lower triangular: row i reads only k <= i.
+  NK_A_UPPER = 4,       ///< A is upper triangular: row i reads only k >= i.
+} nk_triangle;
+
+/// One product `C = alpha * A * B + beta * D`, A: rows x depth, B: depth x columns.
+///
+/// Every operand of the product has its own row and column stride, so a transposed operand is the
+/// same memory with the strides swapped. C and D are row-major. D may be C itself, may be null
+/// (beta is then ignored) and may have row stride 0, which adds one vector to every row (a bias).
+typedef struct {
+  size_t rows, columns, depth;
+  const float *a;
+  ptrdiff_t a_row, a_column;
+  const float *b;
+  ptrdiff_t b_row, b_column;
+  float *c;
+  ptrdiff_t c_row;
+  const float *addend;
+  ptrdiff_t addend_row;
+  float alpha, beta;
+  nk_triangle triangle;
+} nk_product;
+
+// MARK: Causal attention
+
+/// Geometry of causal self-attention over one sequence and one head.
+///
+/// Query, key, value and output rows are `width` floats, one row every `row_stride`. The
+/// probabilities are `length` rows of `nk_attention_row_stride(length)` floats, zero above the
+/// diagonal and in the padding.
+typedef struct {
+  size_t length, width;
+  ptrdiff_t row_stride;         ///< of query, key, value and their gradients
+  ptrdiff_t output_row_stride;  ///< of the output and its gradient
+  float scale;
+} nk_attention;
+
+/// Floats from one row of attention probabilities to the next: length rounded up to a multiple of 16.
+static inline size_t nk_attention_row_stride(size_t length) { return (length + 15) & ~(size_t)15; }
+
+// MARK: Optimizer
+
+/// Constants of one AdamW step, the bias corrections of the step already folded in.
+typedef struct {
+  float beta1, beta2, epsilon;
+  float decay;                    ///< 1 - learning rate * weight decay
+  float step_size;                ///< learning rate / (1 - beta1^t)
+  float inverse_root_correction;  ///< 1 / sqrt(1 - beta2^t)
+  float gradient_factor;          ///< multiplies the gradient first (clipping, loss scale)
+} nk_adamw;
+
+// MARK: The table
+
+typedef struct {
+  const char *name;
+  size_t vector_width;
+
+  /// float32 operands, float32 accumulation.
+  void (*product)(const nk_product *p);
+  /// Operands rounded to bfloat16, float32 accumulation. AMX tiles where there are any.
+  void (*product_bf16)(const nk_product *p);
+  /// Operands split into two bfloat16 halves, three products. Falls back to `product` without AMX.
+  void (*product_split)(const nk_product *p);
+
+  // Elementwise over n floats. Outputs may alias inputs.
+  void (*add)(const float *x, const float *y, float *out, size_t n);
+  void (*subtract)(const float *x, const float *y, float *out, size_t n);
+  void (*multiply)(const float *x, const float *y, float *out, size_t n);
+  void (*scale)(const float *x, float factor, float *out, size_t n);
+  void (*add_scaled)(const float *x, float factor, float *out, size_t n);  ///< out += factor * x
+  /// out = a * x + b * y
+  void (*combine)(float a, const float *x, float b, const float *y, float *out, size_t n);
+  void (*relu)(const float *x, float *out, size_t n);
+  void (*relu_backward)(const float *y, const float *dy, float *dx, size_t n);
+  void (*silu)(const float *x, float *out, size_t n);
+  void (*silu_backward)(const float *x, const float *dy, float *dx, size_t n);
+  void (*exponential)(const float *x, float *out, size_t n);
+
+  // Reductions: lane sums in float32 over blocks of at most 4,096 elements, blocks in double.
+  double (*sum)(const float *x, size_t n);
+  double (*sum_of_squares)(const float *x, size_t n);
+  double (*dot)(const float *x, const float *y, size_t n);
+  /// out[j] += sum over rows of x[i, j]
+  void (*add_row_sums)(const float *x, float *out, size_t rows, size_t columns);
+
+  // SwiGLU on rows of 2 * width floats: out = silu(first half) * second half.
+  void (*swiglu)(const float *x, float *out, size_t rows, size_t width);
+  void (*swiglu_backward)(const float *x, const float *dy, float *dx, size_t rows, size_t width);
+
+  // Row softmax, and the sum of row losses against integer targets (in double).
+  void (*softmax)(const float *x, float *out, size_t rows, size_t columns);
+  void (*softmax_backward)(const float *y, const float *dy, float *dx, size_t rows, size_t columns);
+  /// Returns the summed negative log likelihood; gradient (may be null) = softmax - onehot.
+  double (*cross_entropy)(const float *logits, const int32_t *targets, float *gradient, size_t rows,
+                          size_t columns);
+
+  // Layer normalization over rows; statistics holds mean and 1/sqrt(var + eps) per row.
+  void (*layer_norm)(const float *x, const float *gain, const float *bias, float *out,
+                     float *statistics, size_t rows, size_t width, float epsilon);
+  /// Adds into gain_gradient and bias_gradient (width floats each).
+  void (*layer_norm_backward)(const float *x, const float *gain, const float *statistics,
+                              const float *dy, float *dx, float *gain_gradient,
+                              float *bias_gradient, size_t rows, size_t width);
+
+  // Gated mixing of expert outputs; activations are rows x (experts * width).
+  /// out[n, e, :] = gates[n, e] * x[n, e, :]
+  void (*gate_scale)(const float *x, const float *gates, float *out, size_t rows, size_t experts,
+                     size_t width);
+  /// gate_gradient[n, e] += <g[n, e, :], x[n, e, :]>, then g[n, e, :] *= gates[n, e]
+  void (*gate_backward)(const float *x, const float *gates, float *g, float *gate_gradient,
+                        size_t rows, size_t experts, size_t width);
+
+  void (*attention)(const nk_attention *g, const float *query, const float *key,
+                    const float *value, float *probabilities, float *output);
+  void (*attention_backward)(const nk_attention *g, const float *query, const float *key,
+                             const float *value, const float *probabilities,
+                             const float *output_gradient, float *query_gradient,
+                             float *key_gradient, float *value_gradient);
+
+  void (*adamw)(const nk_adamw *c, float *parameter, const float *gradient, float *mean,
+                float *square, size_t n);
+  /// Copies the strictly upper triangle of an n x n row-major matrix onto the lower one.
+  void (*mirror_upper)(float *x, size_t n);
+} nk_kernels;
+
+/// The table for an instruction set, or null when this machine or this build lacks it.
+const nk_kernels *nk_kernels_for(nk_instruction_set set);
+
+/// `product_bf16` and `product_split` through the AMX code path with the tile instructions emulated in
+/// plain C, so that packing, edges and tile addressing are testable on any machine.
+void nk_product_bf16_emulated(const nk_product *p);
+void nk_product_split_emulated(const nk_product *p);
+
+// MARK: Threads
+
+typedef struct nk_worker_pool nk_worker_pool;
+
+/// Starts `workers` threads beside the calling one. Null when a thread cannot be started.
+nk_worker_pool *nk_worker_pool_create(size_t workers);
+/// Runs body(context, i) for every i below count, on the caller and on workers that are free.
+/// Returns when all have ended. One run at a time; calls do not nest.
+void nk_worker_pool_run(nk_worker_pool *pool, size_t count, void (*body)(void *context, size_t index),
+                        void *context);
+/// Ends the threads.
+void nk_worker_pool_destroy(nk_worker_pool *pool);
+
+// MARK: Memory
+
+/// Keeps freed memory in the process instead of giving it back to the system after every step
+/// (glibc only; no effect elsewhere).
+void nk_keep_freed_memory(void);
+
+// MARK: Throughput probes
+
+/// Runs a dependent-free loop of fused multiply-adds and returns the floating-point operations done.
+/// The result of the arithmetic goes to *sink so that the loop cannot be removed.
+double nk_probe_arithmetic(nk_instruction_set set, size_t iterations, float *sink);
+/// The same for AMX bfloat16 tile products; 0 without AMX.
+double nk_probe_amx(size_t iterations);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

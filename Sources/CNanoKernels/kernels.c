@@ -1,0 +1,59 @@
+// Which instruction set to use: asked of the processor once.
+
+#include <pthread.h>
+
+#include "amx.h"
+#include "include/CNanoKernels.h"
+
+extern const nk_kernels nk_table_portable;
+double nk_probe_portable(size_t iterations, float *sink);
+#if defined(__x86_64__)
+extern const nk_kernels nk_table_avx2;
+extern const nk_kernels nk_table_avx512;
+double nk_probe_avx2(size_t iterations, float *sink);
+double nk_probe_avx512(size_t iterations, float *sink);
+#endif
+
+nk_instruction_set nk_best_instruction_set(void) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    return NK_AVX512;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return NK_AVX2;
+#endif
+  return NK_PORTABLE;
+}
+
+#if defined(__x86_64__)
+static nk_kernels amx_table;
+static pthread_once_t amx_table_once = PTHREAD_ONCE_INIT;
+
+static void fill_amx_table(void) {
+  amx_table = nk_table_avx512;
+  amx_table.name = "avx512+amx";
+  amx_table.product_bf16 = nk_product_bf16_amx;
+  amx_table.product_split = nk_product_split_amx;
+}
+#endif
+
+const nk_kernels *nk_kernels_for(nk_instruction_set set) {
+  if (set > nk_best_instruction_set()) return NULL;
+#if defined(__x86_64__)
+  if (set == NK_AVX512 && nk_has_amx()) {
+    pthread_once(&amx_table_once, fill_amx_table);
+    return &amx_table;
+  }
+  if (set == NK_AVX512) return &nk_table_avx512;
+  if (set == NK_AVX2) return &nk_table_avx2;
+#endif
+  return &nk_table_portable;
+}
+
+double nk_probe_arithmetic(nk_instruction_set set, size_t iterations, float *sink) {
+#if defined(__x86_64__)
+  if (set == NK_AVX512) return nk_probe_avx512(iterations, sink);
+  if (set == NK_AVX2) return nk_probe_avx2(iterations, sink);
+#endif
+  return nk_probe_portable(iterations, sink);
+}

@@ -1,0 +1,138 @@
+// The vector vocabulary that every kernel family is written in. Included once per instruction set,
+// after NK_WIDTH (floats a vector) and NK_NAME(symbol) have been defined; so no include guard.
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "include/CNanoKernels.h"
+#include "scratch.h"
+
+#pragma clang diagnostic ignored "-Wpsabi"
+#pragma clang fp contract(fast)
+
+#define NK_INLINE static inline __attribute__((always_inline))
+
+typedef float nk_vector __attribute__((ext_vector_type(NK_WIDTH)));
+typedef int32_t nk_integers __attribute__((ext_vector_type(NK_WIDTH)));
+typedef float nk_vector8 __attribute__((ext_vector_type(8)));
+typedef int32_t nk_integers8 __attribute__((ext_vector_type(8)));
+
+NK_INLINE nk_vector load(const float *p) {
+  nk_vector v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+
+NK_INLINE void store(float *p, nk_vector v) { memcpy(p, &v, sizeof v); }
+
+/// The first `count` (< NK_WIDTH) floats at p, the remaining lanes `fill`.
+NK_INLINE nk_vector load_partial(const float *p, size_t count, float fill) {
+  nk_vector v = fill;
+  memcpy(&v, p, count * sizeof(float));
+  return v;
+}
+
+NK_INLINE void store_partial(float *p, nk_vector v, size_t count) {
+  memcpy(p, &v, count * sizeof(float));
+}
+
+NK_INLINE nk_vector maximum(nk_vector x, nk_vector y) { return x > y ? x : y; }
+
+NK_INLINE nk_integers lane_indices(void) {
+  nk_integers v;
+  for (int i = 0; i < NK_WIDTH; i++) v[i] = i;
+  return v;
+}
+
+NK_INLINE float lane_sum(nk_vector v) {
+  float total = 0;
+  for (int i = 0; i < NK_WIDTH; i++) total += v[i];
+  return total;
+}
+
+NK_INLINE float lane_maximum(nk_vector v) {
+  float best = v[0];
+  for (int i = 1; i < NK_WIDTH; i++) best = v[i] > best ? v[i] : best;
+  return best;
+}
+
+/// e^x to about 1e-7 relative: Cody-Waite reduction and the Cephes degree-5 polynomial. Inputs are
+/// clamped to [-87, 88], so very negative ones give about 1e-38 and never a denormal.
+NK_INLINE nk_vector exponential_of(nk_vector x) {
+  const nk_vector highest = 88.0f, lowest = -87.0f;
+  x = x > highest ? highest : x;
+  x = x < lowest ? lowest : x;
+  // Adding 1.5 * 2^23 rounds to an integer, kept in the low bits of the sum.
+  nk_vector magic = x * 1.44269504f + 12582912.0f;
+  nk_vector n = magic - 12582912.0f;
+  nk_vector f = x - n * 0.693359375f;
+  f = f - n * -2.12194440e-4f;
+  nk_vector p = 1.9875691500e-4f;
+  p = p * f + 1.3981999507e-3f;
+  p = p * f + 8.3334519073e-3f;
+  p = p * f + 4.1665795894e-2f;
+  p = p * f + 1.6666665459e-1f;
+  p = p * f + 5.0000001201e-1f;
+  p = p * (f * f) + f + 1.0f;
+  nk_integers exponent = ((nk_integers)magic - (0x4B400000 - 127)) << 23;
+  return p * (nk_vector)exponent;
+}
+
+NK_INLINE nk_vector sigmoid_of(nk_vector x) { return 1.0f / (1.0f + exponential_of(-x)); }
+
+/// Round to nearest even bfloat16, kept in float32.
+NK_INLINE nk_vector rounded_to_bf16(nk_vector x) {
+  nk_integers bits = (nk_integers)x;
+  nk_integers odd = (bits >> 16) & 1;
+  return (nk_vector)((bits + (odd + 0x7FFF)) & (int32_t)0xFFFF0000);
+}
+
+NK_INLINE float scalar_rounded_to_bf16(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  bits = (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000u;
+  memcpy(&x, &bits, sizeof bits);
+  return x;
+}
+
+/// Transposes an 8 x 8 block in three exchanges of halves, quarters and neighbours.
+NK_INLINE void transpose_8x8(const float *source, ptrdiff_t source_row, float *out, ptrdiff_t out_row,
+                             const bool rounds) {
+  nk_vector8 r[8], t[8];
+  for (int i = 0; i < 8; i++) memcpy(&r[i], source + i * source_row, sizeof r[i]);
+  for (int i = 0; i < 4; i++) {
+    t[2 * i] = __builtin_shufflevector(r[2 * i], r[2 * i + 1], 0, 8, 2, 10, 4, 12, 6, 14);
+    t[2 * i + 1] = __builtin_shufflevector(r[2 * i], r[2 * i + 1], 1, 9, 3, 11, 5, 13, 7, 15);
+  }
+  for (int i = 0; i < 8; i += 4) {
+    for (int j = 0; j < 2; j++) {
+      r[i + j] = __builtin_shufflevector(t[i + j], t[i + j + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+      r[i + j + 2] = __builtin_shufflevector(t[i + j], t[i + j + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+    }
+  }
+  for (int i = 0; i < 4; i++) {
+    t[i] = __builtin_shufflevector(r[i], r[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+    t[i + 4] = __builtin_shufflevector(r[i], r[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+  }
+  if (rounds) {
+    for (int i = 0; i < 8; i++) {
+      nk_integers8 bits = (nk_integers8)t[i];
+      t[i] = (nk_vector8)((bits + (((bits >> 16) & 1) + 0x7FFF)) & (int32_t)0xFFFF0000);
+    }
+  }
+  for (int i = 0; i < 8; i++) memcpy(out + i * out_row, &t[i], sizeof t[i]);
+}
+
+/// Runs `FULL` over whole vectors and `TAIL` over the rest, with i the position and `count` the tail.
+#define NK_FOR_EACH_VECTOR(n, FULL, TAIL)       \
+  do {                                          \
+    size_t i = 0;                               \
+    for (; i + NK_WIDTH <= (n); i += NK_WIDTH) { \
+      FULL;                                     \
+    }                                           \
+    if (i < (n)) {                              \
+      size_t count = (n) - i;                   \
+      TAIL;                                     \
+    }                                           \
+  } while (0)

@@ -1,0 +1,63 @@
+public import Foundation
+
+/// A file that could not be written.
+public struct FileWriteError: Error, Hashable, CustomStringConvertible {
+  public let description: String
+
+  init(_ path: String, _ action: String, code: Int32 = errno) {
+    description = "\(path): \(action): \(String(cString: strerror(code)))"
+  }
+}
+
+/// Writing that leaves either the old file or the whole new one, never a part.
+public enum AtomicFile {
+  /// Writes aside, syncs to the disk and renames.
+  public static func write(_ data: Data, to path: String) throws(FileWriteError) {
+    let temporary = path + ".partial"
+    let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    guard file >= 0 else { throw FileWriteError(path, "cannot be created") }
+    do throws(FileWriteError) {
+      try append(data, to: file, path: path)
+      guard fsync(file) == 0 else { throw FileWriteError(path, "cannot be synced") }
+    } catch {
+      close(file)
+      unlink(temporary)
+      throw error
+    }
+    guard close(file) == 0, rename(temporary, path) == 0 else {
+      let error = FileWriteError(path, "cannot be put in place")
+      unlink(temporary)
+      throw error
+    }
+  }
+
+  static func append(_ data: Data, to file: Int32, path: String) throws(FileWriteError) {
+    var written = 0
+    while written < data.count {
+      let result = data.withUnsafeBytes { bytes in
+        Foundation.write(file, bytes.baseAddress! + written, data.count - written)
+      }
+      if result < 0 && errno == EINTR { continue }
+      guard result > 0 else { throw FileWriteError(path, "cannot be written") }
+      written += result
+    }
+  }
+}
+
+/// A file that grows line by line; every line is handed to the system when it is written.
+public final class LineFile {
+  private let path: String
+  private let file: Int32
+
+  public init(creating path: String) throws(FileWriteError) {
+    self.path = path
+    file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    guard file >= 0 else { throw FileWriteError(path, "cannot be created") }
+  }
+
+  deinit { close(file) }
+
+  public func append(_ line: String) throws(FileWriteError) {
+    try AtomicFile.append(Data((line + "\n").utf8), to: file, path: path)
+  }
+}

@@ -1,0 +1,49 @@
+internal import Foundation
+
+/// A text file that cannot be used.
+public struct TextFileError: Error, Hashable, CustomStringConvertible {
+  /// What is wrong, where, and what to do.
+  public let description: String
+}
+
+/// Reading text from outside.
+public enum TextFile {
+  /// The whole text of a UTF-8 file.
+  /// - Throws: when the path is missing, a directory, unreadable, empty or not UTF-8; the offset of the first
+  ///   bad byte is named.
+  public static func read(_ path: String) throws(TextFileError) -> String {
+    var isDirectory: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
+      throw TextFileError(description: "\(path): no such file")
+    }
+    guard !isDirectory.boolValue else {
+      throw TextFileError(description: "\(path): is a directory; name a text file")
+    }
+    let data: Data
+    do {
+      data = try Data(contentsOf: URL(fileURLWithPath: path))
+    } catch {
+      throw TextFileError(description: "\(path): cannot be read; check its permissions")
+    }
+    guard !data.isEmpty else { throw TextFileError(description: "\(path): the file is empty") }
+    if let offset = firstInvalidByte(in: data) {
+      throw TextFileError(
+        description: "\(path): not UTF-8 text: invalid byte at offset \(offset); convert it with iconv")
+    }
+    return String(decoding: data, as: UTF8.self)
+  }
+
+  /// The offset of the first byte that starts no valid UTF-8 sequence; nil for valid UTF-8.
+  static func firstInvalidByte(in bytes: some Collection<UInt8>) -> Int? {
+    var decoder = Unicode.UTF8.ForwardParser()
+    var iterator = bytes.makeIterator()
+    var offset = 0
+    while true {
+      switch decoder.parseScalar(from: &iterator) {
+      case .valid(let sequence): offset += sequence.count
+      case .emptyInput: return nil
+      case .error: return offset
+      }
+    }
+  }
+}

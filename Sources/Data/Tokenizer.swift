@@ -1,0 +1,14 @@
+/// Text to token numbers and back.
+public protocol Tokenizer: Sendable {
+  var vocabularySize: Int { get }
+  /// - Throws: when the text holds something outside the vocabulary.
+  func encode(_ text: String) throws(TokenizerError) -> [Int32]
+  /// - Precondition: every token is below ``vocabularySize``.
+  func decode(_ tokens: some Sequence<Int32>) -> String
+}
+
+/// Text that a tokenizer cannot express.
+public struct TokenizerError: Error, Hashable, CustomStringConvertible {
+  /// What is wrong, and where.
+  public let description: String
+}

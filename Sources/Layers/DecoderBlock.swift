@@ -1,0 +1,33 @@
+public import NanoAutograd
+internal import NanoTensor
+
+/// A pre-norm transformer block: `x + attention(norm(x))`, then `x + mixer(norm(x))`.
+public struct DecoderBlock<Mixer: Layer>: Layer {
+  public var attentionNorm: LayerNorm
+  public var attention: CausalSelfAttention
+  public var mixerNorm: LayerNorm
+  /// What works on each position by itself: a feed-forward network or a mixture of experts.
+  public var mixer: Mixer
+
+  public init(attention: CausalSelfAttention, mixer: Mixer) {
+    let width = attention.configuration.width
+    attentionNorm = LayerNorm(width: width)
+    self.attention = attention
+    mixerNorm = LayerNorm(width: width)
+    self.mixer = mixer
+  }
+
+  public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {
+    let attended = input + attention(attentionNorm(input, in: context), in: context)
+    return attended + mixer(mixerNorm(attended, in: context), in: context)
+  }
+
+  public mutating func visitParameters<E: Error>(
+    _ name: ParameterName, _ visit: (ParameterName, inout Parameter) throws(E) -> Void
+  ) throws(E) {
+    try attentionNorm.visitParameters(name.part("attention_norm"), visit)
+    try attention.visitParameters(name.part("attention"), visit)
+    try mixerNorm.visitParameters(name.part("mixer_norm"), visit)
+    try mixer.visitParameters(name.part("mixer"), visit)
+  }
+}

@@ -1,0 +1,33 @@
+public import NanoAutograd
+
+/// A part of a model: parameters and a map from a variable of rows to a variable of rows.
+///
+/// Layers are values. A layer conforms with one call and two lines that show its parameters:
+///
+/// ```swift
+/// struct Gain: Layer {
+///   var gain: Parameter
+///   func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable { … }
+///   mutating func visitParameters<E: Error>(
+///     _ name: ParameterName, _ visit: (ParameterName, inout Parameter) throws(E) -> Void
+///   ) throws(E) {
+///     try visit(name.part("gain"), &gain)
+///   }
+/// }
+/// ```
+public protocol Layer: ParameterContainer {
+  /// Maps N rows to N rows, recording on the context's tape.
+  func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable
+}
+
+/// What a forward computation carries along: the tape, and how its rows fall into sequences.
+public struct ForwardContext {
+  public let tape: Tape
+  /// Rows of one sequence.
+  public let sequenceLength: Int
+
+  public init(tape: Tape, sequenceLength: Int) {
+    self.tape = tape
+    self.sequenceLength = sequenceLength
+  }
+}

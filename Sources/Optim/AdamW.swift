@@ -1,0 +1,80 @@
+internal import CNanoKernels
+internal import Foundation
+internal import NanoTensor
+
+/// Adam with decoupled weight decay.
+///
+/// ```
+/// p ← p (1 - lr·λ)
+/// m ← m + (1 - β₁)(g - m),  v ← β₂ v + (1 - β₂) g²
+/// p ← p - lr/(1 - β₁ᵗ) · m / (√v / √(1 - β₂ᵗ) + ε)
+/// ```
+///
+/// Defaults and order of operations as PyTorch's `torch.optim.AdamW`.
+/// - SeeAlso: Loshchilov, Hutter, 2017, arXiv:1711.05101.
+public struct AdamW: Optimizer, Hashable, Codable {
+  public var learningRate: Float
+  public var beta1: Float
+  public var beta2: Float
+  public var epsilon: Float
+  public var weightDecay: Float
+
+  public init(
+    learningRate: Float = 1e-3, beta1: Float = 0.9, beta2: Float = 0.999, epsilon: Float = 1e-8,
+    weightDecay: Float = 0.01
+  ) {
+    self.learningRate = learningRate
+    self.beta1 = beta1
+    self.beta2 = beta2
+    self.epsilon = epsilon
+    self.weightDecay = weightDecay
+  }
+
+  public struct State: Sendable {
+    var stepCount = 0
+    var mean: Tensor
+    var square: Tensor
+  }
+
+  public func makeState(for parameter: ParameterDescription) -> State {
+    let shape: Shape = [parameter.shape.elementCount]
+    return State(mean: Tensor(zeros: shape), square: Tensor(zeros: shape))
+  }
+
+  public func update(
+    _ parameter: inout MutableSpan<Float>, gradient: Span<Float>, factors: StepFactors,
+    state: inout State
+  ) {
+    state.stepCount += 1
+    let step = Double(state.stepCount)
+    let rate = learningRate * factors.learningRate
+    var constants = nk_adamw(
+      beta1: beta1, beta2: beta2, epsilon: epsilon, decay: 1 - rate * weightDecay,
+      step_size: Float(Double(rate) / (1 - pow(Double(beta1), step))),
+      inverse_root_correction: Float(1 / (1 - pow(Double(beta2), step)).squareRoot()),
+      gradient_factor: factors.gradient)
+    let count = state.mean.elementCount
+    let (mean, square) = (state.mean.mutableElements, state.square.mutableElements)
+    withPointers(&parameter, gradient, count: count, rule: "AdamW") { parameter, gradient in
+      kernels.adamw(&constants, parameter, gradient, mean, square, count)
+    }
+  }
+
+  public func snapshot(of state: State) -> StateSnapshot {
+    StateSnapshot(
+      stepCount: state.stepCount,
+      buffers: ["mean": state.mean.scalars, "square": state.square.scalars])
+  }
+
+  public func restoreState(
+    for parameter: ParameterDescription, from snapshot: StateSnapshot
+  ) throws(StateMismatch) -> State {
+    let shape: Shape = [parameter.shape.elementCount]
+    return State(
+      stepCount: snapshot.stepCount,
+      mean: Tensor(try snapshot.buffer("mean", of: parameter), shape: shape),
+      square: Tensor(try snapshot.buffer("square", of: parameter), shape: shape))
+  }
+
+  public func learningRate(for parameter: ParameterDescription) -> Float { learningRate }
+}

@@ -1,0 +1,31 @@
+internal import CNanoKernels
+internal import NanoTensor
+
+/// The Euclidean norm of all gradients together, for clipping.
+///
+/// ```swift
+/// var norm = GlobalNorm()
+/// for gradient in gradients { norm.add(gradient.span) }
+/// let factors = StepFactors(gradient: norm.factor(clippingTo: 1))
+/// ```
+/// - SeeAlso: Pascanu, Mikolov, Bengio, 2012, arXiv:1211.5063.
+public struct GlobalNorm: Hashable, Sendable {
+  private var sumOfSquares = 0.0
+
+  public init() {}
+
+  /// Takes a gradient into account.
+  public mutating func add(_ gradient: Span<Float>) {
+    gradient.withUnsafeBufferPointer { buffer in
+      guard let elements = buffer.baseAddress else { return }
+      sumOfSquares += kernels.sum_of_squares(elements, buffer.count)
+    }
+  }
+
+  public var value: Float { Float(sumOfSquares.squareRoot()) }
+
+  /// What to multiply every gradient by, so that the norm is at most `limit`: `min(1, limit / norm)`.
+  public func factor(clippingTo limit: Float) -> Float {
+    value > limit ? limit / value : 1
+  }
+}

@@ -1,0 +1,170 @@
+internal import CNanoKernels
+internal import NanoTensor
+
+/// Momentum orthogonalized: every matrix's update is the (approximate) polar factor of its momentum.
+///
+/// ```
+/// m ← momentum of g;  O = orthogonalize(Nesterov look-ahead of m)
+/// p ← p (1 - lr·λ) - lr · factor(outputs, inputs) · O
+/// ```
+///
+/// The well-known libraries agree on this and on little else. Each disputed convention is a named choice
+/// here; ``kellerJordan``, ``pyTorch``, ``moonlight``, ``optax`` and ``dion`` are the originals' choices.
+///
+/// Only parameters declared as matrices may be given to it; route the rest elsewhere with
+/// ``RoutedOptimizer``.
+/// - SeeAlso: Jordan et al., "Muon: an optimizer for hidden layers", 2024; Liu et al., 2025,
+///   arXiv:2502.16982.
+public struct Muon: Optimizer, Hashable {
+  /// How the gradient enters the momentum buffer. The orthogonalization ignores overall scale, so the two
+  /// agree as long as the look-ahead keeps the ratio of gradient to momentum, as both do.
+  public enum Momentum: String, Hashable, Sendable, Codable {
+    /// `m ← β m + (1 - β) g`, look-ahead `β m + (1 - β) g` (Keller Jordan, PyTorch).
+    case average
+    /// `m ← β m + g`, look-ahead `β m + g` (Moonlight, Dion).
+    case heavyBall
+  }
+
+  /// The factor on the orthogonal update.
+  public enum UpdateScale: Hashable, Sendable, Codable {
+    /// 1.
+    case unscaled
+    /// √max(1, outputs/inputs) (Keller Jordan; PyTorch's "original"; optax).
+    case aspectRatio
+    /// √(outputs/inputs) (Dion).
+    case spectralNorm
+    /// `factor` · √max(outputs, inputs), so that the update's root mean square is that of AdamW's and
+    /// one learning rate serves both; 0.2 in Liu et al., 2025, arXiv:2502.16982.
+    case matchingAdamWRMS(Float)
+
+    func factor(outputs: Int, inputs: Int) -> Float {
+      switch self {
+      case .unscaled: 1
+      case .aspectRatio: max(1, Float(outputs) / Float(inputs)).squareRoot()
+      case .spectralNorm: (Float(outputs) / Float(inputs)).squareRoot()
+      case .matchingAdamWRMS(let factor): factor * Float(max(outputs, inputs)).squareRoot()
+      }
+    }
+  }
+
+  public var learningRate: Float
+  public var momentum: Float
+  public var momentumForm: Momentum
+  public var usesNesterov: Bool
+  /// Decoupled, multiplied by the unscaled learning rate.
+  public var weightDecay: Float
+  public var updateScale: UpdateScale
+  public var orthogonalization: Orthogonalization
+
+  public init(
+    learningRate: Float = 0.02, momentum: Float = 0.95, momentumForm: Momentum = .average,
+    usesNesterov: Bool = true, weightDecay: Float = 0, updateScale: UpdateScale = .aspectRatio,
+    orthogonalization: Orthogonalization = .newtonSchulz(.quintic)
+  ) {
+    self.learningRate = learningRate
+    self.momentum = momentum
+    self.momentumForm = momentumForm
+    self.usesNesterov = usesNesterov
+    self.weightDecay = weightDecay
+    self.updateScale = updateScale
+    self.orthogonalization = orthogonalization
+  }
+
+  /// KellerJordan/Muon, `muon.py`.
+  public static let kellerJordan = Muon()
+
+  /// `torch.optim.Muon` of PyTorch 2.13 with its defaults.
+  public static let pyTorch = Muon(learningRate: 1e-3, weightDecay: 0.1)
+
+  /// MoonshotAI/Moonlight, `toy_train.py`.
+  public static let moonlight = Muon(
+    learningRate: 1e-3, momentumForm: .heavyBall, weightDecay: 0.1,
+    updateScale: .matchingAdamWRMS(0.2))
+
+  /// `optax.contrib.muon`, whose bias correction a scale-free orthogonalization does not see. Declare
+  /// its matrices `.inputsByOutputs`.
+  public static let optax = Muon(
+    orthogonalization: .newtonSchulz(
+      NewtonSchulz(coefficients: NewtonSchulz.quintic.coefficients, epsilon: 1e-8)))
+
+  /// microsoft/dion's Muon, with the Polar Express coefficients it uses by default.
+  public static let dion = Muon(
+    learningRate: 0.01, momentumForm: .heavyBall, usesNesterov: false, weightDecay: 0.01,
+    updateScale: .spectralNorm, orthogonalization: .newtonSchulz(.polarExpress))
+
+  public struct State: Sendable {
+    var stepCount = 0
+    var momentum: Tensor
+    let stack: MatrixStack
+  }
+
+  /// - Precondition: the parameter is a matrix or a stack of matrices.
+  public func makeState(for parameter: ParameterDescription) -> State {
+    State(
+      momentum: Tensor(zeros: [parameter.shape.elementCount]),
+      stack: requireMatrices(parameter, rule: "Muon"))
+  }
+
+  public func update(
+    _ parameter: inout MutableSpan<Float>, gradient: Span<Float>, factors: StepFactors,
+    state: inout State
+  ) {
+    state.stepCount += 1
+    let count = state.momentum.elementCount
+    let gradientWeight = factors.gradient * (momentumForm == .average ? 1 - momentum : 1)
+    let m = state.momentum.mutableElements
+    var direction = Tensor(uninitialized: [count])
+    let o = direction.mutableElements
+    withPointers(&parameter, gradient, count: count, rule: "Muon") { parameter, gradient in
+      kernels.combine(momentum, m, gradientWeight, gradient, m, count)
+      if usesNesterov {
+        kernels.combine(momentum, m, gradientWeight, gradient, o, count)
+      } else {
+        o.update(from: m, count: count)
+      }
+      let rate = learningRate * factors.learningRate
+      let scale = updateScale.factor(outputs: state.stack.outputs, inputs: state.stack.inputs)
+      applyOrthogonalized(
+        o, to: parameter, stack: state.stack, orthogonalization: orthogonalization,
+        decay: 1 - rate * weightDecay, step: rate * scale)
+    }
+  }
+
+  public func snapshot(of state: State) -> StateSnapshot {
+    StateSnapshot(stepCount: state.stepCount, buffers: ["momentum": state.momentum.scalars])
+  }
+
+  public func restoreState(
+    for parameter: ParameterDescription, from snapshot: StateSnapshot
+  ) throws(StateMismatch) -> State {
+    State(
+      stepCount: snapshot.stepCount,
+      momentum: Tensor(
+        try snapshot.buffer("momentum", of: parameter), shape: [parameter.shape.elementCount]),
+      stack: requireMatrices(parameter, rule: "Muon"))
+  }
+
+  public func learningRate(for parameter: ParameterDescription) -> Float { learningRate }
+}
+
+/// The stack of a parameter that must be one.
+func requireMatrices(_ parameter: ParameterDescription, rule: StaticString) -> MatrixStack {
+  guard let stack = parameter.shape.matrixStack else {
+    preconditionFailure(
+      "\(rule): \(parameter.name) is not declared as a matrix; route it to another optimizer")
+  }
+  return stack
+}
+
+/// Orthogonalizes each matrix of `direction` and takes the step `p ← decay · p - step · O`.
+func applyOrthogonalized(
+  _ direction: UnsafeMutablePointer<Float>, to parameter: UnsafeMutablePointer<Float>,
+  stack: MatrixStack, orthogonalization: Orthogonalization, decay: Float, step: Float
+) {
+  let count = stack.matrixElementCount
+  for index in 0..<stack.count {
+    let (o, p) = (direction + index * count, parameter + index * count)
+    orthogonalization.apply(o, rows: stack.rows, columns: stack.columns)
+    kernels.combine(decay, p, -step, o, p, count)
+  }
+}

@@ -1,0 +1,110 @@
+/// A rule that turns gradients into updates, one parameter at a time.
+///
+/// The rule is a value without state; the state of each parameter belongs to the caller. So one rule serves
+/// any number of parameters on any number of threads, and a checkpoint is the caller's to write.
+///
+/// ```swift
+/// let muon = Muon(learningRate: 0.02)
+/// let description = ParameterDescription(name: "w", shape: .matrix(outputs: 32, inputs: 16))
+/// var state = muon.makeState(for: description)
+/// var weights: [Float] = …
+/// muon.update(&weights, gradient: gradient, state: &state)
+/// ```
+public protocol Optimizer<State>: Sendable {
+  associatedtype State: Sendable
+
+  /// The state of a parameter that has not been updated yet.
+  func makeState(for parameter: ParameterDescription) -> State
+
+  /// One step.
+  /// - Precondition: parameter and gradient have the element count that the state was made for.
+  func update(
+    _ parameter: inout MutableSpan<Float>, gradient: Span<Float>, factors: StepFactors,
+    state: inout State)
+
+  /// The state as plain arrays.
+  func snapshot(of state: State) -> StateSnapshot
+
+  /// The state that ``snapshot(of:)`` saved.
+  func restoreState(
+    for parameter: ParameterDescription, from snapshot: StateSnapshot
+  ) throws(StateMismatch) -> State
+
+  /// The base learning rate that a parameter's updates use, before any schedule; for logs.
+  func learningRate(for parameter: ParameterDescription) -> Float
+}
+
+/// What varies from step to step.
+public struct StepFactors: Hashable, Sendable {
+  /// Multiplies the learning rate (a schedule's factor).
+  public var learningRate: Float
+  /// Multiplies the gradient (clipping, loss scale).
+  public var gradient: Float
+
+  public init(learningRate: Float = 1, gradient: Float = 1) {
+    self.learningRate = learningRate
+    self.gradient = gradient
+  }
+}
+
+/// The state of one parameter in plain form, for checkpoints.
+public struct StateSnapshot: Hashable, Sendable, Codable {
+  public var stepCount: Int
+  public var buffers: [String: [Float]]
+
+  public init(stepCount: Int, buffers: [String: [Float]]) {
+    self.stepCount = stepCount
+    self.buffers = buffers
+  }
+}
+
+/// A snapshot that does not fit its parameter.
+public struct StateMismatch: Error, Hashable, CustomStringConvertible {
+  public let parameter: String
+  public let reason: String
+
+  public init(parameter: String, reason: String) {
+    self.parameter = parameter
+    self.reason = reason
+  }
+
+  public var description: String { "optimizer state of \(parameter): \(reason)" }
+}
+
+extension Optimizer {
+  /// One step on an array.
+  public func update(
+    _ parameter: inout [Float], gradient: [Float], factors: StepFactors = StepFactors(),
+    state: inout State
+  ) {
+    var span = parameter.mutableSpan
+    update(&span, gradient: gradient.span, factors: factors, state: &state)
+  }
+
+  /// One step on memory that someone else owns.
+  public func update(
+    _ parameter: UnsafeMutableBufferPointer<Float>, gradient: UnsafeBufferPointer<Float>,
+    factors: StepFactors = StepFactors(), state: inout State
+  ) {
+    var span = parameter.mutableSpan
+    update(&span, gradient: gradient.span, factors: factors, state: &state)
+  }
+}
+
+extension StateSnapshot {
+  /// The buffer `name`, checked to have the parameter's element count.
+  func buffer(
+    _ name: String, of parameter: ParameterDescription
+  ) throws(StateMismatch) -> [Float] {
+    guard let buffer = buffers[name] else {
+      throw StateMismatch(parameter: parameter.name, reason: "no buffer '\(name)'")
+    }
+    guard buffer.count == parameter.shape.elementCount else {
+      throw StateMismatch(
+        parameter: parameter.name,
+        reason: "buffer '\(name)' has \(buffer.count) elements, the parameter "
+          + "\(parameter.shape.elementCount)")
+    }
+    return buffer
+  }
+}

@@ -1,0 +1,72 @@
+/// What an optimizer must know of a parameter's form. A tensor's rank alone does not tell an embedding
+/// table from a weight matrix, nor outputs from inputs; so both are declared.
+public struct ParameterShape: Hashable, Sendable, Codable {
+  /// Which axis of a matrix comes first in memory.
+  public enum Order: String, Hashable, Sendable, Codable {
+    /// One row an output, as PyTorch stores linear weights.
+    case outputsByInputs
+    /// One row an input, as JAX and GPT-2 checkpoints store them.
+    case inputsByOutputs
+  }
+
+  private enum Kind: Hashable, Sendable, Codable {
+    case elements
+    case matrices(count: Int, outputs: Int, inputs: Int, order: Order)
+  }
+
+  private let kind: Kind
+  public let elementCount: Int
+
+  /// Gains, biases and other parameters without a matrix's meaning.
+  public static func vector(count: Int) -> Self { Self(kind: .elements, elementCount: count) }
+
+  /// Rows looked up one by one (embeddings) or a head that makes logits: never orthogonalized.
+  public static func table(rows: Int, columns: Int) -> Self {
+    Self(kind: .elements, elementCount: rows * columns)
+  }
+
+  /// One matrix inside the network.
+  public static func matrix(outputs: Int, inputs: Int, order: Order = .outputsByInputs) -> Self {
+    .matrices(1, outputs: outputs, inputs: inputs, order: order)
+  }
+
+  /// A stack of equal matrices, each contiguous: experts, or the heads of a fused query-key-value weight.
+  public static func matrices(
+    _ count: Int, outputs: Int, inputs: Int, order: Order = .outputsByInputs
+  ) -> Self {
+    precondition(
+      count > 0 && outputs > 0 && inputs > 0,
+      "ParameterShape.matrices: \(count) of \(outputs)×\(inputs)")
+    return Self(
+      kind: .matrices(count: count, outputs: outputs, inputs: inputs, order: order),
+      elementCount: count * outputs * inputs)
+  }
+
+  /// Whether this is a matrix or a stack of them.
+  public var isMatrix: Bool { matrixStack != nil }
+
+  /// The stack, row-major: how many, rows and columns of each in memory, and outputs / inputs.
+  var matrixStack: MatrixStack? {
+    guard case .matrices(let count, let outputs, let inputs, let order) = kind else { return nil }
+    return MatrixStack(
+      count: count, rows: order == .outputsByInputs ? outputs : inputs,
+      columns: order == .outputsByInputs ? inputs : outputs, outputs: outputs, inputs: inputs)
+  }
+}
+
+/// Equal matrices one behind the other.
+struct MatrixStack: Hashable, Sendable {
+  let count, rows, columns, outputs, inputs: Int
+  var matrixElementCount: Int { rows * columns }
+}
+
+/// A parameter's name and form.
+public struct ParameterDescription: Hashable, Sendable, Codable {
+  public let name: String
+  public let shape: ParameterShape
+
+  public init(name: String, shape: ParameterShape) {
+    self.name = name
+    self.shape = shape
+  }
+}

@@ -1,0 +1,64 @@
+/// Two optimizers behind one: each parameter goes to the one that a predicate chooses.
+///
+/// ```swift
+/// let rule = RoutedOptimizer(Muon(), where: \.shape.isMatrix, otherwise: AdamW())
+/// ```
+public struct RoutedOptimizer<Chosen: Optimizer, Fallback: Optimizer>: Optimizer {
+  private let chosen: Chosen
+  private let fallback: Fallback
+  private let accepts: @Sendable (ParameterDescription) -> Bool
+
+  public init(
+    _ chosen: Chosen, where accepts: @escaping @Sendable (ParameterDescription) -> Bool,
+    otherwise fallback: Fallback
+  ) {
+    self.chosen = chosen
+    self.fallback = fallback
+    self.accepts = accepts
+  }
+
+  public enum State: Sendable {
+    case chosen(Chosen.State)
+    case fallback(Fallback.State)
+  }
+
+  public func makeState(for parameter: ParameterDescription) -> State {
+    accepts(parameter)
+      ? .chosen(chosen.makeState(for: parameter)) : .fallback(fallback.makeState(for: parameter))
+  }
+
+  public func update(
+    _ parameter: inout MutableSpan<Float>, gradient: Span<Float>, factors: StepFactors,
+    state: inout State
+  ) {
+    // Consuming the state keeps its buffers unshared, so they are updated in place.
+    switch consume state {
+    case .chosen(var inner):
+      chosen.update(&parameter, gradient: gradient, factors: factors, state: &inner)
+      state = .chosen(inner)
+    case .fallback(var inner):
+      fallback.update(&parameter, gradient: gradient, factors: factors, state: &inner)
+      state = .fallback(inner)
+    }
+  }
+
+  public func snapshot(of state: State) -> StateSnapshot {
+    switch state {
+    case .chosen(let inner): chosen.snapshot(of: inner)
+    case .fallback(let inner): fallback.snapshot(of: inner)
+    }
+  }
+
+  public func restoreState(
+    for parameter: ParameterDescription, from snapshot: StateSnapshot
+  ) throws(StateMismatch) -> State {
+    accepts(parameter)
+      ? .chosen(try chosen.restoreState(for: parameter, from: snapshot))
+      : .fallback(try fallback.restoreState(for: parameter, from: snapshot))
+  }
+
+  public func learningRate(for parameter: ParameterDescription) -> Float {
+    accepts(parameter)
+      ? chosen.learningRate(for: parameter) : fallback.learningRate(for: parameter)
+  }
+}

@@ -1,0 +1,74 @@
+internal import CNanoKernels
+internal import NanoTensor
+
+/// Stochastic gradient descent with momentum, as PyTorch's `torch.optim.SGD`.
+///
+/// ```
+/// g ← g + λ p
+/// m ← μ m + g          (m = g on the first step)
+/// p ← p - lr (g + μ m) with Nesterov, p - lr m without
+/// ```
+public struct SGD: Optimizer, Hashable, Codable {
+  public var learningRate: Float
+  public var momentum: Float
+  public var usesNesterov: Bool
+  /// Coupled: added to the gradient, as PyTorch does.
+  public var weightDecay: Float
+
+  /// - Precondition: Nesterov needs momentum.
+  public init(
+    learningRate: Float = 1e-3, momentum: Float = 0, usesNesterov: Bool = false,
+    weightDecay: Float = 0
+  ) {
+    precondition(!usesNesterov || momentum > 0, "SGD: Nesterov without momentum")
+    self.learningRate = learningRate
+    self.momentum = momentum
+    self.usesNesterov = usesNesterov
+    self.weightDecay = weightDecay
+  }
+
+  public struct State: Sendable {
+    var stepCount = 0
+    var momentum: Tensor
+  }
+
+  public func makeState(for parameter: ParameterDescription) -> State {
+    State(momentum: Tensor(zeros: [parameter.shape.elementCount]))
+  }
+
+  public func update(
+    _ parameter: inout MutableSpan<Float>, gradient: Span<Float>, factors: StepFactors,
+    state: inout State
+  ) {
+    state.stepCount += 1
+    let count = state.momentum.elementCount
+    let rate = learningRate * factors.learningRate
+    var decayed = Tensor(uninitialized: [count])
+    let (g, m) = (decayed.mutableElements, state.momentum.mutableElements)
+    withPointers(&parameter, gradient, count: count, rule: "SGD") { parameter, gradient in
+      kernels.combine(factors.gradient, gradient, weightDecay, parameter, g, count)
+      kernels.combine(momentum, m, 1, g, m, count)
+      if usesNesterov {
+        kernels.add_scaled(g, -rate, parameter, count)
+        kernels.add_scaled(m, -rate * momentum, parameter, count)
+      } else {
+        kernels.add_scaled(m, -rate, parameter, count)
+      }
+    }
+  }
+
+  public func snapshot(of state: State) -> StateSnapshot {
+    StateSnapshot(stepCount: state.stepCount, buffers: ["momentum": state.momentum.scalars])
+  }
+
+  public func restoreState(
+    for parameter: ParameterDescription, from snapshot: StateSnapshot
+  ) throws(StateMismatch) -> State {
+    State(
+      stepCount: snapshot.stepCount,
+      momentum: Tensor(
+        try snapshot.buffer("momentum", of: parameter), shape: [parameter.shape.elementCount]))
+  }
+
+  public func learningRate(for parameter: ParameterDescription) -> Float { learningRate }
+}

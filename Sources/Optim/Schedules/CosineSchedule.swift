@@ -1,0 +1,26 @@
+internal import Foundation
+
+/// Linear warm-up, then half a cosine down to a final factor, which it keeps.
+/// - SeeAlso: Loshchilov, Hutter, 2016, arXiv:1608.03983.
+public struct CosineSchedule: LearningRateSchedule, Hashable, Codable {
+  public var warmUpSteps: Int
+  /// The step at which the final factor is reached.
+  public var totalSteps: Int
+  public var finalFactor: Float
+
+  /// - Precondition: `0 <= warmUpSteps < totalSteps`.
+  public init(warmUpSteps: Int, totalSteps: Int, finalFactor: Float = 0.1) {
+    precondition(
+      warmUpSteps >= 0 && warmUpSteps < totalSteps,
+      "CosineSchedule: \(warmUpSteps) warm-up steps of \(totalSteps)")
+    self.warmUpSteps = warmUpSteps
+    self.totalSteps = totalSteps
+    self.finalFactor = finalFactor
+  }
+
+  public func factor(at step: Int) -> Float {
+    if step < warmUpSteps { return warmUpFactor(at: step, over: warmUpSteps) }
+    let progress = min(1, Float(step - warmUpSteps) / Float(totalSteps - warmUpSteps))
+    return finalFactor + (1 - finalFactor) * 0.5 * (1 + cos(Float.pi * progress))
+  }
+}

@@ -1,0 +1,17 @@
+/// How the learning rate changes: a factor on every base rate, from the number of the step.
+public protocol LearningRateSchedule: Sendable {
+  /// The factor of step `step`, counted from 0.
+  func factor(at step: Int) -> Float
+}
+
+/// The base rate throughout.
+public struct ConstantSchedule: LearningRateSchedule, Hashable, Codable {
+  public init() {}
+
+  public func factor(at step: Int) -> Float { 1 }
+}
+
+/// The factor of a linear warm-up: 1/n, 2/n, … 1 over n steps.
+func warmUpFactor(at step: Int, over count: Int) -> Float {
+  count > 0 ? min(1, Float(step + 1) / Float(count)) : 1
+}

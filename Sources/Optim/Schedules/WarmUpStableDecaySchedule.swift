@@ -1,0 +1,26 @@
+/// Linear warm-up, a long constant stretch, then a linear decay to a final factor, which it keeps.
+/// - SeeAlso: Hu et al., "MiniCPM", 2024, arXiv:2404.06395.
+public struct WarmUpStableDecaySchedule: LearningRateSchedule, Hashable, Codable {
+  public var warmUpSteps: Int
+  public var decaySteps: Int
+  public var totalSteps: Int
+  public var finalFactor: Float
+
+  /// - Precondition: warm-up and decay fit into the total.
+  public init(warmUpSteps: Int, decaySteps: Int, totalSteps: Int, finalFactor: Float = 0) {
+    precondition(
+      warmUpSteps >= 0 && decaySteps >= 0 && warmUpSteps + decaySteps <= totalSteps,
+      "WarmUpStableDecaySchedule: \(warmUpSteps) + \(decaySteps) steps of \(totalSteps)")
+    self.warmUpSteps = warmUpSteps
+    self.decaySteps = decaySteps
+    self.totalSteps = totalSteps
+    self.finalFactor = finalFactor
+  }
+
+  public func factor(at step: Int) -> Float {
+    if step < warmUpSteps { return warmUpFactor(at: step, over: warmUpSteps) }
+    let remaining = totalSteps - step
+    guard remaining < decaySteps else { return 1 }
+    return finalFactor + (1 - finalFactor) * Float(max(0, remaining)) / Float(decaySteps)
+  }
+}

@@ -1,0 +1,28 @@
+package import CNanoKernels
+internal import Foundation
+
+/// A family of vector instructions that the kernels are compiled for.
+public enum InstructionSet: String, CaseIterable, Sendable, Codable {
+  case portable, avx2, avx512
+
+  /// The widest one that this machine and its operating system support.
+  public static var best: InstructionSet {
+    allCases.first { $0.kernelSet == nk_best_instruction_set() } ?? .portable
+  }
+
+  /// The one asked for by the environment variable `NANO_INSTRUCTION_SET`, if any.
+  static var requested: InstructionSet? {
+    ProcessInfo.processInfo.environment["NANO_INSTRUCTION_SET"].flatMap(InstructionSet.init)
+  }
+
+  package var kernelSet: nk_instruction_set {
+    switch self {
+    case .portable: NK_PORTABLE
+    case .avx2: NK_AVX2
+    case .avx512: NK_AVX512
+    }
+  }
+
+  /// Whether this machine can run it.
+  public var isSupported: Bool { kernelSet.rawValue <= nk_best_instruction_set().rawValue }
+}

@@ -1,0 +1,74 @@
+internal import CNanoKernels
+internal import COpenBLAS
+internal import Foundation
+
+/// What a report says about the machine it was made on.
+public struct Machine: Hashable, Sendable, Codable {
+  public var processor: String
+  public var cores: Int
+  public var memoryBytes: UInt64
+  public var system: String
+  public var kernels: String
+  public var hasAMX: Bool
+  public var threads: Int
+
+  /// This machine.
+  public static var current: Machine {
+    let process = ProcessInfo.processInfo
+    return Machine(
+      processor: processorName ?? "unknown processor", cores: process.processorCount,
+      memoryBytes: process.physicalMemory, system: process.operatingSystemVersionString,
+      kernels: String(cString: NanoTensor.kernels.name), hasAMX: nk_has_amx(),
+      threads: WorkerPool.shared.threadCount)
+  }
+
+  private static var processorName: String? {
+    guard let text = try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8) else { return nil }
+    let line = text.split(separator: "\n").first { $0.hasPrefix("model name") }
+    return line?.split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) }
+  }
+
+  /// The processor family whose kernels OpenBLAS chose; nil when it is not installed.
+  public static var openBLASCore: String? { nk_openblas_core_name().map { String(cString: $0) } }
+}
+
+/// The memory that the operating system counts for this process.
+public enum ResidentMemory {
+  /// Bytes resident now.
+  public static var currentBytes: Int {
+    guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else {
+      return peakBytes
+    }
+    let fields = text.split(separator: " ")
+    return fields.count > 1 ? (Int(fields[1]) ?? 0) * Int(getpagesize()) : 0
+  }
+
+  /// The most bytes that were resident since the start, or since ``resetPeak()``.
+  public static var peakBytes: Int {
+    if let line = status(of: "VmHWM"), let kilobytes = Int(line.filter(\.isNumber)) {
+      return kilobytes * 1024
+    }
+    var usage = rusage()
+    #if os(Linux)
+      getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+      return usage.ru_maxrss * 1024
+    #else
+      getrusage(RUSAGE_SELF, &usage)
+      return usage.ru_maxrss
+    #endif
+  }
+
+  /// Starts a new peak measurement where the system allows it (Linux); no effect elsewhere.
+  public static func resetPeak() {
+    guard let file = fopen("/proc/self/clear_refs", "w") else { return }
+    fputs("5", file)
+    fclose(file)
+  }
+
+  private static func status(of key: String) -> Substring? {
+    guard let text = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8) else {
+      return nil
+    }
+    return text.split(separator: "\n").first { $0.hasPrefix(key) }
+  }
+}

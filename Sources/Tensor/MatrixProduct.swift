@@ -1,0 +1,144 @@
+internal import CNanoKernels
+internal import COpenBLAS
+
+/// A matrix in memory that someone else owns, either way round.
+package struct MatrixView {
+  package let elements: UnsafePointer<Float>
+  package let rows, columns: Int
+  package let rowStride, columnStride: Int
+
+  /// A row-major matrix whose rows are `rowStride` apart (by default adjacent).
+  package init(_ elements: UnsafePointer<Float>, rows: Int, columns: Int, rowStride: Int? = nil) {
+    self.init(
+      elements, rows: rows, columns: columns, rowStride: rowStride ?? columns, columnStride: 1)
+  }
+
+  private init(
+    _ elements: UnsafePointer<Float>, rows: Int, columns: Int, rowStride: Int, columnStride: Int
+  ) {
+    self.elements = elements
+    self.rows = rows
+    self.columns = columns
+    self.rowStride = rowStride
+    self.columnStride = columnStride
+  }
+
+  /// The same memory read the other way.
+  package var transposed: MatrixView {
+    MatrixView(
+      elements, rows: columns, columns: rows, rowStride: columnStride, columnStride: rowStride)
+  }
+}
+
+/// What a product adds to: a matrix of the result's shape, or one row for all (stride 0).
+package struct Addend {
+  package let elements: UnsafePointer<Float>
+  package let rowStride: Int
+  package let factor: Float
+
+  package static func matrix(
+    _ elements: UnsafePointer<Float>, rowStride: Int, factor: Float = 1
+  ) -> Addend {
+    Addend(elements: elements, rowStride: rowStride, factor: factor)
+  }
+
+  package static func bias(_ elements: UnsafePointer<Float>) -> Addend {
+    Addend(elements: elements, rowStride: 0, factor: 1)
+  }
+}
+
+/// Which part of a result is needed, or of the left operand nonzero.
+package enum Triangle {
+  case full, upperResult
+
+  fileprivate var kernelValue: nk_triangle {
+    switch self {
+    case .full: NK_FULL
+    case .upperResult: NK_RESULT_UPPER
+    }
+  }
+}
+
+/// `result = scale · left · right (+ addend)`, row-major with rows `resultStride` apart, one thread.
+///
+/// The project's own register-tile kernel serves every product; OpenBLAS takes over from the size at
+/// which its cache blocking wins (`bench-cli bench ops` shows both).
+/// - Precondition: the inner extents agree.
+/// - Complexity: O(rows · columns · depth).
+package func multiply(
+  _ left: MatrixView, _ right: MatrixView, into result: UnsafeMutablePointer<Float>,
+  resultStride: Int? = nil, scale: Float = 1, adding addend: Addend? = nil,
+  triangle: Triangle = .full, precision: Precision = .float32
+) {
+  precondition(
+    left.columns == right.rows,
+    "multiply: \(left.rows)×\(left.columns) by \(right.rows)×\(right.columns)")
+  let stride = resultStride ?? right.columns
+  if precision == .float32, case .full = triangle,
+    openBLASPays(rows: left.rows, columns: right.columns, depth: left.columns),
+    multiplyWithOpenBLAS(left, right, into: result, stride: stride, scale: scale, addend: addend)
+  {
+    return
+  }
+  var product = nk_product(
+    rows: left.rows, columns: right.columns, depth: left.columns,
+    a: left.elements, a_row: left.rowStride, a_column: left.columnStride,
+    b: right.elements, b_row: right.rowStride, b_column: right.columnStride,
+    c: result, c_row: stride,
+    addend: addend?.elements, addend_row: addend?.rowStride ?? 0,
+    alpha: scale, beta: addend?.factor ?? 0, triangle: triangle.kernelValue)
+  switch precision {
+  case .float32: kernels.product(&product)
+  case .float32Split: kernels.product_split(&product)
+  case .bfloat16: kernels.product_bf16(&product)
+  }
+}
+
+/// All three extents large: only then is packing for three cache levels worth its time.
+private func openBLASPays(rows: Int, columns: Int, depth: Int) -> Bool {
+  min(rows, columns, depth) >= 384
+}
+
+/// - Returns: false when OpenBLAS is not installed or the strides are not BLAS strides.
+package func multiplyWithOpenBLAS(
+  _ left: MatrixView, _ right: MatrixView, into result: UnsafeMutablePointer<Float>, stride: Int,
+  scale: Float, addend: Addend?
+) -> Bool {
+  guard let (a, lda) = blasOperand(left), let (b, ldb) = blasOperand(right),
+    nk_openblas_handle() != nil
+  else { return false }
+  if let addend, UnsafePointer(result) != addend.elements || addend.rowStride != stride {
+    for row in 0..<left.rows {
+      (result + row * stride).update(
+        from: addend.elements + row * addend.rowStride, count: right.columns)
+    }
+  }
+  return nk_openblas_sgemm(
+    a, b, Int32(left.rows), Int32(right.columns), Int32(left.columns), scale, left.elements, lda,
+    right.elements, ldb, addend?.factor ?? 0, result, Int32(stride))
+}
+
+/// Whether BLAS must transpose the operand, and its leading dimension.
+private func blasOperand(_ view: MatrixView) -> (transposed: Bool, leading: Int32)? {
+  if view.columnStride == 1 { return (false, Int32(view.rowStride)) }
+  if view.rowStride == 1 { return (true, Int32(view.columnStride)) }
+  return nil
+}
+
+extension Tensor {
+  /// The matrix product `self · other` of two matrices.
+  /// - Precondition: both are matrices and the inner extents agree.
+  public func matrixProduct(_ other: Tensor, precision: Precision = .float32) -> Tensor {
+    precondition(
+      shape.rank == 2 && other.shape.rank == 2 && shape[1] == other.shape[0],
+      "matrixProduct: \(shape) by \(other.shape)")
+    var result = Tensor(uninitialized: [shape[0], other.shape[1]])
+    multiply(matrix, other.matrix, into: result.mutableElements, precision: precision)
+    return result
+  }
+
+  /// The tensor as a matrix of rows of its innermost axis.
+  package var matrix: MatrixView {
+    MatrixView(elements, rows: shape.rowCount, columns: shape.width)
+  }
+}

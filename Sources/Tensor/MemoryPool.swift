@@ -1,0 +1,89 @@
+internal import Synchronization
+
+/// Where all tensor memory comes from: counted, 64-byte aligned, and reused.
+///
+/// A freed block goes to a list of its size class and serves the next allocation of that class, so a
+/// training step that repeats the last one's allocations touches no fresh page.
+public final class MemoryPool: Sendable {
+  /// The pool of every ``Tensor``.
+  public static let shared = MemoryPool()
+
+  /// A reading of the pool.
+  public struct Statistics: Hashable, Sendable {
+    /// Bytes in live tensors.
+    public var currentBytes = 0
+    /// The most bytes that were ever live at once, since the start or the last reset.
+    public var peakBytes = 0
+    /// Bytes held for reuse.
+    public var cachedBytes = 0
+    /// Allocations served so far.
+    public var allocationCount = 0
+  }
+
+  private struct State {
+    var statistics = Statistics()
+    var free: [[UInt]] = Array(repeating: [], count: SizeClass.count)
+  }
+
+  private let state = Mutex(State())
+
+  public var statistics: Statistics { state.withLock { $0.statistics } }
+
+  /// Starts a new peak measurement from what is live now.
+  public func resetPeak() { state.withLock { $0.statistics.peakBytes = $0.statistics.currentBytes } }
+
+  /// Gives every block that is held for reuse back to the system.
+  public func trim() {
+    let blocks = state.withLock { state in
+      state.statistics.cachedBytes = 0
+      let blocks = state.free.flatMap { $0 }
+      for index in state.free.indices { state.free[index].removeAll() }
+      return blocks
+    }
+    for block in blocks { UnsafeMutableRawPointer(bitPattern: block)?.deallocate() }
+  }
+
+  /// - Returns: at least `bytes` of memory and the capacity to hand back with it.
+  func allocate(bytes: Int) -> (memory: UnsafeMutableRawPointer, capacity: Int) {
+    let sizeClass = SizeClass(fitting: bytes)
+    let capacity = sizeClass.bytes
+    let reused = state.withLock { state -> UInt? in
+      state.statistics.allocationCount += 1
+      state.statistics.currentBytes += capacity
+      state.statistics.peakBytes = max(state.statistics.peakBytes, state.statistics.currentBytes)
+      let block = state.free[sizeClass.index].popLast()
+      if block != nil { state.statistics.cachedBytes -= capacity }
+      return block
+    }
+    if let reused, let memory = UnsafeMutableRawPointer(bitPattern: reused) {
+      return (memory, capacity)
+    }
+    return (UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 64), capacity)
+  }
+
+  func deallocate(_ memory: UnsafeMutableRawPointer, capacity: Int) {
+    let address = UInt(bitPattern: memory)
+    state.withLock { state in
+      state.statistics.currentBytes -= capacity
+      state.statistics.cachedBytes += capacity
+      state.free[SizeClass(fitting: capacity).index].append(address)
+    }
+  }
+}
+
+/// Block sizes: four per power of two from 256 bytes up, so at most a fifth of a block is unused.
+private struct SizeClass {
+  static let count = 4 * 48
+  let index: Int
+  let bytes: Int
+
+  init(fitting request: Int) {
+    let quanta = max(request, 256)
+    let exponent = Int.bitWidth - 1 - (quanta - 1).leadingZeroBitCount
+    // 2^exponent < quanta <= 2^(exponent + 1), split into four steps.
+    let step = 1 << (exponent - 2)
+    let steps = (quanta - (1 << exponent) + step - 1) / step
+    bytes = (1 << exponent) + steps * step
+    index = (exponent - 7) * 4 + steps
+  }
+}

@@ -1,0 +1,45 @@
+/// The extents of a tensor, outermost first: up to four, row-major.
+///
+/// Stored inline, so that making a tensor never allocates for its shape.
+public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomStringConvertible {
+  private var extents: SIMD4<Int32>
+  /// The number of axes, 0 (a scalar) to 4.
+  public let rank: Int
+
+  /// - Precondition: at most four extents, none negative.
+  public init(_ extents: [Int]) {
+    precondition(extents.count <= 4, "Shape: \(extents.count) axes, but at most 4 are supported")
+    var stored = SIMD4<Int32>(repeating: 1)
+    for (axis, extent) in extents.enumerated() {
+      precondition(extent >= 0, "Shape: extent \(extent) on axis \(axis) is negative")
+      stored[axis] = Int32(extent)
+    }
+    self.extents = stored
+    self.rank = extents.count
+  }
+
+  public init(arrayLiteral elements: Int...) { self.init(elements) }
+
+  public subscript(axis: Int) -> Int {
+    precondition(axis >= 0 && axis < rank, "Shape: axis \(axis) of \(self)")
+    return Int(extents[axis])
+  }
+
+  /// The extents as an array.
+  public var dimensions: [Int] { (0..<rank).map { Int(extents[$0]) } }
+
+  /// The product of the extents; 1 for a scalar.
+  public var elementCount: Int {
+    Int(extents[0]) * Int(extents[1]) * Int(extents[2]) * Int(extents[3])
+  }
+
+  /// The extent of the innermost axis; 1 for a scalar.
+  public var width: Int { rank == 0 ? 1 : Int(extents[rank - 1]) }
+
+  /// How many rows of ``width`` elements there are.
+  public var rowCount: Int { rank == 0 ? 1 : width == 0 ? 0 : elementCount / width }
+
+  public var description: String {
+    "[" + dimensions.map(String.init).joined(separator: "×") + "]"
+  }
+}

@@ -1,0 +1,180 @@
+internal import CNanoKernels
+
+/// A row-major array of `Float` with value semantics: copies share memory until one of them is written.
+///
+/// ```swift
+/// let x = Tensor([1, 2, 3, 4, 5, 6], shape: [2, 3])
+/// print(x.shape, x.scalars)  // [2×3] [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+/// ```
+public struct Tensor: Sendable {
+  public private(set) var shape: Shape
+  private var storage: TensorStorage
+
+  /// Memory whose elements are whatever was there; every one must be written before it is read.
+  package init(uninitialized shape: Shape) {
+    self.shape = shape
+    storage = TensorStorage(count: shape.elementCount)
+  }
+
+  /// All elements zero.
+  public init(zeros shape: Shape) { self.init(repeating: 0, shape: shape) }
+
+  /// All elements `value`.
+  public init(repeating value: Float, shape: Shape) {
+    self.init(uninitialized: shape)
+    storage.elements.initialize(repeating: value, count: shape.elementCount)
+  }
+
+  /// The given elements, row-major.
+  /// - Precondition: as many scalars as the shape has elements.
+  public init(_ scalars: [Float], shape: Shape) {
+    precondition(
+      scalars.count == shape.elementCount, "Tensor: \(scalars.count) scalars for shape \(shape)")
+    self.init(uninitialized: shape)
+    scalars.withUnsafeBufferPointer { source in
+      guard let base = source.baseAddress else { return }
+      storage.elements.initialize(from: base, count: source.count)
+    }
+  }
+
+  /// Uniformly distributed on ±`bound`.
+  public init(
+    uniformWithin bound: Float, shape: Shape, using generator: inout RandomGenerator
+  ) {
+    self.init(uninitialized: shape)
+    for index in 0..<shape.elementCount {
+      storage.elements[index] = bound * (2 * generator.nextUniform() - 1)
+    }
+  }
+
+  /// Normally distributed with mean 0.
+  public init(
+    normal shape: Shape, standardDeviation: Float = 1, using generator: inout RandomGenerator
+  ) {
+    self.init(uninitialized: shape)
+    for index in 0..<shape.elementCount {
+      storage.elements[index] = standardDeviation * generator.nextNormal()
+    }
+  }
+
+  public var elementCount: Int { shape.elementCount }
+
+  /// A copy of the elements, row-major.
+  public var scalars: [Float] {
+    Array(UnsafeBufferPointer(start: storage.elements, count: elementCount))
+  }
+
+  /// The element of a tensor that has exactly one.
+  public var scalar: Float {
+    precondition(elementCount == 1, "Tensor.scalar: shape \(shape) has \(elementCount) elements")
+    return storage.elements[0]
+  }
+
+  /// The same elements under another shape. O(1).
+  /// - Precondition: equal element counts.
+  public func reshaped(_ newShape: Shape) -> Tensor {
+    precondition(
+      newShape.elementCount == elementCount, "reshaped: \(shape) has other elements than \(newShape)")
+    var result = self
+    result.shape = newShape
+    return result
+  }
+
+  /// Calls `body` with the elements, row-major.
+  public func withElements<R, E: Error>(_ body: (Span<Float>) throws(E) -> R) throws(E) -> R {
+    let buffer = UnsafeBufferPointer(start: storage.elements, count: elementCount)
+    return try body(buffer.span)
+  }
+
+  /// Calls `body` with the elements for writing; copies them first when they are shared.
+  public mutating func withMutableElements<R, E: Error>(
+    _ body: (inout MutableSpan<Float>) throws(E) -> R
+  ) throws(E) -> R {
+    let buffer = UnsafeMutableBufferPointer(start: mutableElements, count: elementCount)
+    var span = buffer.mutableSpan
+    return try body(&span)
+  }
+
+  /// The elements, for kernels. Valid while this tensor lives.
+  package var elements: UnsafePointer<Float> { UnsafePointer(storage.elements) }
+
+  /// The elements for writing, unshared first. Valid while this tensor lives and is not copied.
+  package var mutableElements: UnsafeMutablePointer<Float> {
+    mutating get {
+      if !isKnownUniquelyReferenced(&storage) {
+        let copy = TensorStorage(count: elementCount)
+        copy.elements.update(from: storage.elements, count: elementCount)
+        storage = copy
+      }
+      return storage.elements
+    }
+  }
+
+  /// Whether a write would happen in place.
+  package var isUnshared: Bool { mutating get { isKnownUniquelyReferenced(&storage) } }
+}
+
+// MARK: Elementwise arithmetic
+
+extension Tensor {
+  /// Elementwise sum.
+  /// - Precondition: equal shapes.
+  public static func + (left: Tensor, right: Tensor) -> Tensor {
+    elementwise("+", left, right, kernels.add)
+  }
+
+  /// Elementwise difference.
+  /// - Precondition: equal shapes.
+  public static func - (left: Tensor, right: Tensor) -> Tensor {
+    elementwise("-", left, right, kernels.subtract)
+  }
+
+  /// Elementwise product.
+  /// - Precondition: equal shapes.
+  public static func * (left: Tensor, right: Tensor) -> Tensor {
+    elementwise("*", left, right, kernels.multiply)
+  }
+
+  /// Every element times `factor`.
+  public static func * (left: Tensor, factor: Float) -> Tensor {
+    var result = Tensor(uninitialized: left.shape)
+    kernels.scale(left.elements, factor, result.mutableElements, left.elementCount)
+    return result
+  }
+
+  /// Adds `other`, in place when the memory is not shared.
+  /// - Precondition: equal shapes.
+  public static func += (left: inout Tensor, right: Tensor) {
+    guard left.isUnshared else {
+      left = left + right
+      return
+    }
+    precondition(left.shape == right.shape, "+=: \(left.shape) and \(right.shape)")
+    let elements = left.mutableElements
+    kernels.add(elements, right.elements, elements, left.elementCount)
+  }
+
+  private static func elementwise(
+    _ name: StaticString, _ left: Tensor, _ right: Tensor,
+    _ kernel: (UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?, Int) -> Void
+  ) -> Tensor {
+    precondition(left.shape == right.shape, "\(name): \(left.shape) and \(right.shape)")
+    var result = Tensor(uninitialized: left.shape)
+    kernel(left.elements, right.elements, result.mutableElements, left.elementCount)
+    return result
+  }
+
+  /// The sum of all elements: float32 lanes over short blocks, blocks in Double.
+  public var sum: Double { kernels.sum(elements, elementCount) }
+
+  /// The sum of the squares of all elements.
+  public var sumOfSquares: Double { kernels.sum_of_squares(elements, elementCount) }
+
+  /// Whether no element is infinite or NaN.
+  public var isFinite: Bool {
+    // An infinite or NaN element makes the sum of squares so; an overflowing sum of finite elements is
+    // told apart by looking at each.
+    sumOfSquares.isFinite
+      || UnsafeBufferPointer(start: elements, count: elementCount).allSatisfy(\.isFinite)
+  }
+}

@@ -1,0 +1,54 @@
+internal import CNanoKernels
+internal import Foundation
+internal import Synchronization
+
+/// A fixed set of threads that run the indices of a loop, joined again in about a microsecond.
+///
+/// What an index computes must not depend on which thread runs it, so that results are the same on any
+/// number of threads.
+public final class WorkerPool: @unchecked Sendable {
+  /// One thread a processor core (`NANO_THREADS` overrides).
+  public static let shared = WorkerPool(threadCount: defaultThreadCount)
+
+  /// Threads that work during ``run(_:_:)``, the calling one included.
+  public let threadCount: Int
+  private let pool: OpaquePointer
+  private let isBusy = Atomic(false)
+
+  /// - Precondition: `threadCount` is positive and the system grants the threads.
+  public init(threadCount: Int) {
+    precondition(threadCount > 0, "WorkerPool: \(threadCount) threads")
+    guard let pool = nk_worker_pool_create(threadCount - 1) else {
+      preconditionFailure("WorkerPool: the system refused \(threadCount - 1) threads")
+    }
+    self.threadCount = threadCount
+    self.pool = pool
+  }
+
+  deinit { nk_worker_pool_destroy(pool) }
+
+  private static var defaultThreadCount: Int {
+    let requested = ProcessInfo.processInfo.environment["NANO_THREADS"].flatMap(Int.init)
+    if let requested, (1...1024).contains(requested) { return requested }
+    return max(1, ProcessInfo.processInfo.activeProcessorCount)
+  }
+
+  /// Runs `body` for every index below `count` and returns when all have ended. A run inside a run, or
+  /// beside one, goes through its indices on the calling thread alone.
+  public func run(_ count: Int, _ body: @Sendable (Int) -> Void) {
+    guard threadCount > 1, count > 1, !isBusy.exchange(true, ordering: .acquiring) else {
+      for index in 0..<count { body(index) }
+      return
+    }
+    withoutActuallyEscaping(body) { body in
+      withUnsafePointer(to: body) { context in
+        nk_worker_pool_run(
+          pool, count,
+          { context, index in
+            context!.assumingMemoryBound(to: (@Sendable (Int) -> Void).self).pointee(index)
+          }, UnsafeMutableRawPointer(mutating: context))
+      }
+    }
+    isBusy.store(false, ordering: .releasing)
+  }
+}

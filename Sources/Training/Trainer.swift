@@ -1,0 +1,195 @@
+internal import Foundation
+internal import NanoAutograd
+public import NanoData
+public import NanoModels
+public import NanoOptim
+public import NanoTensor
+
+/// Trains a model, one step at a time.
+///
+/// A step splits its batch into a fixed number of shards. Workers run forward and backward of each shard on
+/// a tape of its own, gradients are added in shard order, and each parameter is updated by itself. What is
+/// computed depends on the shard count and never on the number of threads, so the same seed gives the same
+/// bits on any machine of one instruction set.
+public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
+  public private(set) var model: Model
+  /// Updates made so far.
+  public private(set) var stepCount = 0
+
+  private let rule: Rule
+  private let schedule: any LearningRateSchedule
+  private let configuration: TrainerConfiguration
+  private let pool: WorkerPool
+  private let ids: [Parameter.ID]
+  private let names: [String]
+  private var states: [Rule.State]
+  /// Parameters, those with the most work in their update first, so that no worker ends late.
+  private let updateOrder: [Int]
+
+  public init(
+    _ model: consuming Model, rule: Rule, schedule: any LearningRateSchedule = ConstantSchedule(),
+    configuration: TrainerConfiguration = TrainerConfiguration(), pool: WorkerPool = .shared
+  ) {
+    let parameters = model.namedParameters
+    precondition(
+      Set(parameters.map(\.parameter.id)).count == parameters.count,
+      "Trainer: a parameter is visited twice; give every layer parameters of its own")
+    let descriptions = parameters.map { ParameterDescription($0.parameter, name: $0.name) }
+    ids = parameters.map(\.parameter.id)
+    names = parameters.map(\.name)
+    states = descriptions.map { rule.makeState(for: $0) }
+    updateOrder = descriptions.indices.sorted {
+      let (left, right) = (descriptions[$0].shape, descriptions[$1].shape)
+      if left.isMatrix != right.isMatrix { return left.isMatrix }
+      return (left.elementCount, $1) > (right.elementCount, $0)
+    }
+    self.model = model
+    self.rule = rule
+    self.schedule = schedule
+    self.configuration = configuration
+    self.pool = pool
+  }
+
+  /// One update from one batch.
+  /// - Throws: when the loss or a gradient is not finite; the model is then unchanged.
+  public mutating func step(on batch: TokenBatch) throws(TrainingError) -> StepReport {
+    var shards = shardGradients(of: batch)
+    let loss = shards.reduce(0) { $0 + $1.weightedLoss }
+    guard loss.isFinite else { throw .notFinite(step: stepCount, tensor: "the loss") }
+
+    let gradients = reduced(&shards)
+    for (index, sum) in gradients.sumsOfSquares.enumerated() where !sum.isFinite {
+      throw .notFinite(step: stepCount, tensor: "the gradient of \(names[index])")
+    }
+    let norm = Float(gradients.sumsOfSquares.reduce(0, +).squareRoot())
+    let clip = configuration.gradientClip ?? .infinity
+    let factors = StepFactors(
+      learningRate: schedule.factor(at: stepCount), gradient: norm > clip ? clip / norm : 1)
+    update(with: gradients.tensors, factors: factors)
+    stepCount += 1
+    return StepReport(loss: loss, gradientNorm: norm, learningRateFactor: factors.learningRate)
+  }
+
+  // MARK: Gradients
+
+  private struct ShardResult: Sendable {
+    var weightedLoss: Double
+    /// In the order of the parameters.
+    var gradients: [Tensor?]
+  }
+
+  private func shardGradients(of batch: TokenBatch) -> [ShardResult] {
+    let count = min(configuration.shardCount, batch.sequenceCount)
+    var results = [ShardResult](repeating: ShardResult(weightedLoss: 0, gradients: []), count: count)
+    let (model, ids, precision) = (model, ids, configuration.precision)
+    results.withUnsafeMutableBufferPointer { buffer in
+      nonisolated(unsafe) let results = buffer
+      pool.run(count) { index in
+        let sequences =
+          index * batch.sequenceCount / count..<(index + 1) * batch.sequenceCount / count
+        let shard = batch[sequences]
+        let weight = Float(sequences.count) / Float(batch.sequenceCount)
+        let tape = Tape(precision: precision)
+        let loss = model.loss(
+          inputs: shard.inputs, targets: shard.targets, sequenceLength: shard.sequenceLength, on: tape)
+        let value = Double(loss.value.scalar) * Double(weight)
+        let gradients = tape.gradients(of: loss, seed: weight)
+        results[index] = ShardResult(weightedLoss: value, gradients: ids.map { gradients[$0] })
+      }
+    }
+    return results
+  }
+
+  /// Adds the shards' gradients, in shard order.
+  private func reduced(
+    _ shards: inout [ShardResult]
+  ) -> (tensors: [Tensor], sumsOfSquares: [Double]) {
+    var tensors: [Tensor?] = Array(repeating: nil, count: ids.count)
+    var sumsOfSquares = [Double](repeating: 0, count: ids.count)
+    let names = names
+    // One row a parameter: its gradient in every shard, each taken over so that sums form in place.
+    var columns = ids.indices.map { index in
+      shards.indices.map { shard in
+        let gradient = shards[shard].gradients[index]
+        shards[shard].gradients[index] = nil
+        return gradient
+      }
+    }
+    let updateOrder = updateOrder
+    columns.withUnsafeMutableBufferPointer { columnBuffer in
+      tensors.withUnsafeMutableBufferPointer { tensorBuffer in
+        sumsOfSquares.withUnsafeMutableBufferPointer { sumBuffer in
+          nonisolated(unsafe) let (columns, tensors, sums) = (columnBuffer, tensorBuffer, sumBuffer)
+          pool.run(updateOrder.count) { position in
+            let index = updateOrder[position]
+            guard var sum = columns[index][0] else {
+              preconditionFailure("Trainer: \(names[index]) takes no part in the loss")
+            }
+            columns[index][0] = nil
+            for shard in columns[index].indices.dropFirst() { sum += columns[index][shard]! }
+            sums[index] = sum.sumOfSquares
+            tensors[index] = sum
+          }
+        }
+      }
+    }
+    return (tensors.map { $0! }, sumsOfSquares)
+  }
+
+  // MARK: Update
+
+  private mutating func update(with gradients: [Tensor], factors: StepFactors) {
+    // The values leave the model while they are updated, so that each has one owner and changes in place.
+    let placeholder = Tensor(zeros: [0])
+    var values: [Tensor] = []
+    values.reserveCapacity(ids.count)
+    model.visitParameters(.root(wanted: false)) { _, parameter in
+      values.append(parameter.value)
+      parameter.value = placeholder
+    }
+    let (rule, updateOrder) = (rule, updateOrder)
+    values.withUnsafeMutableBufferPointer { valueBuffer in
+      states.withUnsafeMutableBufferPointer { stateBuffer in
+        nonisolated(unsafe) let (values, states) = (valueBuffer, stateBuffer)
+        pool.run(updateOrder.count) { position in
+          let index = updateOrder[position]
+          gradients[index].withElements { gradient in
+            values[index].withMutableElements { value in
+              rule.update(&value, gradient: gradient, factors: factors, state: &states[index])
+            }
+          }
+        }
+      }
+    }
+    var iterator = values.makeIterator()
+    model.visitParameters(.root(wanted: false)) { _, parameter in
+      if let value = iterator.next() { parameter.value = value }
+    }
+  }
+}
+
+/// How a trainer computes.
+public struct TrainerConfiguration: Hashable, Sendable, Codable {
+  /// Into how many parts a batch is split; fixed, so that results do not depend on the machine.
+  public var shardCount: Int
+  public var precision: Precision
+  /// The largest global gradient norm; nil for no clipping.
+  public var gradientClip: Float?
+
+  public init(shardCount: Int = 4, precision: Precision = .float32, gradientClip: Float? = nil) {
+    precondition(shardCount > 0, "TrainerConfiguration: \(shardCount) shards")
+    self.shardCount = shardCount
+    self.precision = precision
+    self.gradientClip = gradientClip
+  }
+}
+
+/// What a step reports.
+public struct StepReport: Hashable, Sendable {
+  /// Mean loss of the batch before the update.
+  public let loss: Double
+  /// Euclidean norm of all gradients, before clipping.
+  public let gradientNorm: Float
+  /// The schedule's factor on the learning rates.
+  public let learningRateFactor: Float
+}
