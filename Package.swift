@@ -39,6 +39,7 @@ let package = Package(
     .library(name: "NanoModels", targets: ["NanoModels"]),
     .library(name: "NanoData", targets: ["NanoData"]),
     .library(name: "NanoTraining", targets: ["NanoTraining"]),
+    .library(name: "NanoReport", targets: ["NanoReport"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
@@ -61,10 +62,11 @@ let package = Package(
     library(
       "NanoTraining", path: "Training",
       dependencies: ["NanoModels", "NanoData", "NanoLayers", "NanoOptim", "NanoAutograd", "NanoTensor"]),
+    library("NanoReport", path: "Report", dependencies: ["NanoTraining", "NanoData", "CCairo"]),
     .executableTarget(
       name: "BenchCLI",
       dependencies: [
-        "NanoTraining", "NanoModels", "NanoData", "NanoLayers", "NanoOptim",
+        "NanoReport", "NanoTraining", "NanoModels", "NanoData", "NanoLayers", "NanoOptim",
         "NanoAutograd", "NanoTensor",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],

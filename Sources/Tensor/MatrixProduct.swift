@@ -80,11 +80,22 @@ package func multiply(
   {
     return
   }
+  multiplyWithOwnKernel(
+    left, right, into: result, stride: stride, scale: scale, adding: addend, triangle: triangle,
+    precision: precision)
+}
+
+/// The product on register tiles, whatever its size.
+func multiplyWithOwnKernel(
+  _ left: MatrixView, _ right: MatrixView, into result: UnsafeMutablePointer<Float>,
+  stride: Int? = nil, scale: Float = 1, adding addend: Addend? = nil, triangle: Triangle = .full,
+  precision: Precision
+) {
   var product = nk_product(
     rows: left.rows, columns: right.columns, depth: left.columns,
     a: left.elements, a_row: left.rowStride, a_column: left.columnStride,
     b: right.elements, b_row: right.rowStride, b_column: right.columnStride,
-    c: result, c_row: stride,
+    c: result, c_row: stride ?? right.columns,
     addend: addend?.elements, addend_row: addend?.rowStride ?? 0,
     alpha: scale, beta: addend?.factor ?? 0, triangle: triangle.kernelValue)
   switch precision {
@@ -100,7 +111,7 @@ private func openBLASPays(rows: Int, columns: Int, depth: Int) -> Bool {
 }
 
 /// - Returns: false when OpenBLAS is not installed or the strides are not BLAS strides.
-package func multiplyWithOpenBLAS(
+func multiplyWithOpenBLAS(
   _ left: MatrixView, _ right: MatrixView, into result: UnsafeMutablePointer<Float>, stride: Int,
   scale: Float, addend: Addend?
 ) -> Bool {

@@ -1,0 +1,41 @@
+import ArgumentParser
+import Foundation
+
+/// The command `bench-cli`: trains the study's models, compares them, measures them, and writes text with
+/// them. Everything it does is in the libraries; here arguments are parsed and results printed.
+struct BenchCLI: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench-cli",
+    abstract: "Train, measure and compare small language models on the CPU.",
+    version: "0.1.0",
+    subcommands: [CompareCommand.self, GenerateCommand.self, BenchCommand.self],
+    defaultSubcommand: CompareCommand.self)
+}
+
+@main
+enum Main {
+  static func main() {
+    // A write past a file size limit is then an error that is reported, not a signal that kills.
+    signal(SIGXFSZ, SIG_IGN)
+    do {
+      var command = try BenchCLI.parseAsRoot()
+      try command.run()
+    } catch let exit as ExitCode {
+      Foundation.exit(exit.rawValue)
+    } catch {
+      report(error)
+    }
+  }
+
+  /// Help goes to stdout; an error is one line on stderr.
+  private static func report(_ error: any Error) -> Never {
+    let code = BenchCLI.exitCode(for: error)
+    if code == .success {
+      print(BenchCLI.fullMessage(for: error))
+      exit(0)
+    }
+    let message = BenchCLI.message(for: error).split(separator: "\n").joined(separator: " ")
+    Terminal.writeError("bench-cli: error: \(message)")
+    exit(code == .validationFailure ? code.rawValue : 1)
+  }
+}

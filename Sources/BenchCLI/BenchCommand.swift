@@ -1,0 +1,9 @@
+import ArgumentParser
+
+/// `bench-cli bench`: how fast it is.
+struct BenchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench", abstract: "Measure training steps, forwards and single operations.",
+    subcommands: [BenchStepCommand.self, BenchOpsCommand.self],
+    defaultSubcommand: BenchStepCommand.self)
+}

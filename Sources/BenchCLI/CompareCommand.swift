@@ -1,0 +1,104 @@
+import ArgumentParser
+import Foundation
+import NanoData
+import NanoModels
+import NanoReport
+import NanoTensor
+import NanoTraining
+
+/// `bench-cli compare`: the study, end to end.
+struct CompareCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "compare", abstract: "Train NanoGPT and NanoKimi on a text and compare them.")
+
+  @OptionGroup var study: StudyOptions
+
+  @Option(help: "A UTF-8 text file; by default input.txt here, else the built-in corpus.")
+  var data: String?
+
+  @Option(help: "The folder for results; by default runs/<time>-compare.")
+  var out: String?
+
+  @Flag(help: "Print no progress.")
+  var quiet = false
+
+  @Flag(help: "Print results.json instead of the table.")
+  var json = false
+
+  func run() throws {
+    let configuration = try study.configuration()
+    let settings = try study.config.map(SettingsFile.read)
+    let corpus = try Corpus.load(data ?? settings?.data, seed: configuration.seed)
+    let dataset = try TextDataset(
+      tokens: corpus.tokens, contextLength: configuration.contextLength)
+    let path = out ?? settings?.out ?? Self.defaultFolder()
+    let folder = try RunFolder(path)
+    if !quiet {
+      if Build.isDebug {
+        Terminal.writeError(
+          "This is a debug build, many times slower: a run of \(configuration.iterations) iterations. "
+            + "For the real study: swift run -c release bench-cli")
+      }
+      Terminal.writeError("Text: \(corpus.summary)")
+    }
+    Interruption.install()
+    var session = CompareSession(
+      configuration: configuration, corpus: corpus, dataset: dataset, folder: folder, isQuiet: quiet)
+    let results = try session.run()
+    if json {
+      print(String(decoding: try JSONEncoder.readable.encode(results), as: UTF8.self))
+    } else {
+      print(ComparisonTable.text(results))
+      print()
+      print(ComparisonTable.verdict(results))
+      print("Results, pictures, samples and models: \(path)")
+    }
+    if let failure = session.failure { throw failure }
+    if results.interrupted { throw ExitCode(Interruption.exitStatus) }
+  }
+
+  private static func defaultFolder() -> String {
+    let format = DateFormatter()
+    format.locale = Locale(identifier: "en_US_POSIX")
+    format.dateFormat = "yyyyMMdd-HHmmss"
+    let base = "runs/\(format.string(from: Date()))-compare"
+    let candidates = [base] + (2...100).map { "\(base)-\($0)" }
+    return candidates.first { !FileManager.default.fileExists(atPath: $0) } ?? base
+  }
+}
+
+/// The text of a study.
+struct Corpus {
+  let source: String
+  let tokenizer: CharacterTokenizer
+  let tokens: [Int32]
+  let optimumNLL: Double?
+
+  var summary: String {
+    "\(source), \(tokens.count) characters, \(tokenizer.vocabularySize) different"
+  }
+
+  /// The named file, else `input.txt` here, else the built-in corpus.
+  static func load(_ path: String?, seed: UInt64) throws -> Corpus {
+    if let path = path ?? (FileManager.default.fileExists(atPath: "input.txt") ? "input.txt" : nil) {
+      let text = try TextFile.read(path)
+      let tokenizer = CharacterTokenizer(vocabularyOf: text)
+      return Corpus(
+        source: path, tokenizer: tokenizer, tokens: try tokenizer.encode(text), optimumNLL: nil)
+    }
+    var generator = RandomGenerator(seed: seed).split(0)
+    let corpus = BuiltInCorpus(using: &generator)
+    let tokenizer = CharacterTokenizer(vocabularyOf: corpus.text)
+    let tokens = try tokenizer.encode(corpus.text)
+    let validationStart = Int(0.9 * Double(tokens.count))
+    return Corpus(
+      source: "built-in", tokenizer: tokenizer, tokens: tokens,
+      optimumNLL: corpus.negativeLogLikelihood(fromCharacter: validationStart))
+  }
+
+  var description: CorpusDescription {
+    CorpusDescription(
+      source: source, characters: tokens.count, vocabulary: tokenizer.vocabularySize,
+      optimumNLL: optimumNLL)
+  }
+}
