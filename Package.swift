@@ -71,5 +71,22 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
+
+    .target(
+      name: "NanoTestSupport", dependencies: ["NanoAutograd", "NanoModels", "NanoTensor"],
+      path: "Tests/NanoTestSupport", swiftSettings: swiftSettings),
+    tests("NanoTensor", dependencies: ["NanoTensor", "CNanoKernels"]),
+    tests("NanoAutograd", dependencies: ["NanoAutograd", "NanoTensor"]),
+    tests("NanoLayers", dependencies: ["NanoLayers", "NanoAutograd", "NanoTensor"]),
+    tests("NanoOptim", dependencies: ["NanoOptim", "NanoTensor"]),
+    tests("NanoModels", dependencies: ["NanoModels", "NanoAutograd", "NanoTensor"]),
+    tests("NanoData", dependencies: ["NanoData", "NanoTensor"]),
+    tests(
+      "NanoTraining",
+      dependencies: [
+        "NanoTraining", "NanoModels", "NanoLayers", "NanoOptim", "NanoData", "NanoAutograd",
+        "NanoTensor",
+      ]),
+    tests("BenchCLI", dependencies: ["NanoTraining", "NanoTensor", "NanoData"]),
   ]
 )

@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import Foundation
 internal import NanoTensor
 
 /// Momentum orthogonalized: every matrix's update is the (approximate) polar factor of its momentum.
@@ -16,13 +17,16 @@ internal import NanoTensor
 /// - SeeAlso: Jordan et al., "Muon: an optimizer for hidden layers", 2024; Liu et al., 2025,
 ///   arXiv:2502.16982.
 public struct Muon: Optimizer, Hashable {
-  /// How the gradient enters the momentum buffer. The orthogonalization ignores overall scale, so the two
-  /// agree as long as the look-ahead keeps the ratio of gradient to momentum, as both do.
+  /// How the gradient enters the momentum buffer. The orthogonalization ignores overall scale, so what
+  /// tells the forms apart is the ratio of gradient to momentum in the look-ahead.
   public enum Momentum: String, Hashable, Sendable, Codable {
     /// `m ← β m + (1 - β) g`, look-ahead `β m + (1 - β) g` (Keller Jordan, PyTorch).
     case average
-    /// `m ← β m + g`, look-ahead `β m + g` (Moonlight, Dion).
+    /// `m ← β m + g`, look-ahead `β m + g` (Moonlight, Dion): the same ratio.
     case heavyBall
+    /// `m` as `average`; look-ahead `β m / (1 - βᵗ⁺¹) + (1 - β) g / (1 - βᵗ)` (optax): in the first steps
+    /// the gradient weighs more.
+    case biasCorrectedAverage
   }
 
   /// The factor on the orthogonal update.
@@ -81,9 +85,9 @@ public struct Muon: Optimizer, Hashable {
     learningRate: 1e-3, momentumForm: .heavyBall, weightDecay: 0.1,
     updateScale: .matchingAdamWRMS(0.2))
 
-  /// `optax.contrib.muon`, whose bias correction a scale-free orthogonalization does not see. Declare
-  /// its matrices `.inputsByOutputs`.
+  /// `optax.contrib.muon`. Declare its matrices `.inputsByOutputs`.
   public static let optax = Muon(
+    momentumForm: .biasCorrectedAverage,
     orthogonalization: .newtonSchulz(
       NewtonSchulz(coefficients: NewtonSchulz.quintic.coefficients, epsilon: 1e-8)))
 
@@ -111,14 +115,16 @@ public struct Muon: Optimizer, Hashable {
   ) {
     state.stepCount += 1
     let count = state.momentum.elementCount
-    let gradientWeight = factors.gradient * (momentumForm == .average ? 1 - momentum : 1)
+    let gradientWeight = factors.gradient * (momentumForm == .heavyBall ? 1 : 1 - momentum)
+    let correction = lookAheadCorrection(at: state.stepCount)
     let m = state.momentum.mutableElements
     var direction = Tensor(uninitialized: [count])
     let o = direction.mutableElements
     withPointers(&parameter, gradient, count: count, rule: "Muon") { parameter, gradient in
       kernels.combine(momentum, m, gradientWeight, gradient, m, count)
       if usesNesterov {
-        kernels.combine(momentum, m, gradientWeight, gradient, o, count)
+        kernels.combine(
+          momentum * correction.momentum, m, gradientWeight * correction.gradient, gradient, o, count)
       } else {
         o.update(from: m, count: count)
       }
@@ -128,6 +134,13 @@ public struct Muon: Optimizer, Hashable {
         o, to: parameter, stack: state.stack, orthogonalization: orthogonalization,
         decay: 1 - rate * weightDecay, step: rate * scale)
     }
+  }
+
+  /// What the two terms of the look-ahead are divided by for their bias, inverted.
+  private func lookAheadCorrection(at step: Int) -> (momentum: Float, gradient: Float) {
+    guard momentumForm == .biasCorrectedAverage else { return (1, 1) }
+    func correction(_ power: Int) -> Float { 1 / (1 - pow(momentum, Float(power))) }
+    return (correction(step + 1), correction(step))
   }
 
   public func snapshot(of state: State) -> StateSnapshot {

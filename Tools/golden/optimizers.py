@@ -41,7 +41,7 @@ def run_torch(name, make):
 run_torch("adamw", lambda p: torch.optim.AdamW(p, lr=1e-2, weight_decay=0.1))
 run_torch("sgd", lambda p: torch.optim.SGD(p, lr=1e-2, momentum=0.9, weight_decay=0.05))
 run_torch("sgd_nesterov", lambda p: torch.optim.SGD(p, lr=1e-2, momentum=0.9, nesterov=True))
-torch.Tensor.bfloat16 = lambda self: self.float()
+torch.Tensor.bfloat16 = lambda self: self.clone()  # a copy, as the conversion makes one
 run_torch("torch_muon", lambda p: torch.optim.Muon(p))
 run_torch("torch_muon_rms", lambda p: torch.optim.Muon(p, adjust_lr_fn="match_rms_adamw"))
 run_torch("torch_muon_plain", lambda p: torch.optim.Muon(p, nesterov=False, lr=0.02))

@@ -1,0 +1,193 @@
+import Foundation
+import NanoData
+import NanoTensor
+import NanoTestSupport
+import NanoTraining
+import Testing
+
+/// A run of the built command.
+struct CommandResult {
+  let status: Int32
+  let output, error: String
+
+  private static var executable: URL {
+    Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }.map {
+      $0.bundleURL.deletingLastPathComponent().appending(path: "bench-cli")
+    } ?? URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appending(path: "bench-cli")
+  }
+
+  init(_ arguments: [String], shell prefix: String? = nil, interruptAfter seconds: Double? = nil) throws {
+    let process = Process()
+    if let prefix {
+      process.executableURL = URL(fileURLWithPath: "/bin/bash")
+      process.arguments = ["-c", prefix + "; exec \"$0\" \"$@\"", Self.executable.path] + arguments
+    } else {
+      process.executableURL = Self.executable
+      process.arguments = arguments
+    }
+    let (out, err) = (Pipe(), Pipe())
+    (process.standardOutput, process.standardError) = (out, err)
+    try process.run()
+    if let seconds {
+      Thread.sleep(forTimeInterval: seconds)
+      process.interrupt()
+    }
+    let output = out.fileHandleForReading.readDataToEndOfFile()
+    let error = err.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    status = process.terminationStatus
+    self.output = String(decoding: output, as: UTF8.self)
+    self.error = String(decoding: error, as: UTF8.self)
+  }
+}
+
+private let small = [
+  "--iterations", "20", "--eval-interval", "10", "--eval-iters", "2", "--embd", "16", "--layers", "1",
+  "--batch", "4", "--context", "16",
+]
+
+/// Width and height of a PNG, after checking its signature and that it ends whole.
+private func pngSize(_ path: String) throws -> (Int, Int) {
+  let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+  #expect(Array(bytes[..<8]) == [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A])
+  #expect(Array(bytes.suffix(8).prefix(4)) == Array("IEND".utf8))
+  func number(_ at: Int) -> Int { bytes[at..<at + 4].reduce(0) { $0 << 8 | Int($1) } }
+  return (number(16), number(20))
+}
+
+@Test func comparisonWritesEverything() throws {
+  let folder = try TemporaryFolder()
+  let text = folder.path + "/text.txt"
+  let words = (0..<2000).map { "word\($0 % 17) " }.joined()
+  try Data(words.utf8).write(to: URL(fileURLWithPath: text))
+  let out = folder.path + "/run"
+  let result = try CommandResult(["--data", text, "--out", out] + small)
+  #expect(result.status == 0)
+  #expect(result.output.contains("is better") && result.error.contains(text))
+  let results = try JSONDecoder().decode(
+    StudyResults.self, from: Data(contentsOf: URL(fileURLWithPath: out + "/results.json")))
+  #expect(results.models.map(\.name) == ["nanogpt", "nanokimi"] && results.preset == "seed")
+  #expect(results.models.allSatisfy { $0.bestValidationLoss < 4 && $0.trainStepMeanMs > 0 })
+  #expect(results.corpus.source == text && results.corpus.characters == words.count)
+  #expect(try pngSize(out + "/comparison_graph.png") == (1800, 1440))
+  #expect(try pngSize(out + "/loss_curves.png") == (2200, 920))
+  let metrics = try String(contentsOfFile: out + "/metrics.csv", encoding: .utf8)
+  #expect(metrics.split(separator: "\n").count == 1 + 2 * 2 * 3)
+  let samples = try String(contentsOfFile: out + "/samples.txt", encoding: .utf8)
+  #expect(samples.count > 1000)
+
+  let generated = try CommandResult(
+    ["generate", "--model", out + "/nanokimi", "--prompt", "wor", "--tokens", "30"])
+  #expect(generated.status == 0 && generated.output.count == 34 && generated.output.hasPrefix("wor"))
+  let outside = try CommandResult(["generate", "--model", out + "/nanogpt", "--prompt", "wor€"])
+  #expect(outside.status != 0 && outside.error.contains("position 3"))
+}
+
+@Test func builtInCorpusReportsItsOptimum() throws {
+  let folder = try TemporaryFolder()
+  let result = try CommandResult(
+    ["--json", "--quiet", "--models", "nanogpt", "--out", folder.path + "/run"] + small)
+  let results = try JSONDecoder().decode(StudyResults.self, from: Data(result.output.utf8))
+  #expect(result.error.isEmpty && results.corpus.source == "built-in")
+  let optimum = try #require(results.corpus.optimumNLL)
+  #expect(optimum > 0.05 && optimum < results.models[0].bestValidationLoss)
+}
+
+@Test func benchStepPrintsItsNames() throws {
+  let result = try CommandResult(
+    ["bench", "step", "--model", "nanokimi", "--steps", "3", "--json"] + small)
+  let object = try #require(
+    try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])
+  for key in [
+    "model", "precision", "parameters", "shards", "trainStepMedianMs", "trainStepMinMs",
+    "forwardMedianMs", "forwardMinMs", "tokensPerSecond",
+  ] { #expect(object[key] != nil, "\(key)") }
+}
+
+@Test func configurationFilesAreReadAndFlagsWin() throws {
+  let folder = try TemporaryFolder()
+  let config = folder.path + "/config.json"
+  try Data(#"{"iterations": 7, "embd": 16, "layers": 1, "eval-iters": 1, "models": "nanogpt", "seed": 5}"#.utf8)
+    .write(to: URL(fileURLWithPath: config))
+  let result = try CommandResult(
+    ["--config", config, "--iterations", "3", "--json", "--quiet", "--out", folder.path + "/run"])
+  let results = try JSONDecoder().decode(StudyResults.self, from: Data(result.output.utf8))
+  #expect(results.configuration.iterations == 3 && results.configuration.width == 16)
+  #expect(results.seed == 5 && results.models.count == 1)
+}
+
+@Test func interruptionWritesWhatThereIs() throws {
+  let folder = try TemporaryFolder()
+  let out = folder.path + "/run"
+  let result = try CommandResult(
+    ["--iterations", "1000000", "--eval-iters", "1", "--quiet", "--out", out], interruptAfter: 4)
+  #expect(result.status == 130)
+  let results = try JSONDecoder().decode(
+    StudyResults.self, from: Data(contentsOf: URL(fileURLWithPath: out + "/results.json")))
+  #expect(results.interrupted && results.models.count == 1)
+  _ = try ModelFolder.load(out + "/nanogpt")
+}
+
+/// Every bad input: one line on stderr that names it, a status that is not 0, and no run folder.
+@Test func badInputIsRefusedInOneLine() throws {
+  let folder = try TemporaryFolder()
+  func file(_ name: String, _ data: Data) throws -> String {
+    try data.write(to: URL(fileURLWithPath: folder.path + "/" + name))
+    return folder.path + "/" + name
+  }
+  let out = folder.path + "/out"
+  let cases: [(arguments: [String], part: String)] = [
+    (["--data", folder.path + "/none.txt"], "no such file"),
+    (["--data", folder.path], "is a directory"),
+    (["--data", try file("empty.txt", Data())], "empty"),
+    (["--data", try file("latin.txt", Data([0x61, 0xE9, 0x62]))], "offset 1"),
+    (["--data", try file("short.txt", Data("too short".utf8))], "needs 33"),
+    (["--embd", "63"], "not divisible"), (["--embd", "0"], "embd is 0"),
+    (["--embd", "-4"], "embd is -4"), (["--batch", "0"], "batch is 0"),
+    (["--layers", "100000000"], "layers is"), (["--context", "9999999"], "context is"),
+    (["--iterations", "-1"], "iterations is -1"), (["--lr", "nan"], "lr is nan"),
+    (["--lr", "0"], "lr is 0"), (["--shards", "0"], "shards is 0"),
+    (["--iterations", "ten"], "ten"), (["--preset", "nope"], "unknown preset 'nope'"),
+    (["--precision", "fp8"], "unknown precision 'fp8'"),
+    (["--models", "nanogpt,gpt5"], "unknown model 'gpt5'"), (["--models", ""], "models"),
+    (["--frobnicate"], "frobnicate"), (["--config", folder.path + "/none.json"], "no such file"),
+    (["--config", try file("bad.json", Data("{".utf8))], "not a JSON object"),
+    (["--config", try file("odd.json", Data(#"{"epochs": 3}"#.utf8))], "unknown setting 'epochs'"),
+    (["--config", try file("type.json", Data(#"{"batch": "many"}"#.utf8))], "batch"),
+  ]
+  for (arguments, part) in cases {
+    let result = try CommandResult(["compare", "--out", out] + arguments)
+    #expect(result.status != 0, "\(arguments)")
+    #expect(result.error.contains(part), "\(arguments): \(result.error)")
+    #expect(result.error.split(separator: "\n").count == 1, "\(arguments): \(result.error)")
+    #expect(!FileManager.default.fileExists(atPath: out), "\(arguments)")
+  }
+  for arguments in [
+    ["compare", "--out", folder.path], ["compare", "--out", folder.path + "/empty.txt"],
+    ["generate", "--model", folder.path], ["generate", "--model", "/none", "--tokens", "0"],
+    ["bench", "step", "--model", "nope"], ["bench", "step", "--steps", "0"],
+  ] {
+    let result = try CommandResult(arguments)
+    #expect(result.status != 0 && result.error.split(separator: "\n").count == 1, "\(arguments): \(result.error)")
+  }
+}
+
+@Test func aDivergedRunKeepsItsLastGoodWeights() throws {
+  let folder = try TemporaryFolder()
+  let out = folder.path + "/run"
+  let result = try CommandResult(
+    ["--lr", "1e30", "--models", "nanogpt", "--quiet", "--out", out] + small)
+  #expect(result.status == 1 && result.error.contains("not finite"))
+  _ = try ModelFolder.load(out + "/nanogpt")
+}
+
+@Test func aFullDiskIsReported() throws {
+  let folder = try TemporaryFolder()
+  // A file size limit of 8 KiB stands in for a disk that fills up while the model is written.
+  let result = try CommandResult(
+    ["--models", "nanogpt", "--quiet", "--out", folder.path + "/run"] + small, shell: "ulimit -f 8")
+  #expect(result.status == 1 && result.error.split(separator: "\n").count == 1)
+  #expect(result.error.contains("cannot be written"))
+  let left = try FileManager.default.subpathsOfDirectory(atPath: folder.path)
+  #expect(!left.contains { $0.hasSuffix(".partial") })
+}

@@ -1,0 +1,101 @@
+import Foundation
+import NanoAutograd
+import NanoModels
+import NanoTensor
+import NanoTestSupport
+import Testing
+
+@Test func parameterCountsOfTheStudy() throws {
+  var generator = RandomGenerator(seed: 1)
+  let configuration = CharacterModelConfiguration(vocabularySize: 65)
+  #expect(try NanoGPT(configuration, using: &generator).parameterCount == 209_729)
+  #expect(try NanoKimi(configuration, using: &generator).parameterCount == 278_097)
+}
+
+/// The small model of `Tools/golden/character_models.py` with its formula weights.
+func goldenModel<Model: LanguageModel>(_ type: Model.Type) throws -> Model
+where Model.Configuration == CharacterModelConfiguration {
+  var generator = RandomGenerator(seed: 1)
+  var model = try Model(
+    CharacterModelConfiguration(
+      vocabularySize: 13, contextLength: 8, width: 16, layerCount: 2, headCount: 4, expertCount: 4),
+    using: &generator)
+  var index = 0.0
+  model.visitParameters(.root()) { name, parameter in
+    let offset: Float = name.text.contains("norm.weight") ? 1 : 0
+    let values = (0..<parameter.value.elementCount).map { element in
+      let i = Double(element)
+      return Float(0.3 * sin(0.7 * i + 0.37 * index + 0.01 * i * index)) + offset
+    }
+    parameter.value = Tensor(values, shape: parameter.value.shape)
+    index += 1
+  }
+  return model
+}
+
+private func expectGolden<Model: LanguageModel>(_ type: Model.Type) throws
+where Model.Configuration == CharacterModelConfiguration {
+  let golden = try Fixture.load("character_models")
+  let model = try goldenModel(type)
+  let inputs = (0..<32).map { (i: Int) -> Int32 in Int32((i * 7 + i * i * 3) % 13) }
+  let targets = (0..<32).map { (i: Int) -> Int32 in Int32((i * 5 + i * i * 2 + 1) % 13) }
+  let tape = Tape()
+  let logits = model.logits(for: inputs, sequenceLength: 8, on: tape)
+  let prefix = Model.identifier
+  #expect(relativeDifference(logits.value.scalars, try #require(golden[prefix + ".logits"]).scalars) < 1e-5)
+  let loss = logits.crossEntropy(targets: targets)
+  #expect(abs(loss.value.scalar - golden[prefix + ".losses"]!.scalars[0]) < 1e-5)
+  let gradients = tape.gradients(of: loss)
+  for (name, parameter) in model.namedParameters {
+    let expected = try #require(golden["\(prefix).gradient.\(name)"]).scalars
+    let difference = relativeDifference(try #require(gradients[parameter.id]).scalars, expected)
+    #expect(difference < 2e-4, "\(prefix) \(name)")
+  }
+}
+
+@Test func nanoGPTMatchesPyTorch() throws { try expectGolden(NanoGPT.self) }
+@Test func nanoKimiMatchesPyTorch() throws { try expectGolden(NanoKimi.self) }
+
+@Test func contradictorySizesAreRefused() {
+  var generator = RandomGenerator(seed: 1)
+  for configuration in [
+    CharacterModelConfiguration(vocabularySize: 65, width: 63),
+    CharacterModelConfiguration(vocabularySize: 65, layerCount: 0),
+    CharacterModelConfiguration(vocabularySize: 65, width: 16_384, layerCount: 1024),
+  ] {
+    #expect(throws: ConfigurationError.self) { try NanoGPT(configuration, using: &generator) }
+  }
+}
+
+@Test func weightsRoundTripAndMismatchesAreNamed() throws {
+  let model = try goldenModel(NanoKimi.self)
+  var tensors = try Safetensors.decode(Safetensors.encode(model.weights))
+  var other = try goldenModel(NanoKimi.self)
+  try other.loadWeights(tensors)
+  #expect(other.weights.map(\.tensor.scalars) == model.weights.map(\.tensor.scalars))
+  tensors["head.bias"] = Tensor(zeros: [12])
+  #expect { try other.loadWeights(tensors) } throws: { "\($0)".contains("'head.bias' has shape [12]") }
+  tensors["head.bias"] = nil
+  #expect { try other.loadWeights(tensors) } throws: { "\($0)".contains("'head.bias' is missing") }
+}
+
+@Test func damagedSafetensorsAreRefused() {
+  func file(_ header: String, bytes: Int) -> Data {
+    withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Data($0) } + Data(header.utf8)
+      + Data(count: bytes)
+  }
+  let bad = [
+    Data([1, 2, 3]),
+    Data(repeating: 0xFF, count: 16),
+    file("not json", bytes: 0),
+    file(#"{"a":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}}"#, bytes: 2),
+    file(#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, bytes: 8),
+    file(#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}}"#, bytes: 8),
+    file(#"{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}"#, bytes: 8),
+    file(#"{"a":{"dtype":"F32","shape":[4611686018427387904],"data_offsets":[0,0]}}"#, bytes: 8),
+    file(
+      #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#,
+      bytes: 12),
+  ]
+  for data in bad { #expect(throws: Safetensors.FormatError.self) { try Safetensors.decode(data) } }
+}

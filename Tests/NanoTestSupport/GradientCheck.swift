@@ -1,0 +1,135 @@
+import Foundation
+public import NanoAutograd
+public import NanoTensor
+
+/// How far an operation is from its reference.
+public struct GradientCheck {
+  /// Largest relative difference of the results.
+  public let value: Double
+  /// Largest relative difference of each input's gradient from central differences of the reference.
+  public let gradients: [Double]
+
+  public var worst: Double { max(value, gradients.max() ?? 0) }
+
+  /// Compares an operation in Float with a reference in Double: the results, and the gradients of
+  /// `Σ cotangent · result` with central differences of the reference.
+  public init(
+    _ inputs: [Tensor], operation: (Tape, [Variable]) -> Variable,
+    reference: ([[Double]]) -> [Double]
+  ) {
+    let parameters = inputs.map { Parameter($0, role: .gain) }
+    self.init(
+      parameters, { tape in operation(tape, parameters.map { tape.variable($0) }) },
+      reference: reference)
+  }
+
+  /// The same for a computation that uses the given parameters.
+  public init(
+    _ parameters: [Parameter], _ computation: (Tape) -> Variable,
+    reference: ([[Double]]) -> [Double]
+  ) {
+    let inputs = parameters.map(\.value)
+    let tape = Tape()
+    let result = computation(tape)
+    let cotangent = wave(result.shape, frequency: 1.1, phase: 0.5)
+    let gradients = tape.gradients(of: (result * tape.constant(cotangent)).sum())
+
+    let point = inputs.map { $0.scalars.map(Double.init) }
+    let weights = cotangent.scalars.map(Double.init)
+    func objective(_ inputs: [[Double]]) -> Double {
+      zip(reference(inputs), weights).reduce(0) { $0 + $1.0 * $1.1 }
+    }
+    value = relativeDifference(result.value.scalars, reference(point).map(Float.init))
+    let step = 1e-5
+    self.gradients = inputs.indices.map { index in
+      let numeric = point[index].indices.map { element -> Float in
+        var (above, below) = (point, point)
+        above[index][element] += step
+        below[index][element] -= step
+        return Float((objective(above) - objective(below)) / (2 * step))
+      }
+      guard let analytic = gradients[parameters[index].id] else { return .infinity }
+      return relativeDifference(analytic.scalars, numeric)
+    }
+  }
+}
+
+/// The operations written plainly in Double.
+public enum Reference {
+  /// y = x Wᵀ + b; x N×I, W O×I.
+  public static func linear(_ x: [Double], _ w: [Double], _ b: [Double]?, inputs: Int) -> [Double] {
+    let outputs = w.count / inputs
+    return (0..<x.count / inputs * outputs).map { index in
+      let (n, o) = index.quotientAndRemainder(dividingBy: outputs)
+      return (0..<inputs).reduce(b?[o] ?? 0) { $0 + x[n * inputs + $1] * w[o * inputs + $1] }
+    }
+  }
+
+  public static func softmax(_ x: [Double], width: Int) -> [Double] {
+    rows(x, width).flatMap { row -> [Double] in
+      let e = row.map { exp($0 - row.max()!) }
+      return e.map { $0 / e.reduce(0, +) }
+    }
+  }
+
+  public static func layerNorm(_ x: [Double], _ gain: [Double], _ bias: [Double]) -> [Double] {
+    rows(x, gain.count).flatMap { row -> [Double] in
+      let mean = row.reduce(0, +) / Double(row.count)
+      let variance = row.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(row.count)
+      return row.indices.map { gain[$0] * (row[$0] - mean) / (variance + 1e-5).squareRoot() + bias[$0] }
+    }
+  }
+
+  public static func silu(_ x: Double) -> Double { x / (1 + exp(-x)) }
+
+  /// Rows [u | v] of 2·width.
+  public static func swiGLU(_ x: [Double], width: Int) -> [Double] {
+    rows(x, 2 * width).flatMap { row in (0..<width).map { silu(row[$0]) * row[width + $0] } }
+  }
+
+  /// Rows [q | k | v].
+  public static func attention(
+    _ x: [Double], length: Int, heads: Int, width: Int, scale: Double
+  ) -> [Double] {
+    let model = heads * width
+    var result = [Double](repeating: 0, count: x.count / 3)
+    for sequence in 0..<x.count / (3 * model * length) {
+      for head in 0..<heads {
+        for i in 0..<length {
+          func at(_ row: Int, _ part: Int, _ d: Int) -> Double {
+            x[(sequence * length + row) * 3 * model + part * model + head * width + d]
+          }
+          let scores = (0...i).map { j in
+            scale * (0..<width).reduce(0) { $0 + at(i, 0, $1) * at(j, 1, $1) }
+          }
+          let p = softmax(scores, width: i + 1)
+          for d in 0..<width {
+            result[(sequence * length + i) * model + head * width + d] =
+              (0...i).reduce(0) { $0 + p[$1] * at($1, 2, d) }
+          }
+        }
+      }
+    }
+    return result
+  }
+
+  /// Σ_e g_e (W_e h_e + b_e)
+  public static func mixture(
+    _ h: [Double], _ gates: [Double], _ w: [Double], _ b: [Double], experts: Int, inputs: Int
+  ) -> [Double] {
+    let outputs = b.count / experts
+    return (0..<gates.count / experts * outputs).map { index in
+      let (n, o) = index.quotientAndRemainder(dividingBy: outputs)
+      return (0..<experts).reduce(0) { sum, e in
+        let y = (0..<inputs).reduce(b[e * outputs + o]) {
+          $0 + w[(e * outputs + o) * inputs + $1] * h[(n * experts + e) * inputs + $1]
+        }
+        return sum + gates[n * experts + e] * y
+      }
+    }
+  }
+
+  private static func rows(_ x: [Double], _ width: Int) -> [[Double]] {
+    stride(from: 0, to: x.count, by: width).map { Array(x[$0..<$0 + width]) }
+  }
+}
