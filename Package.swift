@@ -61,7 +61,9 @@ let package = Package(
       dependencies: ["NanoLayers", "NanoOptim", "NanoAutograd", "NanoTensor"]),
     library(
       "NanoTraining", path: "Training",
-      dependencies: ["NanoModels", "NanoData", "NanoLayers", "NanoOptim", "NanoAutograd", "NanoTensor"]),
+      dependencies: [
+        "NanoModels", "NanoData", "NanoLayers", "NanoOptim", "NanoAutograd", "NanoTensor",
+      ]),
     library("NanoReport", path: "Report", dependencies: ["NanoTraining", "NanoData", "CCairo"]),
     .executableTarget(
       name: "BenchCLI",

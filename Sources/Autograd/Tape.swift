@@ -46,7 +46,9 @@ public final class Tape {
     _ value: Tensor, inputs: Variable...,
     backward: @escaping (_ gradient: Tensor, _ slots: inout GradientSlots) -> Void
   ) -> Variable {
-    guard isRecording, inputs.contains(where: { !$0.node.isConstant }) else { return constant(value) }
+    guard isRecording, inputs.contains(where: { !$0.node.isConstant }) else {
+      return constant(value)
+    }
     let node = makeNode()
     entries.append(Entry(output: node.index, backward: backward))
     return Variable(value: value, node: node, tape: self)
@@ -56,7 +58,8 @@ public final class Tape {
   /// - Precondition: `result` is a scalar of this tape.
   public func gradients(of result: Variable, seed: Float = 1) -> Gradients {
     precondition(
-      result.value.elementCount == 1, "gradients(of:): a scalar, but the shape is \(result.value.shape)")
+      result.value.elementCount == 1,
+      "gradients(of:): a scalar, but the shape is \(result.value.shape)")
     var slots = GradientSlots(count: nodeCount)
     slots.accumulate(Tensor(repeating: seed, shape: result.value.shape), into: result.node)
     while let entry = entries.popLast() {

@@ -22,7 +22,8 @@ struct BenchOpsCommand: ParsableCommand {
     print("Kernels: \(report.kernels); OpenBLAS core: \(report.openBLASCore ?? "not installed")")
     print(
       String(
-        format: "Peak of one thread: %.0f GFLOP/s float32%@, %.1f GB/s copying in the second-level cache",
+        format:
+          "Peak of one thread: %.0f GFLOP/s float32%@, %.1f GB/s copying in the second-level cache",
         report.peakGFLOPS,
         report.peakBF16GFLOPS > 0 ? String(format: ", %.0f bf16 tiles", report.peakBF16GFLOPS) : "",
         report.peakGBPS))

@@ -67,9 +67,11 @@ struct BenchStepCommand: ParsableCommand {
     } else {
       print(
         String(
-          format: "%@ %@ %@, %d parameters, %d shards on %d threads: step median %.3f ms (min %.3f), "
+          format:
+            "%@ %@ %@, %d parameters, %d shards on %d threads: step median %.3f ms (min %.3f), "
             + "forward median %.3f ms (min %.3f), %.0f tokens/s", report.model,
-          report.precision.rawValue, report.kernels, report.parameters, report.shards, report.threads,
+          report.precision.rawValue, report.kernels, report.parameters, report.shards,
+          report.threads,
           report.trainStepMedianMs, report.trainStepMinMs, report.forwardMedianMs,
           report.forwardMinMs, report.tokensPerSecond))
     }

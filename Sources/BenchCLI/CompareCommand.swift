@@ -43,7 +43,8 @@ struct CompareCommand: ParsableCommand {
     }
     Interruption.install()
     var session = CompareSession(
-      configuration: configuration, corpus: corpus, dataset: dataset, folder: folder, isQuiet: quiet)
+      configuration: configuration, corpus: corpus, dataset: dataset, folder: folder, isQuiet: quiet
+    )
     let results = try session.run()
     if json {
       print(String(decoding: try JSONEncoder.readable.encode(results), as: UTF8.self))

@@ -17,7 +17,8 @@ struct GenerateCommand: ParsableCommand {
   @Option(parsing: .unconditional, help: "Characters to write.")
   var tokens = 500
 
-  @Option(parsing: .unconditional, help: "Below 1 bolder, above 1 wilder, 0 always the most likely.")
+  @Option(
+    parsing: .unconditional, help: "Below 1 bolder, above 1 wilder, 0 always the most likely.")
   var temperature: Float = 1
 
   @Option(parsing: .unconditional, help: "Draw from the K most likely characters only.")
@@ -34,7 +35,9 @@ struct GenerateCommand: ParsableCommand {
       throw ValidationError("temperature is \(temperature); it must be 0 or more")
     }
     guard topK ?? 1 >= 1 else { throw ValidationError("top-k is \(topK!); it must be at least 1") }
-    guard !prompt.isEmpty else { throw ValidationError("the prompt is empty; give at least one character") }
+    guard !prompt.isEmpty else {
+      throw ValidationError("the prompt is empty; give at least one character")
+    }
   }
 
   func run() throws {

@@ -11,8 +11,15 @@ enum Interruption {
   static let exitStatus: Int32 = 130
 
   static func install() {
+    // A parent may have left the signal blocked, as a thread pool that starts programs does.
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    sigaddset(&signals, SIGINT)
+    pthread_sigmask(SIG_UNBLOCK, &signals, nil)
     signal(SIGINT) { _ in
-      if Interruption.count.add(1, ordering: .relaxed).newValue > 1 { _exit(Interruption.exitStatus) }
+      if Interruption.count.add(1, ordering: .relaxed).newValue > 1 {
+        _exit(Interruption.exitStatus)
+      }
     }
   }
 }

@@ -42,7 +42,8 @@ struct ProgressDisplay: RunObserver {
     let left = Int((elapsed / done - elapsed).rounded())
     Terminal.rewriteLine(
       String(
-        format: "%@ %@ %d/%d  loss %.3f  val %.3f  %.0fk tokens/s  %d:%02d left", model.displayName, bar,
+        format: "%@ %@ %d/%d  loss %.3f  val %.3f  %.0fk tokens/s  %d:%02d left", model.displayName,
+        bar,
         step + 1, total, smoothedLoss, lastEvaluation?.validationLoss ?? .nan, smoothedSpeed / 1000,
         left / 60, left % 60))
   }

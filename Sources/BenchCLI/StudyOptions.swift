@@ -6,7 +6,10 @@ import NanoTraining
 
 /// The flags that define a study. What a flag leaves open comes from `--config`, then from the preset.
 struct StudyOptions: ParsableArguments {
-  @Option(help: "Named settings to start from: \(StudyPreset.allCases.map(\.rawValue).joined(separator: ", ")).")
+  @Option(
+    help:
+      "Named settings to start from: \(StudyPreset.allCases.map(\.rawValue).joined(separator: ", "))."
+  )
   var preset: String?
 
   @Option(help: "A JSON file with any of these settings, named like the flags; flags win over it.")
@@ -48,13 +51,18 @@ struct StudyOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "What all randomness comes from.")
   var seed: UInt64?
 
-  @Option(help: "Operands of matrix products: \(Precision.allCases.map(\.rawValue).joined(separator: ", ")).")
+  @Option(
+    help:
+      "Operands of matrix products: \(Precision.allCases.map(\.rawValue).joined(separator: ", ")).")
   var precision: String?
 
   @Option(parsing: .unconditional, help: "Parts that a batch is split into; results depend on it.")
   var shards: Int?
 
-  @Option(help: "Models to train, separated by commas: \(StudyModel.allCases.map(\.rawValue).joined(separator: ",")).")
+  @Option(
+    help:
+      "Models to train, separated by commas: \(StudyModel.allCases.map(\.rawValue).joined(separator: ","))."
+  )
   var models: String?
 
   /// The study that flags, file and preset make together, validated.
@@ -124,7 +132,8 @@ struct SettingsFile: Codable {
   var out: String?
 
   enum CodingKeys: String, CodingKey, CaseIterable {
-    case preset, data, iterations, batch, context, embd, layers, heads, experts, lr, seed, precision, shards,
+    case preset, data, iterations, batch, context, embd, layers, heads, experts, lr, seed,
+      precision, shards,
       models, out
     case evalInterval = "eval-interval"
     case evalIters = "eval-iters"

@@ -26,12 +26,15 @@ extension BuiltInCorpus {
       "onset": (
         .zipf,
         [
-          "M", "L", "T", "B", "S", "R", "P", "D", "K", "N", "J", "H", "F", "G", "W", "Br", "Fl", "Tr",
+          "M", "L", "T", "B", "S", "R", "P", "D", "K", "N", "J", "H", "F", "G", "W", "Br", "Fl",
+          "Tr",
           "Gr", "St", "Cl", "V", "Z",
         ]
       ),
       "vowel": (.zipf, ["a", "i", "o", "e", "u", "ee", "ai", "oo", "ie"]),
-      "middle": (.zipf, ["l", "r", "n", "m", "t", "d", "nn", "ll", "b", "k", "s", "v", "rd", "st", "mp"]),
+      "middle": (
+        .zipf, ["l", "r", "n", "m", "t", "d", "nn", "ll", "b", "k", "s", "v", "rd", "st", "mp"]
+      ),
       "coda": (.zipf, ["", "n", "a", "l", "r", "y", "s", "th", "m", "ck", "x"]),
 
       "opening": (
@@ -133,7 +136,8 @@ extension BuiltInCorpus {
       "trait": (
         .zipf,
         [
-          "little", "brave", "curious", "kind", "clever", "shy", "happy", "lonely", "cheerful", "stubborn",
+          "little", "brave", "curious", "kind", "clever", "shy", "happy", "lonely", "cheerful",
+          "stubborn",
           "quiet", "lazy", "proud", "gentle", "careful", "playful", "honest", "impatient",
         ]
       ),
@@ -141,7 +145,8 @@ extension BuiltInCorpus {
       "relative": (
         .zipf,
         [
-          "mother", "father", "grandmother", "brother", "sister", "grandfather", "aunt", "uncle", "cousin",
+          "mother", "father", "grandmother", "brother", "sister", "grandfather", "aunt", "uncle",
+          "cousin",
         ]
       ),
       "place": (
@@ -159,39 +164,53 @@ extension BuiltInCorpus {
       "landmark": (
         .zipf,
         [
-          "tree", "river", "garden", "bridge", "well", "barn", "pond", "market", "lighthouse", "cave",
-          "fence", "mill", "tower", "school", "harbor", "meadow", "station", "bakery", "orchard", "castle",
+          "tree", "river", "garden", "bridge", "well", "barn", "pond", "market", "lighthouse",
+          "cave",
+          "fence", "mill", "tower", "school", "harbor", "meadow", "station", "bakery", "orchard",
+          "castle",
         ]
       ),
       "near": (.zipf, ["near", "behind", "next to", "in front of", "not far from", "around"]),
       "near2": (.zipf, ["Near", "Behind", "Next to", "Not far from"]),
       "weather": (
-        .zipf, ["sunny", "rainy", "cold", "windy", "warm", "foggy", "snowy", "stormy", "bright", "gray"]
+        .zipf,
+        ["sunny", "rainy", "cold", "windy", "warm", "foggy", "snowy", "stormy", "bright", "gray"]
       ),
-      "daytime": (.zipf, ["morning", "day", "evening", "afternoon", "night", "autumn day", "winter"]),
-      "time": (.zipf, ["dark", "late", "time for bed", "midnight", "noon", "too cold to sit outside"]),
+      "daytime": (
+        .zipf, ["morning", "day", "evening", "afternoon", "night", "autumn day", "winter"]
+      ),
+      "time": (
+        .zipf, ["dark", "late", "time for bed", "midnight", "noon", "too cold to sit outside"]
+      ),
       "weekday": (
         .uniform,
         ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
       ),
       "sky": (.zipf, ["sun", "moon", "stars", "evening star", "northern lights"]),
       "storm": (.zipf, ["storm", "wind", "flood", "wave", "fire", "avalanche", "cloud of dust"]),
-      "damage": (.zipf, ["broke", "carried away", "covered", "shook", "washed away", "burned down"]),
+      "damage": (
+        .zipf, ["broke", "carried away", "covered", "shook", "washed away", "burned down"]
+      ),
       "animal": (
         .zipf,
         [
           "dog", "cat", "bird", "rabbit", "fox", "bear", "mouse", "frog", "duck", "horse", "wolf",
-          "squirrel", "hedgehog", "turtle", "goat", "sheep", "pig", "hen", "crow", "badger", "beaver",
+          "squirrel", "hedgehog", "turtle", "goat", "sheep", "pig", "hen", "crow", "badger",
+          "beaver",
           "snail", "bee", "whale", "lion", "tiger", "camel", "monkey", "seal", "lynx",
         ]
       ),
-      "article_animal": (.uniform, ["a {mood} {animal}", "a {size} {animal}", "a {color} {animal}"]),
+      "article_animal": (
+        .uniform, ["a {mood} {animal}", "a {size} {animal}", "a {color} {animal}"]
+      ),
       "article_animal2": (.uniform, ["A {mood} {animal}", "A {size} {color} {animal}"]),
       "object": (
         .zipf,
         [
-          "ball", "book", "kite", "boat", "key", "lamp", "drum", "basket", "hat", "bell", "map", "box",
-          "clock", "mirror", "whistle", "ladder", "wheel", "rope", "spoon", "violin", "compass", "blanket",
+          "ball", "book", "kite", "boat", "key", "lamp", "drum", "basket", "hat", "bell", "map",
+          "box",
+          "clock", "mirror", "whistle", "ladder", "wheel", "rope", "spoon", "violin", "compass",
+          "blanket",
         ]
       ),
       "article_thing": (
@@ -203,7 +222,10 @@ extension BuiltInCorpus {
       ),
       "material": (
         .zipf,
-        ["wood", "gold", "paper", "glass", "silver", "stone", "wool", "clay", "straw", "iron", "ice"]
+        [
+          "wood", "gold", "paper", "glass", "silver", "stone", "wool", "clay", "straw", "iron",
+          "ice",
+        ]
       ),
       "color": (
         .zipf,
@@ -213,23 +235,28 @@ extension BuiltInCorpus {
         ]
       ),
       "garment": (.zipf, ["coat", "hat", "scarf", "boots", "dress", "gloves", "apron", "socks"]),
-      "part": (.zipf, ["spots", "feathers", "stripes", "teeth", "whiskers", "tails", "horns", "shells"]),
+      "part": (
+        .zipf, ["spots", "feathers", "stripes", "teeth", "whiskers", "tails", "horns", "shells"]
+      ),
       "bodypart": (.zipf, ["knee", "foot", "hand", "nose", "elbow", "head", "finger", "shoulder"]),
       "mood": (
         .zipf,
         [
-          "sad", "happy", "tired", "angry", "hungry", "scared", "sleepy", "bored", "excited", "worried",
+          "sad", "happy", "tired", "angry", "hungry", "scared", "sleepy", "bored", "excited",
+          "worried",
           "grumpy", "thirsty", "surprised",
         ]
       ),
       "mood2": (.zipf, ["dark", "cold", "quiet", "late", "raining", "snowing"]),
       "quality": (
-        .zipf, ["loud", "soft", "strange", "short", "wonderful", "terrible", "beautiful", "funny", "deep"]
+        .zipf,
+        ["loud", "soft", "strange", "short", "wonderful", "terrible", "beautiful", "funny", "deep"]
       ),
       "number": (
         .zipf,
         [
-          "two", "three", "seven", "four", "five", "ten", "a hundred", "six", "twelve", "eight", "nine",
+          "two", "three", "seven", "four", "five", "ten", "a hundred", "six", "twelve", "eight",
+          "nine",
           "forty", "a thousand",
         ]
       ),
@@ -244,7 +271,8 @@ extension BuiltInCorpus {
       "doing": (
         .zipf,
         [
-          "singing", "sleeping", "crying", "laughing", "eating {food}", "counting {part}", "reading",
+          "singing", "sleeping", "crying", "laughing", "eating {food}", "counting {part}",
+          "reading",
           "dancing", "waiting", "looking at the {sky}", "talking to the {animal}",
         ]
       ),
@@ -257,7 +285,9 @@ extension BuiltInCorpus {
           "forgot how to {activity}", "cannot find the {landmark}", "miss my {relative}",
         ]
       ),
-      "greeting": (.zipf, ["Hello", "Good morning", "Look", "Oh no", "Wait", "Good evening", "Welcome"]),
+      "greeting": (
+        .zipf, ["Hello", "Good morning", "Look", "Oh no", "Wait", "Good evening", "Welcome"]
+      ),
       "reply": (
         .zipf,
         [
@@ -268,24 +298,32 @@ extension BuiltInCorpus {
       "topic": (
         .zipf,
         [
-          "the {sky}", "the {weather} weather", "{food}", "the sea", "their {part}", "the {landmark}",
-          "{size} {material} boats", "{number} {animal}s", "the old days", "what to do on {weekday}",
+          "the {sky}", "the {weather} weather", "{food}", "the sea", "their {part}",
+          "the {landmark}",
+          "{size} {material} boats", "{number} {animal}s", "the old days",
+          "what to do on {weekday}",
         ]
       ),
       "stolen": (.zipf, ["taken", "stolen", "hidden", "eaten", "broken", "painted"]),
       "cry": (.zipf, ["cry", "shout", "tremble", "think", "laugh", "pick them up"]),
       "helped": (
         .zipf,
-        ["helped", "came by", "listened", "brought {material}", "showed {$him} the way", "pulled hard"]
+        [
+          "helped", "came by", "listened", "brought {material}", "showed {$him} the way",
+          "pulled hard",
+        ]
       ),
       "solved": (
         .zipf,
         [
-          "found the {object}", "repaired everything", "put it together again", "built a new {object}",
+          "found the {object}", "repaired everything", "put it together again",
+          "built a new {object}",
           "scared the {animal} away", "crossed the {landmark}", "made the {relative} smile",
         ]
       ),
-      "adverb": (.zipf, ["quickly", "gladly", "slowly", "without a word", "at once", "bravely", "again"]),
+      "adverb": (
+        .zipf, ["quickly", "gladly", "slowly", "without a word", "at once", "bravely", "again"]
+      ),
       "food": (
         .zipf,
         [

@@ -42,7 +42,8 @@ public struct ProbabilisticGrammar: Sendable {
   ) {
     var ruleNumbers: [String: Int] = [:]
     for (index, entry) in source.enumerated() {
-      precondition(ruleNumbers.updateValue(index, forKey: entry.key) == nil, "rule \(entry.key) twice")
+      precondition(
+        ruleNumbers.updateValue(index, forKey: entry.key) == nil, "rule \(entry.key) twice")
     }
     var slots: [String: Int] = [:]
     rules = source.map { entry in
@@ -87,7 +88,8 @@ public struct ProbabilisticGrammar: Sendable {
         pieces.append(.recall(slot: slot(body.dropFirst()), capitalized: body.hasPrefix("^")))
       } else if let range = body.firstRange(of: ":=") {
         pieces.append(
-          .assign(slot: slot(body[..<range.lowerBound]), text: Array(body[range.upperBound...].utf8)))
+          .assign(
+            slot: slot(body[..<range.lowerBound]), text: Array(body[range.upperBound...].utf8)))
       } else if let equals = body.firstIndex(of: "=") {
         pieces.append(
           .capture(slot: slot(body[..<equals]), rule: rule(body[body.index(after: equals)...])))

@@ -21,7 +21,8 @@ public struct TokenBatch: Hashable, Sendable {
   public init(inputs: [Int32], targets: [Int32], sequenceLength: Int) {
     precondition(
       inputs.count == targets.count && sequenceLength > 0 && inputs.count % sequenceLength == 0,
-      "TokenBatch: \(inputs.count) inputs, \(targets.count) targets, sequences of \(sequenceLength)")
+      "TokenBatch: \(inputs.count) inputs, \(targets.count) targets, sequences of \(sequenceLength)"
+    )
     self.inputs = inputs
     self.targets = targets
     self.sequenceLength = sequenceLength

@@ -28,7 +28,8 @@ public enum TextFile {
     guard !data.isEmpty else { throw TextFileError(description: "\(path): the file is empty") }
     if let offset = firstInvalidByte(in: data) {
       throw TextFileError(
-        description: "\(path): not UTF-8 text: invalid byte at offset \(offset); convert it with iconv")
+        description:
+          "\(path): not UTF-8 text: invalid byte at offset \(offset); convert it with iconv")
     }
     return String(decoding: data, as: UTF8.self)
   }

@@ -55,7 +55,8 @@ public struct CharacterModelConfiguration: ModelConfiguration {
     }
     // Weights, gradients and two optimizer moments of a mixture model, the larger of the two.
     let perLayer = (4 + 3 * expertCount) * width * width
-    let parameters = Double(layerCount * perLayer) + Double((2 * vocabularySize + contextLength) * width)
+    let parameters =
+      Double(layerCount * perLayer) + Double((2 * vocabularySize + contextLength) * width)
     let bytes = 16 * parameters
     guard bytes < Double(Machine.current.memoryBytes) else {
       throw ConfigurationError(

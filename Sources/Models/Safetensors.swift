@@ -45,7 +45,8 @@ public enum Safetensors {
   public static func encode(
     _ tensors: [(name: String, tensor: Tensor)], metadata: [String: String] = [:]
   ) -> Data {
-    var header: [String: HeaderValue] = metadata.isEmpty ? [:] : ["__metadata__": .metadata(metadata)]
+    var header: [String: HeaderValue] =
+      metadata.isEmpty ? [:] : ["__metadata__": .metadata(metadata)]
     var offset = 0
     for (name, tensor) in tensors {
       let end = offset + tensor.elementCount * 4
@@ -82,7 +83,9 @@ public enum Safetensors {
     }
     guard headerLength <= UInt64(data.count - 8) else {
       throw FormatError(
-        reason: "the header claims \(headerLength) bytes, the file has \(data.count - 8) after its length")
+        reason:
+          "the header claims \(headerLength) bytes, the file has \(data.count - 8) after its length"
+      )
     }
     let body = data.dropFirst(8 + Int(headerLength))
     let header: [String: HeaderValue]

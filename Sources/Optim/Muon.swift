@@ -124,7 +124,8 @@ public struct Muon: Optimizer, Hashable {
       kernels.combine(momentum, m, gradientWeight, gradient, m, count)
       if usesNesterov {
         kernels.combine(
-          momentum * correction.momentum, m, gradientWeight * correction.gradient, gradient, o, count)
+          momentum * correction.momentum, m, gradientWeight * correction.gradient, gradient, o,
+          count)
       } else {
         o.update(from: m, count: count)
       }

@@ -17,7 +17,8 @@ public enum Orthogonalization: Hashable, Sendable {
   /// Replaces a row-major matrix by its polar factor. A zero matrix stays zero.
   public func apply(_ matrix: inout MutableSpan<Float>, rows: Int, columns: Int) {
     precondition(
-      matrix.count == rows * columns, "Orthogonalization: \(matrix.count) elements for \(rows)×\(columns)")
+      matrix.count == rows * columns,
+      "Orthogonalization: \(matrix.count) elements for \(rows)×\(columns)")
     matrix.withUnsafeMutableBufferPointer { buffer in
       guard let elements = buffer.baseAddress else { return }
       apply(elements, rows: rows, columns: columns)

@@ -6,10 +6,13 @@ func withPointers(
 ) {
   precondition(
     parameter.count == count && gradient.count == count,
-    "\(rule): state of \(count) elements, parameter of \(parameter.count), gradient of \(gradient.count)")
+    "\(rule): state of \(count) elements, parameter of \(parameter.count), gradient of \(gradient.count)"
+  )
   parameter.withUnsafeMutableBufferPointer { parameter in
     gradient.withUnsafeBufferPointer { gradient in
-      guard let parameter = parameter.baseAddress, let gradient = gradient.baseAddress else { return }
+      guard let parameter = parameter.baseAddress, let gradient = gradient.baseAddress else {
+        return
+      }
       body(parameter, gradient)
     }
   }

@@ -11,14 +11,17 @@ struct Axis {
     let span = max(range.upperBound - range.lowerBound, 1e-9)
     let magnitude = pow(10, floor(log10(span / Double(count))))
     let step =
-      [1, 2, 2.5, 5, 10].map { $0 * magnitude }.first { span / $0 <= Double(count) } ?? 10 * magnitude
+      [1, 2, 2.5, 5, 10].map { $0 * magnitude }.first { span / $0 <= Double(count) } ?? 10
+      * magnitude
     self.range = range
     let first = Int((range.lowerBound / step).rounded(.up))
     let last = Int((range.upperBound / step + 1e-9).rounded(.down))
     ticks = first <= last ? (first...last).map { Double($0) * step } : []
     let digits = max(0, Int((-log10(step)).rounded(.up)))
     // A step of 2.5 needs one digit more than its magnitude.
-    decimals = (step * pow(10, Double(digits))).truncatingRemainder(dividingBy: 1) > 1e-6 ? digits + 1 : digits
+    decimals =
+      (step * pow(10, Double(digits))).truncatingRemainder(dividingBy: 1) > 1e-6
+      ? digits + 1 : digits
   }
 
   /// From 0 at the lower end to 1 at the upper.

@@ -33,7 +33,11 @@ struct Rectangle {
 
 /// A drawing surface on Cairo, in points; a PNG has two pixels a point.
 final class Canvas {
-  enum Alignment: Double { case left = 0, center = 0.5, right = 1 }
+  enum Alignment: Double {
+    case left = 0
+    case center = 0.5
+    case right = 1
+  }
 
   private let surface: OpaquePointer
   private let context: OpaquePointer
@@ -113,7 +117,8 @@ final class Canvas {
       surface,
       { context, bytes, count in
         guard let context, let bytes else { return CAIRO_STATUS_WRITE_ERROR }
-        Unmanaged<Sink>.fromOpaque(context).takeUnretainedValue().data.append(bytes, count: Int(count))
+        Unmanaged<Sink>.fromOpaque(context).takeUnretainedValue().data.append(
+          bytes, count: Int(count))
         return CAIRO_STATUS_SUCCESS
       }, Unmanaged.passUnretained(sink).toOpaque())
     guard status == CAIRO_STATUS_SUCCESS else {

@@ -70,7 +70,8 @@ public enum ComparisonGraph {
       let y = plot.maxY - axis.fraction(tick) * plot.height
       canvas.stroke([Point(x: plot.x, y: y), Point(x: plot.maxX, y: y)], .grid)
       canvas.text(
-        axis.label(tick), at: Point(x: plot.x - 8, y: y + 4), size: 11, color: .faint, align: .right)
+        axis.label(tick), at: Point(x: plot.x - 8, y: y + 4), size: 11, color: .faint, align: .right
+      )
     }
     let slot = plot.width / Double(max(1, models.count))
     for (index, model) in models.enumerated() {

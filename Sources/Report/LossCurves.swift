@@ -19,7 +19,8 @@ public enum LossCurves {
   public static func draw(_ curves: [Curve], optimum: Double? = nil) throws -> Data {
     let canvas = try Canvas(width: 1100, height: 460)
     draw(
-      curves, optimum: optimum, title: "Loss over training", xLabel: "iteration", x: { Double($0.step) },
+      curves, optimum: optimum, title: "Loss over training", xLabel: "iteration",
+      x: { Double($0.step) },
       in: Rectangle(x: 0, y: 0, width: 550, height: 460), on: canvas)
     draw(
       curves, optimum: optimum, title: "Loss over time", xLabel: "seconds, evaluation included",
@@ -51,7 +52,8 @@ public enum LossCurves {
     }
     for tick in xAxis.ticks {
       canvas.text(
-        xAxis.label(tick), at: Point(x: place(tick, 0).x, y: plot.maxY + 17), size: 11, color: .faint,
+        xAxis.label(tick), at: Point(x: place(tick, 0).x, y: plot.maxY + 17), size: 11,
+        color: .faint,
         align: .center)
     }
     canvas.stroke([Point(x: plot.x, y: plot.maxY), Point(x: plot.maxX, y: plot.maxY)], .faint)

@@ -30,7 +30,9 @@ public final class MemoryPool: Sendable {
   public var statistics: Statistics { state.withLock { $0.statistics } }
 
   /// Starts a new peak measurement from what is live now.
-  public func resetPeak() { state.withLock { $0.statistics.peakBytes = $0.statistics.currentBytes } }
+  public func resetPeak() {
+    state.withLock { $0.statistics.peakBytes = $0.statistics.currentBytes }
+  }
 
   /// Gives every block that is held for reuse back to the system.
   public func trim() {

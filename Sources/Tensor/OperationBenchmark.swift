@@ -143,7 +143,9 @@ public struct OperationBenchmark: Sendable, Codable {
       ),
       (
         "layer norm, rows of 64", 2,
-        { kernels.layer_norm(x.elements, row.elements, row.elements, out, stats, rows, width, 1e-5) }
+        {
+          kernels.layer_norm(x.elements, row.elements, row.elements, out, stats, rows, width, 1e-5)
+        }
       ),
       (
         "layer norm backward, rows of 64", 3,

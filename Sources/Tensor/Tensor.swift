@@ -74,7 +74,8 @@ public struct Tensor: Sendable {
   /// - Precondition: equal element counts.
   public func reshaped(_ newShape: Shape) -> Tensor {
     precondition(
-      newShape.elementCount == elementCount, "reshaped: \(shape) has other elements than \(newShape)")
+      newShape.elementCount == elementCount,
+      "reshaped: \(shape) has other elements than \(newShape)")
     var result = self
     result.shape = newShape
     return result
@@ -156,7 +157,8 @@ extension Tensor {
 
   private static func elementwise(
     _ name: StaticString, _ left: Tensor, _ right: Tensor,
-    _ kernel: (UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?, Int) -> Void
+    _ kernel: (UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?, Int) ->
+      Void
   ) -> Tensor {
     precondition(left.shape == right.shape, "\(name): \(left.shape) and \(right.shape)")
     var result = Tensor(uninitialized: left.shape)

@@ -39,7 +39,8 @@ public struct Evaluator: Sendable {
       pool.run(batchCount) { index in
         var generator = stream.split(UInt64(index))
         let batch = dataset.batch(
-          of: split, sequenceCount: sequenceCount, sequenceLength: sequenceLength, using: &generator)
+          of: split, sequenceCount: sequenceCount, sequenceLength: sequenceLength, using: &generator
+        )
         losses[index] = loss(of: model, on: batch)
       }
     }

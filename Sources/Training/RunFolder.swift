@@ -19,7 +19,8 @@ public final class RunFolder {
     do {
       try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     } catch {
-      throw RunFolderError(description: "\(path): cannot be created; check the path and its permissions")
+      throw RunFolderError(
+        description: "\(path): cannot be created; check the path and its permissions")
     }
     self.path = path
     metrics = try LineFile(creating: path + "/metrics.csv")
@@ -31,10 +32,12 @@ public final class RunFolder {
     var isDirectory: ObjCBool = false
     if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) {
       guard isDirectory.boolValue else {
-        throw RunFolderError(description: "\(path): exists and is not a folder; choose another --out")
+        throw RunFolderError(
+          description: "\(path): exists and is not a folder; choose another --out")
       }
       guard let contents = try? FileManager.default.contentsOfDirectory(atPath: path) else {
-        throw RunFolderError(description: "\(path): the folder is not readable; choose another --out")
+        throw RunFolderError(
+          description: "\(path): the folder is not readable; choose another --out")
       }
       guard contents.isEmpty else {
         throw RunFolderError(
@@ -49,7 +52,8 @@ public final class RunFolder {
     _ = FileManager.default.fileExists(atPath: ancestor.path, isDirectory: &isDirectory)
     guard isDirectory.boolValue, FileManager.default.isWritableFile(atPath: ancestor.path) else {
       throw RunFolderError(
-        description: "\(path): cannot be written, because \(ancestor.path) is not a writable folder")
+        description: "\(path): cannot be written, because \(ancestor.path) is not a writable folder"
+      )
     }
   }
 

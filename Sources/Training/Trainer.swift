@@ -80,7 +80,8 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
 
   private func shardGradients(of batch: TokenBatch) -> [ShardResult] {
     let count = min(configuration.shardCount, batch.sequenceCount)
-    var results = [ShardResult](repeating: ShardResult(weightedLoss: 0, gradients: []), count: count)
+    var results = [ShardResult](
+      repeating: ShardResult(weightedLoss: 0, gradients: []), count: count)
     let (model, ids, precision) = (model, ids, configuration.precision)
     results.withUnsafeMutableBufferPointer { buffer in
       nonisolated(unsafe) let results = buffer
@@ -91,7 +92,8 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
         let weight = Float(sequences.count) / Float(batch.sequenceCount)
         let tape = Tape(precision: precision)
         let loss = model.loss(
-          inputs: shard.inputs, targets: shard.targets, sequenceLength: shard.sequenceLength, on: tape)
+          inputs: shard.inputs, targets: shard.targets, sequenceLength: shard.sequenceLength,
+          on: tape)
         let value = Double(loss.value.scalar) * Double(weight)
         let gradients = tape.gradients(of: loss, seed: weight)
         results[index] = ShardResult(weightedLoss: value, gradients: ids.map { gradients[$0] })

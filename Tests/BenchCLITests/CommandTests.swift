@@ -13,10 +13,14 @@ struct CommandResult {
   private static var executable: URL {
     Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }.map {
       $0.bundleURL.deletingLastPathComponent().appending(path: "bench-cli")
-    } ?? URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appending(path: "bench-cli")
+    }
+      ?? URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appending(
+        path: "bench-cli")
   }
 
-  init(_ arguments: [String], shell prefix: String? = nil, interruptAfter seconds: Double? = nil) throws {
+  init(_ arguments: [String], shell prefix: String? = nil, interruptAfter seconds: Double? = nil)
+    throws
+  {
     let process = Process()
     if let prefix {
       process.executableURL = URL(fileURLWithPath: "/bin/bash")
@@ -42,7 +46,8 @@ struct CommandResult {
 }
 
 private let small = [
-  "--iterations", "20", "--eval-interval", "10", "--eval-iters", "2", "--embd", "16", "--layers", "1",
+  "--iterations", "20", "--eval-interval", "10", "--eval-iters", "2", "--embd", "16", "--layers",
+  "1",
   "--batch", "4", "--context", "16",
 ]
 
@@ -78,7 +83,8 @@ private func pngSize(_ path: String) throws -> (Int, Int) {
 
   let generated = try CommandResult(
     ["generate", "--model", out + "/nanokimi", "--prompt", "wor", "--tokens", "30"])
-  #expect(generated.status == 0 && generated.output.count == 34 && generated.output.hasPrefix("wor"))
+  #expect(
+    generated.status == 0 && generated.output.count == 34 && generated.output.hasPrefix("wor"))
   let outside = try CommandResult(["generate", "--model", out + "/nanogpt", "--prompt", "wor€"])
   #expect(outside.status != 0 && outside.error.contains("position 3"))
 }
@@ -107,8 +113,11 @@ private func pngSize(_ path: String) throws -> (Int, Int) {
 @Test func configurationFilesAreReadAndFlagsWin() throws {
   let folder = try TemporaryFolder()
   let config = folder.path + "/config.json"
-  try Data(#"{"iterations": 7, "embd": 16, "layers": 1, "eval-iters": 1, "models": "nanogpt", "seed": 5}"#.utf8)
-    .write(to: URL(fileURLWithPath: config))
+  try Data(
+    #"{"iterations": 7, "embd": 16, "layers": 1, "eval-iters": 1, "models": "nanogpt", "seed": 5}"#
+      .utf8
+  )
+  .write(to: URL(fileURLWithPath: config))
   let result = try CommandResult(
     ["--config", config, "--iterations", "3", "--json", "--quiet", "--out", folder.path + "/run"])
   let results = try JSONDecoder().decode(StudyResults.self, from: Data(result.output.utf8))
@@ -168,7 +177,9 @@ private func pngSize(_ path: String) throws -> (Int, Int) {
     ["bench", "step", "--model", "nope"], ["bench", "step", "--steps", "0"],
   ] {
     let result = try CommandResult(arguments)
-    #expect(result.status != 0 && result.error.split(separator: "\n").count == 1, "\(arguments): \(result.error)")
+    #expect(
+      result.status != 0 && result.error.split(separator: "\n").count == 1,
+      "\(arguments): \(result.error)")
   }
 }
 

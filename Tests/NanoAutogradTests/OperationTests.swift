@@ -7,15 +7,20 @@ import Testing
 private let tolerance = 1e-4
 
 @Test func arithmetic() {
-  let x = wave([3, 5]), y = wave([3, 5], frequency: 1.9)
-  let check = GradientCheck([x, y]) { _, v in (v[0] + v[1]) * v[0] - v[1] * 0.5 } reference: { v in
+  let x = wave([3, 5])
+  let y = wave([3, 5], frequency: 1.9)
+  let check = GradientCheck([x, y]) { _, v in
+    (v[0] + v[1]) * v[0] - v[1] * 0.5
+  } reference: { v in
     zip(v[0], v[1]).map { ($0 + $1) * $0 - $1 * 0.5 }
   }
   #expect(check.worst < tolerance)
 }
 
 @Test func reductions() {
-  let check = GradientCheck([wave([4, 3])]) { _, v in v[0].reshaped([3, 4]).mean() } reference: { v in
+  let check = GradientCheck([wave([4, 3])]) { _, v in
+    v[0].reshaped([3, 4]).mean()
+  } reference: { v in
     [v[0].reduce(0, +) / 12]
   }
   #expect(check.worst < tolerance)
@@ -23,42 +28,55 @@ private let tolerance = 1e-4
 
 @Test func linear() {
   let inputs = [wave([6, 10]), wave([17, 10], frequency: 1.7), wave([17], frequency: 0.4)]
-  let check = GradientCheck(inputs) { _, v in v[0].linear(weight: v[1], bias: v[2]) } reference: { v in
+  let check = GradientCheck(inputs) { _, v in
+    v[0].linear(weight: v[1], bias: v[2])
+  } reference: { v in
     Reference.linear(v[0], v[1], v[2], inputs: 10)
   }
   #expect(check.worst < tolerance)
 }
 
 @Test func tiedWeightsAddUp() {
-  let check = GradientCheck([wave([4, 4])]) { _, v in v[0].linear(weight: v[0]) } reference: { v in
+  let check = GradientCheck([wave([4, 4])]) { _, v in
+    v[0].linear(weight: v[0])
+  } reference: { v in
     Reference.linear(v[0], v[0], nil, inputs: 4)
   }
   #expect(check.worst < tolerance)
 }
 
 @Test func relu() {
-  let check = GradientCheck([wave([5, 9])]) { _, v in v[0].relu() } reference: { v in
+  let check = GradientCheck([wave([5, 9])]) { _, v in
+    v[0].relu()
+  } reference: { v in
     v[0].map { max($0, 0) }
   }
   #expect(check.worst < tolerance)
 }
 
 @Test func silu() {
-  let check = GradientCheck([wave([5, 9], scale: 4)]) { _, v in v[0].silu() } reference: { v in
+  let check = GradientCheck([wave([5, 9], scale: 4)]) { _, v in
+    v[0].silu()
+  } reference: { v in
     v[0].map(Reference.silu)
   }
   #expect(check.worst < tolerance)
 }
 
 @Test(arguments: [1, 3]) func swiGLU(groups: Int) {
-  let check = GradientCheck([wave([4, 30], scale: 3)]) { _, v in v[0].swiGLU(groupCount: groups) } reference: {
-    v in Reference.swiGLU(v[0], width: 15 / groups)
+  let check = GradientCheck([wave([4, 30], scale: 3)]) { _, v in
+    v[0].swiGLU(groupCount: groups)
+  } reference: {
+    v in
+    Reference.swiGLU(v[0], width: 15 / groups)
   }
   #expect(check.worst < tolerance)
 }
 
 @Test(arguments: [4, 19]) func softmax(width: Int) {
-  let check = GradientCheck([wave([3, width], scale: 3)]) { _, v in v[0].softmax() } reference: { v in
+  let check = GradientCheck([wave([3, width], scale: 3)]) { _, v in
+    v[0].softmax()
+  } reference: { v in
     Reference.softmax(v[0], width: width)
   }
   #expect(check.worst < tolerance)
@@ -66,7 +84,9 @@ private let tolerance = 1e-4
 
 @Test(arguments: [5, 16, 37]) func layerNorm(width: Int) {
   let inputs = [wave([4, width]), wave([width], frequency: 0.3), wave([width], frequency: 1.3)]
-  let check = GradientCheck(inputs) { _, v in v[0].layerNorm(gain: v[1], bias: v[2]) } reference: { v in
+  let check = GradientCheck(inputs) { _, v in
+    v[0].layerNorm(gain: v[1], bias: v[2])
+  } reference: { v in
     Reference.layerNorm(v[0], v[1], v[2])
   }
   #expect(check.worst < 5e-4)
@@ -74,7 +94,9 @@ private let tolerance = 1e-4
 
 @Test func gathered() {
   let indices: [Int32] = [2, 0, 2, 1]
-  let check = GradientCheck([wave([3, 7])]) { _, v in v[0].gathered(indices) } reference: { v in
+  let check = GradientCheck([wave([3, 7])]) { _, v in
+    v[0].gathered(indices)
+  } reference: { v in
     indices.flatMap { v[0][Int($0) * 7..<Int($0) * 7 + 7] }
   }
   #expect(check.worst < tolerance)
@@ -92,7 +114,9 @@ private let tolerance = 1e-4
 
 @Test func crossEntropy() {
   let targets: [Int32] = [0, 18, 7]
-  let check = GradientCheck([wave([3, 19], scale: 3)]) { _, v in v[0].crossEntropy(targets: targets) } reference: {
+  let check = GradientCheck([wave([3, 19], scale: 3)]) { _, v in
+    v[0].crossEntropy(targets: targets)
+  } reference: {
     v in
     let p = Reference.softmax(v[0], width: 19)
     return [-targets.enumerated().reduce(0) { $0 + log(p[$1.offset * 19 + Int($1.element)]) } / 3]

@@ -13,7 +13,9 @@ private func check(
   let parameters = [input] + layer.namedParameters.map(\.parameter)
   return GradientCheck(parameters) { tape in
     layer(tape.variable(input), in: ForwardContext(tape: tape, sequenceLength: sequenceLength))
-  } reference: { reference($0[0], Array($0.dropFirst())) }.worst
+  } reference: {
+    reference($0[0], Array($0.dropFirst()))
+  }.worst
 }
 
 @Test func linearLayer() {

@@ -42,7 +42,9 @@ where Model.Configuration == CharacterModelConfiguration {
   let tape = Tape()
   let logits = model.logits(for: inputs, sequenceLength: 8, on: tape)
   let prefix = Model.identifier
-  #expect(relativeDifference(logits.value.scalars, try #require(golden[prefix + ".logits"]).scalars) < 1e-5)
+  #expect(
+    relativeDifference(logits.value.scalars, try #require(golden[prefix + ".logits"]).scalars)
+      < 1e-5)
   let loss = logits.crossEntropy(targets: targets)
   #expect(abs(loss.value.scalar - golden[prefix + ".losses"]!.scalars[0]) < 1e-5)
   let gradients = tape.gradients(of: loss)
@@ -74,7 +76,9 @@ where Model.Configuration == CharacterModelConfiguration {
   try other.loadWeights(tensors)
   #expect(other.weights.map(\.tensor.scalars) == model.weights.map(\.tensor.scalars))
   tensors["head.bias"] = Tensor(zeros: [12])
-  #expect { try other.loadWeights(tensors) } throws: { "\($0)".contains("'head.bias' has shape [12]") }
+  #expect { try other.loadWeights(tensors) } throws: {
+    "\($0)".contains("'head.bias' has shape [12]")
+  }
   tensors["head.bias"] = nil
   #expect { try other.loadWeights(tensors) } throws: { "\($0)".contains("'head.bias' is missing") }
 }

@@ -17,7 +17,8 @@ private func worstError(
   _ size: ProductCase, _ kernel: (UnsafePointer<nk_product>?) -> Void
 ) -> Double {
   let (m, n, k) = (size.rows, size.columns, size.depth)
-  let a = wave([m, max(k, 1)], frequency: 0.7), b = wave([max(k, 1), n], frequency: 1.3)
+  let a = wave([m, max(k, 1)], frequency: 0.7)
+  let b = wave([max(k, 1), n], frequency: 1.3)
   let d = wave([m, n], frequency: 0.3)
   var worst = 0.0
   for transposesA in [false, true] {
@@ -68,7 +69,9 @@ private func worstError(
 
 @Test(arguments: InstructionSet.allCases.filter(\.isSupported), ProductCase.all)
 func productMatchesDouble(set: InstructionSet, size: ProductCase) throws {
-  let kernels = try #require(nk_kernels_for(nk_instruction_set(rawValue: UInt32(InstructionSet.allCases.firstIndex(of: set)!))))
+  let kernels = try #require(
+    nk_kernels_for(
+      nk_instruction_set(rawValue: UInt32(InstructionSet.allCases.firstIndex(of: set)!))))
   #expect(worstError(size) { kernels.pointee.product($0) } < 2e-5)
   #expect(worstError(size) { kernels.pointee.product_split($0) } < 2e-4)
   #expect(worstError(size) { kernels.pointee.product_bf16($0) } < 0.4)
@@ -91,7 +94,8 @@ func emulatedTilesMatchDouble(size: ProductCase) {
 
 @Test func largeProductsAgreeWithSmallOnes() {
   // 400 is large enough for OpenBLAS where it is installed; rows computed alone never are.
-  let a = wave([400, 400], frequency: 0.37), b = wave([400, 400], frequency: 0.91)
+  let a = wave([400, 400], frequency: 0.37)
+  let b = wave([400, 400], frequency: 0.91)
   let whole = a.matrixProduct(b).scalars
   let row = Tensor(Array(a.scalars[..<400]), shape: [1, 400]).matrixProduct(b).scalars
   #expect(relativeDifference(Array(whole[..<400]), row) < 1e-5)

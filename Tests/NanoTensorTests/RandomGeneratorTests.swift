@@ -5,7 +5,10 @@ import Testing
 /// Known answer of Random123's kat_vectors for philox4x32-10 with all-zero counter and key.
 @Test func philoxKnownAnswer() {
   var generator = RandomGenerator(seed: 0)
-  #expect((0..<4).map { _ in generator.nextWord() } == [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8])
+  #expect(
+    (0..<4).map { _ in generator.nextWord() } == [
+      0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8,
+    ])
 }
 
 @Test func generatorResumesFromItsCode() throws {

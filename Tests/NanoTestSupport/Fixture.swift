@@ -33,6 +33,10 @@ public func relativeDifference(_ values: [Float], _ expected: [Float]) -> Double
 }
 
 /// sin(frequency · i + phase), to the given shape.
-public func wave(_ shape: Shape, frequency: Double = 0.7, phase: Double = 0.2, scale: Double = 1) -> Tensor {
-  Tensor((0..<shape.elementCount).map { Float(scale * sin(frequency * Double($0) + phase)) }, shape: shape)
+public func wave(_ shape: Shape, frequency: Double = 0.7, phase: Double = 0.2, scale: Double = 1)
+  -> Tensor
+{
+  Tensor(
+    (0..<shape.elementCount).map { Float(scale * sin(frequency * Double($0) + phase)) },
+    shape: shape)
 }

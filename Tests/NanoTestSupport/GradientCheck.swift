@@ -76,7 +76,9 @@ public enum Reference {
     rows(x, gain.count).flatMap { row -> [Double] in
       let mean = row.reduce(0, +) / Double(row.count)
       let variance = row.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(row.count)
-      return row.indices.map { gain[$0] * (row[$0] - mean) / (variance + 1e-5).squareRoot() + bias[$0] }
+      return row.indices.map {
+        gain[$0] * (row[$0] - mean) / (variance + 1e-5).squareRoot() + bias[$0]
+      }
     }
   }
 

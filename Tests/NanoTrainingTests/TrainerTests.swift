@@ -16,7 +16,8 @@ private let sizes = CharacterModelConfiguration(
 private func goldenBatch(_ step: Int) -> TokenBatch {
   TokenBatch(
     inputs: (0..<32).map { (i: Int) -> Int32 in Int32((i * 7 + i * i * 3 + step * 5) % 13) },
-    targets: (0..<32).map { (i: Int) -> Int32 in Int32((i * 5 + i * i * 2 + 1 + step * 3) % 13) }, sequenceLength: 8)
+    targets: (0..<32).map { (i: Int) -> Int32 in Int32((i * 5 + i * i * 2 + 1 + step * 3) % 13) },
+    sequenceLength: 8)
 }
 
 private func goldenModel<Model: LanguageModel>(_ type: Model.Type) throws -> Model

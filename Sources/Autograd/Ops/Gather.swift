@@ -14,7 +14,8 @@ enum GatherOperation {
     let destination = output.mutableElements
     for (row, index) in indices.enumerated() {
       precondition(
-        index >= 0 && index < table.shape.rowCount, "gathered: row \(index) of a table \(table.shape)")
+        index >= 0 && index < table.shape.rowCount,
+        "gathered: row \(index) of a table \(table.shape)")
       (destination + row * width).update(from: table.elements + Int(index) * width, count: width)
     }
     return output

@@ -26,7 +26,8 @@ enum LinearOperation {
   static func inputGradient(_ gradient_NO: Tensor, _ saved: Saved, precision: Precision) -> Tensor {
     var result = Tensor(uninitialized: saved.input_NI.shape)
     multiply(
-      gradient_NO.matrix, saved.weight_OI.matrix, into: result.mutableElements, precision: precision)
+      gradient_NO.matrix, saved.weight_OI.matrix, into: result.mutableElements, precision: precision
+    )
     return result
   }
 
@@ -61,7 +62,8 @@ extension Variable {
   /// - Complexity: O(N·I·O) time; keeps the input for the backward pass.
   public func linear(weight: Variable, bias: Variable? = nil) -> Variable {
     let outputs = weight.shape.rowCount
-    precondition(shape.width == weight.shape.width, "linear: input \(shape), weight \(weight.shape)")
+    precondition(
+      shape.width == weight.shape.width, "linear: input \(shape), weight \(weight.shape)")
     precondition(
       bias.map { $0.value.elementCount == outputs } ?? true,
       "linear: weight \(weight.shape), bias \(bias!.shape)")

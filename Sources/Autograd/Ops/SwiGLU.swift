@@ -34,11 +34,13 @@ extension Variable {
   /// - SeeAlso: Shazeer, 2020, arXiv:2002.05202.
   public func swiGLU(groupCount: Int = 1) -> Variable {
     precondition(
-      groupCount > 0 && shape.width % (2 * groupCount) == 0, "swiGLU: \(shape), \(groupCount) groups")
+      groupCount > 0 && shape.width % (2 * groupCount) == 0,
+      "swiGLU: \(shape), \(groupCount) groups")
     let width = shape.width / (2 * groupCount)
     let saved = SwiGLUOperation.Saved(input: value, width: width)
     let node = node
-    return tape.record(SwiGLUOperation.forward(value, width: width), inputs: self) { gradient, slots in
+    return tape.record(SwiGLUOperation.forward(value, width: width), inputs: self) {
+      gradient, slots in
       slots.accumulate(SwiGLUOperation.backward(gradient, saved), into: node)
     }
   }
