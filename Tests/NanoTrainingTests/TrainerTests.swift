@@ -9,32 +9,12 @@ import NanoTestSupport
 import NanoTraining
 import Testing
 
-private let sizes = CharacterModelConfiguration(
-  vocabularySize: 13, contextLength: 8, width: 16, layerCount: 2, headCount: 4, expertCount: 4)
-
 /// The batch of a step of `Tools/golden/character_models.py`.
 private func goldenBatch(_ step: Int) -> TokenBatch {
   TokenBatch(
     inputs: (0..<32).map { (i: Int) -> Int32 in Int32((i * 7 + i * i * 3 + step * 5) % 13) },
     targets: (0..<32).map { (i: Int) -> Int32 in Int32((i * 5 + i * i * 2 + 1 + step * 3) % 13) },
     sequenceLength: 8)
-}
-
-private func goldenModel<Model: LanguageModel>(_ type: Model.Type) throws -> Model
-where Model.Configuration == CharacterModelConfiguration {
-  var generator = RandomGenerator(seed: 1)
-  var model = try Model(sizes, using: &generator)
-  var index = 0.0
-  model.visitParameters(.root()) { name, parameter in
-    let offset: Float = name.text.contains("norm.weight") ? 1 : 0
-    parameter.value = Tensor(
-      (0..<parameter.value.elementCount).map { element in
-        let i = Double(element)
-        return Float(0.3 * sin(0.7 * i + 0.37 * index + 0.01 * i * index)) + offset
-      }, shape: parameter.value.shape)
-    index += 1
-  }
-  return model
 }
 
 private func losses<Model: LanguageModel>(

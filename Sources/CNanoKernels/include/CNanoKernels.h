@@ -91,7 +91,6 @@ typedef struct {
 
 typedef struct {
   const char *name;
-  size_t vector_width;
 
   /// float32 operands, float32 accumulation.
   void (*product)(const nk_product *p);
@@ -112,7 +111,6 @@ typedef struct {
   void (*relu_backward)(const float *y, const float *dy, float *dx, size_t n);
   void (*silu)(const float *x, float *out, size_t n);
   void (*silu_backward)(const float *x, const float *dy, float *dx, size_t n);
-  void (*exponential)(const float *x, float *out, size_t n);
 
   // Reductions: lane sums in float32 over blocks of at most 4,096 elements, blocks in double.
   double (*sum)(const float *x, size_t n);
