@@ -29,6 +29,8 @@ public struct Parameter: Identifiable, Sendable {
     case gain
     /// An offset per channel.
     case bias
+    /// Kept with the weights, but changed by the model itself and not trained: a router's selection biases.
+    case state
   }
 
   public let id = ID()
@@ -84,7 +86,7 @@ extension ParameterContainer {
   /// How many numbers are trained; tied parameters count once.
   public var parameterCount: Int {
     var seen: Set<Parameter.ID> = []
-    return namedParameters.reduce(0) { sum, entry in
+    return namedParameters.filter { $0.parameter.role != .state }.reduce(0) { sum, entry in
       seen.insert(entry.parameter.id).inserted ? sum + entry.parameter.value.elementCount : sum
     }
   }

@@ -14,15 +14,18 @@ struct BenchStepCommand: ParsableCommand {
     abstract: "Time a training step (batch, forward, backward, optimizers) and a forward.")
 
   @OptionGroup var study: StudyOptions
+  @OptionGroup var stories: StoriesOptions
 
-  @Option(help: "The model: \(StudyModel.allCases.map(\.rawValue).joined(separator: ", ")).")
+  @Option(help: "The model: nanogpt, nanokimi; with --preset stories nanogpt, nanokimik2.")
   var model = StudyModel.nanoGPT.rawValue
 
   @Option(parsing: .unconditional, help: "Different characters of the random text.")
   var vocabulary = 65
 
-  @Option(parsing: .unconditional, help: "Timed steps, after a tenth as many to warm up.")
-  var steps = 200
+  @Option(
+    parsing: .unconditional,
+    help: "Timed steps, after a tenth as many to warm up; by default 200, for stories 10.")
+  var steps: Int?
 
   @Flag(help: "Print one JSON object.")
   var json = false
@@ -39,26 +42,20 @@ struct BenchStepCommand: ParsableCommand {
     var forwardMedianMs: Double
     var forwardMinMs: Double
     var tokensPerSecond: Double
+    /// The optimizers' share of a step.
+    var updateShare: Double
+    var peakTensorBytes: Int
+    var peakResidentBytes: Int
   }
 
   func run() throws {
-    let configuration = try study.configuration()
-    let chosen: StudyModel = try StudyOptions.choose(model, for: "model")!
-    guard (1...1_000_000).contains(steps) else {
-      throw ValidationError("steps is \(steps); it must be from 1 to 1000000")
+    guard (1...1_000_000).contains(steps ?? 1) else {
+      throw ValidationError("steps is \(steps!); it must be from 1 to 1000000")
     }
     let report =
-      switch chosen {
-      case .nanoGPT:
-        try measure(
-          NanoGPT.self, configuration,
-          rule: StudyRecipe.nanoGPT(learningRate: configuration.learningRate))
-      case .nanoKimi:
-        try measure(
-          NanoKimi.self, configuration,
-          rule: StudyRecipe.nanoKimi(
-            learningRate: configuration.learningRate,
-            muonLearningRate: configuration.muonLearningRate, precision: configuration.precision))
+      switch try study.presetName() {
+      case .seed, .standard: try characterReport(study.configuration())
+      case .stories: try storiesReport(stories.configuration(study))
       }
     if json {
       let encoder = JSONEncoder()
@@ -69,44 +66,120 @@ struct BenchStepCommand: ParsableCommand {
         String(
           format:
             "%@ %@ %@, %d parameters, %d shards on %d threads: step median %.3f ms (min %.3f), "
-            + "forward median %.3f ms (min %.3f), %.0f tokens/s", report.model,
-          report.precision.rawValue, report.kernels, report.parameters, report.shards,
-          report.threads,
+            + "forward median %.3f ms (min %.3f), %.0f tokens/s; optimizers %.1f%% of the step; "
+            + "tensors %.0f MB, resident %.0f MB", report.model, report.precision.rawValue,
+          report.kernels, report.parameters, report.shards, report.threads,
           report.trainStepMedianMs, report.trainStepMinMs, report.forwardMedianMs,
-          report.forwardMinMs, report.tokensPerSecond))
+          report.forwardMinMs, report.tokensPerSecond, 100 * report.updateShare,
+          Double(report.peakTensorBytes) / 1e6, Double(report.peakResidentBytes) / 1e6))
     }
   }
 
-  private func measure<Model: LanguageModel>(
-    _ type: Model.Type, _ configuration: StudyConfiguration, rule: some Optimizer
-  ) throws -> Report where Model.Configuration == CharacterModelConfiguration {
-    let modelConfiguration = configuration.modelConfiguration(vocabularySize: vocabulary)
-    try modelConfiguration.validate()
+  // MARK: The two studies
+
+  private func characterReport(_ configuration: StudyConfiguration) throws -> Report {
+    let chosen: StudyModel = try StudyOptions.choose(model, for: "model")!
+    let sizes = configuration.modelConfiguration(vocabularySize: vocabulary)
+    try sizes.validate()
+    let workload = Workload(
+      precision: configuration.precision,
+      trainer: TrainerConfiguration(
+        shardCount: configuration.shardCount, precision: configuration.precision),
+      vocabularySize: vocabulary, contextLength: configuration.contextLength,
+      batchSize: configuration.batchSize, seed: configuration.seed, steps: steps ?? 200)
     var generator = RandomGenerator(seed: configuration.seed)
-    let tokens = (0..<200_000).map { _ in Int32(generator.nextInt(below: vocabulary)) }
-    let dataset = try TextDataset(tokens: tokens, contextLength: configuration.contextLength)
-    let run = ModelRun(configuration, dataset: dataset)
-    let fresh = try run.makeModel(type, modelConfiguration)
-    let parameters = fresh.parameterCount
-    var trainer = Trainer(
-      fresh, rule: rule,
-      configuration: TrainerConfiguration(
-        shardCount: configuration.shardCount, precision: configuration.precision))
-    var times: [Double] = []
-    for step in 0..<steps + max(1, steps / 10) {
-      let watch = Stopwatch()
-      _ = try trainer.step(on: run.trainingBatch(step))
-      times.append(watch.seconds)
+    switch chosen {
+    case .nanoGPT:
+      return try measure(
+        try NanoGPT(sizes, using: &generator),
+        rule: StudyRecipe.nanoGPT(learningRate: configuration.learningRate), workload)
+    case .nanoKimi:
+      return try measure(
+        try NanoKimi(sizes, using: &generator),
+        rule: StudyRecipe.nanoKimi(
+          learningRate: configuration.learningRate,
+          muonLearningRate: configuration.muonLearningRate, precision: configuration.precision),
+        workload)
     }
-    let stepTimes = times.suffix(steps)
-    let forwardTimes = run.inferenceTimes(of: trainer.model, count: steps)
+  }
+
+  private func storiesReport(_ configuration: StoriesConfiguration) throws -> Report {
+    let chosen: StoriesModel = try StudyOptions.choose(model, for: "model")!
+    let workload = Workload(
+      precision: configuration.precision, trainer: configuration.trainer,
+      vocabularySize: configuration.vocabularySize, contextLength: configuration.contextLength,
+      batchSize: configuration.batchSize, seed: configuration.seed, steps: steps ?? 10)
+    var generator = RandomGenerator(seed: configuration.seed)
+    switch chosen {
+    case .nanoGPT:
+      return try measure(NanoGPT2(configuration.gpt, using: &generator), configuration, workload)
+    case .nanoKimiK2:
+      return try measure(NanoKimiK2(configuration.kimi, using: &generator), configuration, workload)
+    }
+  }
+
+  private func measure(
+    _ fresh: some LanguageModel, _ configuration: StoriesConfiguration, _ workload: Workload
+  ) throws -> Report {
+    let chosen: StoriesModel = try StudyOptions.choose(model, for: "model")!
+    let rate = configuration.learningRate(of: chosen)
+    switch configuration.optimizer(of: chosen) {
+    case .adamW:
+      return try measure(fresh, rule: StoriesRecipe.adamW(learningRate: rate), workload)
+    case .muon:
+      return try measure(
+        fresh, rule: StoriesRecipe.muon(learningRate: rate, precision: configuration.precision),
+        workload)
+    }
+  }
+
+  // MARK: Measuring
+
+  private struct Workload {
+    var precision: Precision
+    var trainer: TrainerConfiguration
+    var vocabularySize: Int
+    var contextLength: Int
+    var batchSize: Int
+    var seed: UInt64
+    var steps: Int
+  }
+
+  private func measure<Model: LanguageModel>(
+    _ fresh: Model, rule: some Optimizer, _ workload: Workload
+  ) throws -> Report {
+    var generator = RandomGenerator(seed: workload.seed)
+    let tokens = (0..<200_000).map { _ in
+      Int32(generator.nextInt(below: workload.vocabularySize))
+    }
+    let dataset = try TextDataset(tokens: tokens, contextLength: workload.contextLength)
+    func batch() -> TokenBatch {
+      dataset.batch(
+        of: .training, sequenceCount: workload.batchSize, sequenceLength: workload.contextLength,
+        using: &generator)
+    }
+    let parameters = fresh.parameterCount
+    MemoryPool.shared.resetPeak()
+    var trainer = Trainer(fresh, rule: rule, configuration: workload.trainer)
+    var times: [(step: Double, update: Double)] = []
+    for _ in 0..<workload.steps + max(1, workload.steps / 10) {
+      let watch = Stopwatch()
+      let report = try trainer.step(on: batch())
+      times.append((watch.seconds, report.updateSeconds))
+    }
+    let stepTimes = times.suffix(workload.steps).map(\.step)
+    let peakTensorBytes = MemoryPool.shared.statistics.peakBytes
+    let forwardTimes = InferenceTimer(
+      shardCount: workload.trainer.shardCount, precision: workload.precision
+    ).times(of: trainer.model, on: batch(), count: workload.steps)
     return Report(
-      model: Model.identifier, precision: configuration.precision, parameters: parameters,
-      shards: configuration.shardCount, threads: WorkerPool.shared.threadCount,
+      model: Model.identifier, precision: workload.precision, parameters: parameters,
+      shards: workload.trainer.shardCount, threads: WorkerPool.shared.threadCount,
       kernels: Machine.current.kernels, trainStepMedianMs: stepTimes.median * 1e3,
       trainStepMinMs: stepTimes.min()! * 1e3, forwardMedianMs: forwardTimes.median * 1e3,
       forwardMinMs: forwardTimes.min()! * 1e3,
-      tokensPerSecond: Double(configuration.batchSize * configuration.contextLength)
-        / stepTimes.median)
+      tokensPerSecond: Double(workload.batchSize * workload.contextLength) / stepTimes.median,
+      updateShare: times.suffix(workload.steps).map { $0.update / $0.step }.median,
+      peakTensorBytes: peakTensorBytes, peakResidentBytes: ResidentMemory.peakBytes)
   }
 }

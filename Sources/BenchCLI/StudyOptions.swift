@@ -8,7 +8,7 @@ import NanoTraining
 struct StudyOptions: ParsableArguments {
   @Option(
     help:
-      "Named settings to start from: \(StudyPreset.allCases.map(\.rawValue).joined(separator: ", "))."
+      "Named settings to start from: \(PresetName.allCases.map(\.rawValue).joined(separator: ", "))."
   )
   var preset: String?
 
@@ -65,7 +65,13 @@ struct StudyOptions: ParsableArguments {
   )
   var models: String?
 
-  /// The study that flags, file and preset make together, validated.
+  /// Which study is meant.
+  func presetName() throws -> PresetName {
+    let file = try config.map(SettingsFile.read) ?? SettingsFile()
+    return try Self.choose(preset ?? file.preset, for: "preset") ?? .seed
+  }
+
+  /// The character study that flags, file and preset make together, validated.
   func configuration() throws -> StudyConfiguration {
     let file = try config.map(SettingsFile.read) ?? SettingsFile()
     var study = StudyConfiguration(
@@ -110,6 +116,11 @@ struct StudyOptions: ParsableArguments {
   }
 }
 
+/// All presets: those of the character study, and the stories study.
+enum PresetName: String, CaseIterable {
+  case seed, standard, stories
+}
+
 /// The settings of a `--config` file.
 struct SettingsFile: Codable {
   var preset: String?
@@ -130,11 +141,12 @@ struct SettingsFile: Codable {
   var shards: Int?
   var models: String?
   var out: String?
+  var size: String?
+  var vocab: Int?
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case preset, data, iterations, batch, context, embd, layers, heads, experts, lr, seed,
-      precision, shards,
-      models, out
+      precision, shards, models, out, size, vocab
     case evalInterval = "eval-interval"
     case evalIters = "eval-iters"
     case muonLr = "muon-lr"

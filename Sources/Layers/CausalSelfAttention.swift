@@ -18,27 +18,37 @@ public struct CausalSelfAttention: Layer {
   }
 
   public let configuration: Configuration
-  /// Query, key and value matrices of all heads, without bias: 3 · headCount matrices of
-  /// headWidth × width, one above the other.
+  /// Query, key and value matrices of all heads, 3 · headCount matrices of headWidth × width, one above
+  /// the other.
   public var queryKeyValue: Linear
   public var projection: Linear
 
-  /// - Precondition: the width is a multiple of the head count.
+  /// Weights as PyTorch's `nn.Linear`; queries, keys and values without bias.
   public init(_ configuration: Configuration, using generator: inout RandomGenerator) {
+    let (width, heads) = (configuration.width, configuration.headCount)
+    self.init(
+      configuration,
+      queryKeyValue: Linear(
+        inputs: width, outputs: 3 * width, hasBias: false, stackedMatrices: 3 * heads,
+        using: &generator),
+      projection: Linear(inputs: width, outputs: width, using: &generator))
+  }
+
+  /// - Precondition: the width is a multiple of the head count.
+  public init(_ configuration: Configuration, queryKeyValue: Linear, projection: Linear) {
     let (width, heads) = (configuration.width, configuration.headCount)
     precondition(
       heads > 0 && width % heads == 0, "CausalSelfAttention: width \(width) for \(heads) heads")
     self.configuration = configuration
-    queryKeyValue = Linear(
-      inputs: width, outputs: 3 * width, hasBias: false, stackedMatrices: 3 * heads,
-      using: &generator)
-    projection = Linear(inputs: width, outputs: width, using: &generator)
+    self.queryKeyValue = queryKeyValue
+    self.projection = projection
   }
 
   public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {
     let mixed = queryKeyValue(input, in: context).causalAttention(
       sequenceLength: context.sequenceLength, headCount: configuration.headCount,
-      scale: configuration.scale)
+      scale: configuration.scale
+    ) { context.recorder?.statistics.attention.append(AttentionStatistics(largestLogits: $0)) }
     return projection(mixed, in: context)
   }
 

@@ -2,18 +2,17 @@ public import NanoAutograd
 internal import NanoTensor
 
 /// A pre-norm transformer block: `x + attention(norm(x))`, then `x + mixer(norm(x))`.
-public struct DecoderBlock<Mixer: Layer>: Layer {
-  public var attentionNorm: LayerNorm
-  public var attention: CausalSelfAttention
-  public var mixerNorm: LayerNorm
+public struct DecoderBlock<Norm: Layer, Attention: Layer, Mixer: Layer>: Layer {
+  public var attentionNorm: Norm
+  public var attention: Attention
+  public var mixerNorm: Norm
   /// What works on each position by itself: a feed-forward network or a mixture of experts.
   public var mixer: Mixer
 
-  public init(attention: CausalSelfAttention, mixer: Mixer) {
-    let width = attention.configuration.width
-    attentionNorm = LayerNorm(width: width)
+  public init(attentionNorm: Norm, attention: Attention, mixerNorm: Norm, mixer: Mixer) {
+    self.attentionNorm = attentionNorm
     self.attention = attention
-    mixerNorm = LayerNorm(width: width)
+    self.mixerNorm = mixerNorm
     self.mixer = mixer
   }
 

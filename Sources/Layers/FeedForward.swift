@@ -1,18 +1,38 @@
 public import NanoAutograd
 public import NanoTensor
 
-/// The two-layer network `W₂ relu(W₁ x + b₁) + b₂` of a classic transformer block.
+/// The two-layer network `W₂ activation(W₁ x + b₁) + b₂` of a classic transformer block.
 public struct FeedForward: Layer {
+  public enum Activation: String, Hashable, Sendable, Codable {
+    case relu
+    /// In its exact (erf) form.
+    case gelu
+  }
+
   public var expansion: Linear
   public var contraction: Linear
+  public let activation: Activation
 
+  /// Weights and biases as PyTorch's `nn.Linear`, a ReLU between them.
   public init(width: Int, hiddenWidth: Int, using generator: inout RandomGenerator) {
-    expansion = Linear(inputs: width, outputs: hiddenWidth, using: &generator)
-    contraction = Linear(inputs: hiddenWidth, outputs: width, using: &generator)
+    self.init(
+      expansion: Linear(inputs: width, outputs: hiddenWidth, using: &generator),
+      contraction: Linear(inputs: hiddenWidth, outputs: width, using: &generator),
+      activation: .relu)
+  }
+
+  public init(expansion: Linear, contraction: Linear, activation: Activation) {
+    self.expansion = expansion
+    self.contraction = contraction
+    self.activation = activation
   }
 
   public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {
-    contraction(expansion(input, in: context).relu(), in: context)
+    let hidden = expansion(input, in: context)
+    switch activation {
+    case .relu: return contraction(hidden.relu(), in: context)
+    case .gelu: return contraction(hidden.gelu(), in: context)
+    }
   }
 
   public mutating func visitParameters<E: Error>(

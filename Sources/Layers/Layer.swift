@@ -25,9 +25,31 @@ public struct ForwardContext {
   public let tape: Tape
   /// Rows of one sequence.
   public let sequenceLength: Int
+  /// Where layers report what they saw; nil when nobody asks.
+  public let recorder: StatisticsRecorder?
+  /// Whether blocks keep only their input and run again in the backward pass.
+  public let checkpointsBlocks: Bool
 
-  public init(tape: Tape, sequenceLength: Int) {
+  public init(
+    tape: Tape, sequenceLength: Int, recorder: StatisticsRecorder? = nil,
+    checkpointsBlocks: Bool = false
+  ) {
     self.tape = tape
     self.sequenceLength = sequenceLength
+    self.recorder = recorder
+    self.checkpointsBlocks = checkpointsBlocks
+  }
+
+  /// Runs a block, checkpointed if that is wanted. What it reports is reported once.
+  public func run(_ block: some Layer, on input: Variable) -> Variable {
+    guard checkpointsBlocks else { return block(input, in: self) }
+    let (sequenceLength, recorder) = (sequenceLength, recorder)
+    return tape.checkpoint(input) { input, isRecomputation in
+      block(
+        input,
+        in: ForwardContext(
+          tape: input.tape, sequenceLength: sequenceLength,
+          recorder: isRecomputation ? nil : recorder))
+    }
   }
 }

@@ -29,6 +29,20 @@ public struct Linear: Layer {
     }
   }
 
+  /// Weight normal with the given standard deviation, bias (if any) zero, as GPT-2 and DeepSeek have it.
+  public init(
+    normalInputs inputs: Int, outputs: Int, standardDeviation: Float, hasBias: Bool = false,
+    stackedMatrices: Int = 1, role: Parameter.Role? = nil, using generator: inout RandomGenerator
+  ) {
+    precondition(inputs > 0 && outputs > 0, "Linear: \(inputs) inputs, \(outputs) outputs")
+    precondition(
+      outputs % stackedMatrices == 0, "Linear: \(outputs) outputs in \(stackedMatrices) matrices")
+    weight = Parameter(
+      Tensor(normal: [outputs, inputs], standardDeviation: standardDeviation, using: &generator),
+      role: role ?? .hiddenMatrix(count: stackedMatrices))
+    if hasBias { bias = Parameter(Tensor(zeros: [outputs]), role: .bias) }
+  }
+
   public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {
     input.linear(
       weight: context.tape.variable(weight), bias: bias.map { context.tape.variable($0) })

@@ -8,7 +8,7 @@ public struct CharacterDecoder<Mixer: Layer>: ParameterContainer {
   public let configuration: CharacterModelConfiguration
   public var tokenEmbedding: Embedding
   public var positionEmbedding: Embedding
-  public var blocks: [DecoderBlock<Mixer>]
+  public var blocks: [DecoderBlock<LayerNorm, CausalSelfAttention, Mixer>]
   public var finalNorm: LayerNorm
   public var head: Linear
 
@@ -28,25 +28,20 @@ public struct CharacterDecoder<Mixer: Layer>: ParameterContainer {
     for _ in 0..<configuration.layerCount {
       blocks.append(
         DecoderBlock(
+          attentionNorm: LayerNorm(width: width),
           attention: CausalSelfAttention(attention, using: &generator),
-          mixer: makeMixer(&generator)))
+          mixerNorm: LayerNorm(width: width), mixer: makeMixer(&generator)))
     }
     finalNorm = LayerNorm(width: width)
     head = Linear(
       inputs: width, outputs: configuration.vocabularySize, role: .outputHead, using: &generator)
   }
 
-  public func logits(for tokens: [Int32], sequenceLength: Int, on tape: Tape) -> Variable {
-    precondition(
-      sequenceLength > 0 && sequenceLength <= configuration.contextLength
-        && tokens.count % sequenceLength == 0,
-      "logits: \(tokens.count) tokens in sequences of \(sequenceLength), context "
-        + "\(configuration.contextLength)")
-    let context = ForwardContext(tape: tape, sequenceLength: sequenceLength)
-    let positions = tokens.indices.map { Int32($0 % sequenceLength) }
+  public func logits(for tokens: [Int32], in context: ForwardContext) -> Variable {
+    let positions = tokens.indices.map { Int32($0 % context.sequenceLength) }
     var hidden =
       tokenEmbedding(tokens, in: context) + positionEmbedding(positions, in: context)
-    for block in blocks { hidden = block(hidden, in: context) }
+    for block in blocks { hidden = context.run(block, on: hidden) }
     return head(finalNorm(hidden, in: context), in: context)
   }
 

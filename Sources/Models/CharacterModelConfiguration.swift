@@ -1,5 +1,3 @@
-internal import NanoTensor
-
 /// The sizes that both models of the character study share.
 public struct CharacterModelConfiguration: ModelConfiguration {
   /// What the attention logits are divided by the square root of.
@@ -41,27 +39,19 @@ public struct CharacterModelConfiguration: ModelConfiguration {
   }
 
   public func validate() throws(ConfigurationError) {
-    let limits: [(name: String, value: Int, limit: Int)] = [
+    try ConfigurationError.require([
       ("vocabulary", vocabularySize, 1 << 20), ("context", contextLength, 1 << 16),
       ("embd", width, 1 << 14), ("layers", layerCount, 1 << 10), ("heads", headCount, 1 << 10),
       ("experts", expertCount, 1 << 10),
-    ]
-    for (name, value, limit) in limits where value < 1 || value > limit {
-      throw ConfigurationError("\(name) is \(value); it must be from 1 to \(limit)")
-    }
+    ])
     guard width % headCount == 0 else {
       throw ConfigurationError(
         "embd \(width) is not divisible by heads \(headCount); every head needs the same width")
     }
-    // Weights, gradients and two optimizer moments of a mixture model, the larger of the two.
+    // A mixture model, the larger of the two.
     let perLayer = (4 + 3 * expertCount) * width * width
     let parameters =
       Double(layerCount * perLayer) + Double((2 * vocabularySize + contextLength) * width)
-    let bytes = 16 * parameters
-    guard bytes < Double(Machine.current.memoryBytes) else {
-      throw ConfigurationError(
-        "these sizes need about \(Int(bytes / 1e9)) GB for weights and optimizer state, more than this "
-          + "machine's memory; reduce embd, layers or experts")
-    }
+    try ConfigurationError.requireMemory(forParameters: parameters)
   }
 }

@@ -1,4 +1,5 @@
 public import NanoAutograd
+public import NanoLayers
 public import NanoTensor
 
 /// A model that gives, for every position of token sequences, logits of the next token.
@@ -18,11 +19,32 @@ public protocol LanguageModel: ParameterContainer {
 
   var configuration: Configuration { get }
 
-  /// - Parameters:
-  ///   - tokens: sequences one after another.
-  ///   - sequenceLength: tokens of each, at most the context length.
+  /// - Parameter tokens: sequences one after another, each as long as the context says and at most as long
+  ///   as the model accepts.
   /// - Returns: one row of vocabularySize logits a token.
-  func logits(for tokens: [Int32], sequenceLength: Int, on tape: Tape) -> Variable
+  func logits(for tokens: [Int32], in context: ForwardContext) -> Variable
+
+  /// The mean negative log likelihood, in nats a token, of `targets`.
+  func loss(inputs: [Int32], targets: [Int32], in context: ForwardContext) -> Variable
+
+  /// What the model changes by itself after each update of its parameters.
+  mutating func finishStep(_ statistics: ForwardStatistics, rules: StepRules)
+
+  /// Numbers that are trained and take part in the computation for one token.
+  var activeParameterCount: Int { get }
+}
+
+/// What a model does by itself after each update.
+public struct StepRules: Hashable, Sendable, Codable {
+  /// By how much a router's selection bias moves against its expert's load.
+  public var selectionBiasRate: Float
+  /// Where QK-clip stops attention logits; nil for never.
+  public var queryKeyClip: Float?
+
+  public init(selectionBiasRate: Float = 1e-3, queryKeyClip: Float? = 100) {
+    self.selectionBiasRate = selectionBiasRate
+    self.queryKeyClip = queryKeyClip
+  }
 }
 
 /// What every model's configuration tells.
@@ -35,20 +57,34 @@ public protocol ModelConfiguration: Hashable, Sendable, Codable {
 }
 
 extension LanguageModel {
-  /// The mean negative log likelihood, in nats a token, of `targets`.
+  public func loss(inputs: [Int32], targets: [Int32], in context: ForwardContext) -> Variable {
+    logits(for: inputs, in: context).crossEntropy(targets: targets)
+  }
+
+  public mutating func finishStep(_ statistics: ForwardStatistics, rules: StepRules) {}
+
+  public var activeParameterCount: Int { parameterCount }
+
+  /// Logits on a tape, for sequences of the given length.
+  public func logits(for tokens: [Int32], sequenceLength: Int, on tape: Tape) -> Variable {
+    logits(for: tokens, in: ForwardContext(tape: tape, sequenceLength: sequenceLength))
+  }
+
+  /// The loss on a tape, for sequences of the given length.
   public func loss(
     inputs: [Int32], targets: [Int32], sequenceLength: Int, on tape: Tape
   ) -> Variable {
-    logits(for: inputs, sequenceLength: sequenceLength, on: tape).crossEntropy(targets: targets)
+    loss(
+      inputs: inputs, targets: targets,
+      in: ForwardContext(tape: tape, sequenceLength: sequenceLength))
   }
-}
 
-/// A configuration that cannot be built.
-public struct ConfigurationError: Error, Hashable, CustomStringConvertible {
-  /// What is wrong and what would be right.
-  public let reason: String
-
-  public init(_ reason: String) { self.reason = reason }
-
-  public var description: String { reason }
+  /// Traps unless the tokens are whole sequences that the model accepts.
+  func requireSequences(_ tokens: [Int32], _ context: ForwardContext) {
+    precondition(
+      context.sequenceLength > 0 && context.sequenceLength <= configuration.contextLength
+        && tokens.count % context.sequenceLength == 0,
+      "\(Self.displayName): \(tokens.count) tokens in sequences of \(context.sequenceLength), context "
+        + "\(configuration.contextLength)")
+  }
 }

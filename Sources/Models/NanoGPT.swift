@@ -21,8 +21,9 @@ public struct NanoGPT: LanguageModel {
     }
   }
 
-  public func logits(for tokens: [Int32], sequenceLength: Int, on tape: Tape) -> Variable {
-    decoder.logits(for: tokens, sequenceLength: sequenceLength, on: tape)
+  public func logits(for tokens: [Int32], in context: ForwardContext) -> Variable {
+    requireSequences(tokens, context)
+    return decoder.logits(for: tokens, in: context)
   }
 
   public mutating func visitParameters<E: Error>(

@@ -12,7 +12,7 @@ extension ParameterDescription {
       case .hiddenMatrix(let count): .matrices(count, outputs: rows / count, inputs: columns)
       case .router: .matrix(outputs: rows, inputs: columns)
       case .embedding, .outputHead: .table(rows: rows, columns: columns)
-      case .gain, .bias: .vector(count: parameter.value.elementCount)
+      case .gain, .bias, .state: .vector(count: parameter.value.elementCount)
       }
     self.init(name: name, shape: shape)
   }

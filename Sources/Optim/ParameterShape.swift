@@ -10,7 +10,8 @@ public struct ParameterShape: Hashable, Sendable, Codable {
   }
 
   private enum Kind: Hashable, Sendable, Codable {
-    case elements
+    case vector
+    case table
     case matrices(count: Int, outputs: Int, inputs: Int, order: Order)
   }
 
@@ -18,11 +19,11 @@ public struct ParameterShape: Hashable, Sendable, Codable {
   public let elementCount: Int
 
   /// Gains, biases and other parameters without a matrix's meaning.
-  public static func vector(count: Int) -> Self { Self(kind: .elements, elementCount: count) }
+  public static func vector(count: Int) -> Self { Self(kind: .vector, elementCount: count) }
 
   /// Rows looked up one by one (embeddings) or a head that makes logits: never orthogonalized.
   public static func table(rows: Int, columns: Int) -> Self {
-    Self(kind: .elements, elementCount: rows * columns)
+    Self(kind: .table, elementCount: rows * columns)
   }
 
   /// One matrix inside the network.
@@ -44,6 +45,9 @@ public struct ParameterShape: Hashable, Sendable, Codable {
 
   /// Whether this is a matrix or a stack of them.
   public var isMatrix: Bool { matrixStack != nil }
+
+  /// Whether weight decay is customary: matrices and tables, not gains and biases.
+  public var isDecayed: Bool { kind != .vector }
 
   /// The stack, row-major: how many, rows and columns of each in memory, and outputs / inputs.
   var matrixStack: MatrixStack? {

@@ -160,20 +160,8 @@ public struct ModelRun: Sendable {
     let batch = dataset.batch(
       of: .validation, sequenceCount: configuration.batchSize,
       sequenceLength: configuration.contextLength, using: &generator)
-    let shards = min(configuration.shardCount, batch.sequenceCount)
-    let parts = (0..<shards).map {
-      batch[$0 * batch.sequenceCount / shards..<($0 + 1) * batch.sequenceCount / shards]
-    }
-    let precision = configuration.precision
-    return (0..<count + count / 10).map { _ in
-      let watch = Stopwatch()
-      pool.run(shards) { index in
-        let tape = Tape(recording: false, precision: precision)
-        _ = model.logits(
-          for: parts[index].inputs, sequenceLength: parts[index].sequenceLength, on: tape)
-      }
-      return watch.seconds
-    }.suffix(count)
+    return InferenceTimer(shardCount: configuration.shardCount, precision: configuration.precision)
+      .times(of: model, on: batch, count: count)
   }
 }
 

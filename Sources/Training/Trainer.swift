@@ -1,6 +1,7 @@
 internal import Foundation
 internal import NanoAutograd
 public import NanoData
+public import NanoLayers
 public import NanoModels
 public import NanoOptim
 public import NanoTensor
@@ -30,7 +31,7 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
     _ model: consuming Model, rule: Rule, schedule: any LearningRateSchedule = ConstantSchedule(),
     configuration: TrainerConfiguration = TrainerConfiguration(), pool: WorkerPool = .shared
   ) {
-    let parameters = model.namedParameters
+    let parameters = model.namedParameters.filter { $0.parameter.role != .state }
     precondition(
       Set(parameters.map(\.parameter.id)).count == parameters.count,
       "Trainer: a parameter is visited twice; give every layer parameters of its own")
@@ -53,7 +54,7 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
   /// One update from one batch.
   /// - Throws: when the loss or a gradient is not finite; the model is then unchanged.
   public mutating func step(on batch: TokenBatch) throws(TrainingError) -> StepReport {
-    var shards = shardGradients(of: batch)
+    var (shards, statistics) = shardGradients(of: batch)
     let loss = shards.reduce(0) { $0 + $1.weightedLoss }
     guard loss.isFinite else { throw .notFinite(step: stepCount, tensor: "the loss") }
 
@@ -65,41 +66,37 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
     let clip = configuration.gradientClip ?? .infinity
     let factors = StepFactors(
       learningRate: schedule.factor(at: stepCount), gradient: norm > clip ? clip / norm : 1)
+    let watch = Stopwatch()
     update(with: gradients.tensors, factors: factors)
+    model.finishStep(statistics, rules: configuration.rules)
     stepCount += 1
-    return StepReport(loss: loss, gradientNorm: norm, learningRateFactor: factors.learningRate)
+    return StepReport(
+      loss: loss, gradientNorm: norm, learningRateFactor: factors.learningRate,
+      statistics: statistics, updateSeconds: watch.seconds)
   }
 
   // MARK: Gradients
 
-  private struct ShardResult: Sendable {
-    var weightedLoss: Double
-    /// In the order of the parameters.
-    var gradients: [Tensor?]
-  }
-
-  private func shardGradients(of batch: TokenBatch) -> [ShardResult] {
-    let count = min(configuration.shardCount, batch.sequenceCount)
-    var results = [ShardResult](
-      repeating: ShardResult(weightedLoss: 0, gradients: []), count: count)
-    let (model, ids, precision) = (model, ids, configuration.precision)
-    results.withUnsafeMutableBufferPointer { buffer in
-      nonisolated(unsafe) let results = buffer
-      pool.run(count) { index in
-        let sequences =
-          index * batch.sequenceCount / count..<(index + 1) * batch.sequenceCount / count
-        let shard = batch[sequences]
-        let weight = Float(sequences.count) / Float(batch.sequenceCount)
-        let tape = Tape(precision: precision)
-        let loss = model.loss(
-          inputs: shard.inputs, targets: shard.targets, sequenceLength: shard.sequenceLength,
-          on: tape)
-        let value = Double(loss.value.scalar) * Double(weight)
-        let gradients = tape.gradients(of: loss, seed: weight)
-        results[index] = ShardResult(weightedLoss: value, gradients: ids.map { gradients[$0] })
+  /// Every micro-batch in turn, its shards in parallel; a shard adds up its gradients over micro-batches.
+  private func shardGradients(
+    of batch: TokenBatch
+  ) -> (shards: [ShardResult], statistics: ForwardStatistics) {
+    let microBatches = min(configuration.microBatchCount, batch.sequenceCount)
+    let count = min(configuration.shardCount, batch.sequenceCount / microBatches)
+    var results = [ShardResult](repeating: ShardResult(), count: count)
+    let worker = ShardWorker(model: model, ids: ids, configuration: configuration)
+    for microBatch in 0..<microBatches {
+      results.withUnsafeMutableBufferPointer { buffer in
+        nonisolated(unsafe) let results = buffer
+        pool.run(count) { shard in
+          results[shard].add(
+            worker.gradients(ofPart: microBatch * count + shard, of: microBatches * count, batch))
+        }
       }
     }
-    return results
+    var statistics = ForwardStatistics()
+    for result in results { statistics.merge(result.statistics) }
+    return (results, statistics)
   }
 
   /// Adds the shards' gradients, in shard order.
@@ -146,6 +143,7 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
     var values: [Tensor] = []
     values.reserveCapacity(ids.count)
     model.visitParameters(.root(wanted: false)) { _, parameter in
+      guard parameter.role != .state else { return }
       values.append(parameter.value)
       parameter.value = placeholder
     }
@@ -165,6 +163,7 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
     }
     var iterator = values.makeIterator()
     model.visitParameters(.root(wanted: false)) { _, parameter in
+      guard parameter.role != .state else { return }
       if let value = iterator.next() { parameter.value = value }
     }
   }
@@ -172,17 +171,33 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
 
 /// How a trainer computes.
 public struct TrainerConfiguration: Hashable, Sendable, Codable {
-  /// Into how many parts a batch is split; fixed, so that results do not depend on the machine.
+  /// Into how many parts a micro-batch is split; fixed, so that results do not depend on the machine.
   public var shardCount: Int
+  /// How many micro-batches a batch is worked through in, their gradients added: less memory, same result
+  /// up to rounding.
+  public var microBatchCount: Int
   public var precision: Precision
   /// The largest global gradient norm; nil for no clipping.
   public var gradientClip: Float?
+  /// Whether blocks keep only their input and run again in the backward pass: less memory, more time.
+  public var checkpointsActivations: Bool
+  /// What the model does by itself after an update.
+  public var rules: StepRules
 
-  public init(shardCount: Int = 4, precision: Precision = .float32, gradientClip: Float? = nil) {
-    precondition(shardCount > 0, "TrainerConfiguration: \(shardCount) shards")
+  public init(
+    shardCount: Int = 4, microBatchCount: Int = 1, precision: Precision = .float32,
+    gradientClip: Float? = nil, checkpointsActivations: Bool = false,
+    rules: StepRules = StepRules()
+  ) {
+    precondition(
+      shardCount > 0 && microBatchCount > 0,
+      "TrainerConfiguration: \(shardCount) shards of \(microBatchCount) micro-batches")
     self.shardCount = shardCount
+    self.microBatchCount = microBatchCount
     self.precision = precision
     self.gradientClip = gradientClip
+    self.checkpointsActivations = checkpointsActivations
+    self.rules = rules
   }
 }
 
@@ -194,4 +209,8 @@ public struct StepReport: Hashable, Sendable {
   public let gradientNorm: Float
   /// The schedule's factor on the learning rates.
   public let learningRateFactor: Float
+  /// What attention and routers saw.
+  public let statistics: ForwardStatistics
+  /// Time of the optimizer alone.
+  public let updateSeconds: Double
 }

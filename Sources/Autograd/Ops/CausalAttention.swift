@@ -1,76 +1,117 @@
 internal import CNanoKernels
 internal import NanoTensor
 
-// B sequences, T positions, H heads of width W, D = H·W.
+// B sequences, T positions, H heads of key width K and value width W.
 
 /// Causal self-attention of every head: `softmax(scale · Q Kᵀ + mask) V`.
 enum CausalAttentionOperation {
-  struct Saved {
-    /// Rows `[query | key | value]`, each D wide, head h at columns h·W of its third.
-    let queryKeyValue: Tensor
-    /// B·H·T rows, zero above the diagonal.
-    let probabilities: Tensor
-    let geometry: Geometry
-  }
-
   struct Geometry {
-    let sequenceCount, sequenceLength, headCount, headWidth: Int
+    let sequenceCount, sequenceLength, headCount: Int
+    /// Width of queries and keys, and of values and outputs, of one head.
+    let keyWidth, valueWidth: Int
+    let query, key, value, output: Layout
     let scale: Float
 
-    var width: Int { headCount * headWidth }
-    var probabilityStride: Int { nk_attention_row_stride(sequenceLength) }
-    var kernelGeometry: nk_attention {
-      nk_attention(
-        length: sequenceLength, width: headWidth, row_stride: 3 * width, output_row_stride: width,
-        scale: scale)
+    /// Where the rows of an operand lie: floats from one position to the next and from head to head.
+    struct Layout {
+      let rowStride, headStep: Int
     }
 
-    /// Offsets of each sequence and head: into the input rows, the output rows, the probabilities.
-    func forEachHead(_ body: (_ input: Int, _ output: Int, _ probabilities: Int) -> Void) {
-      for sequence in 0..<sequenceCount {
-        for head in 0..<headCount {
-          body(
-            sequence * sequenceLength * 3 * width + head * headWidth,
-            sequence * sequenceLength * width + head * headWidth,
-            (sequence * headCount + head) * sequenceLength * probabilityStride)
+    /// Up to this length the probabilities are kept for the backward pass; beyond, they would outgrow
+    /// everything else on the tape and are computed again, one head at a time.
+    static let longestKept = 64
+
+    var keepsProbabilities: Bool { sequenceLength <= Geometry.longestKept }
+
+    var probabilityCount: Int { sequenceLength * nk_attention_row_stride(sequenceLength) }
+
+    var kernelGeometry: nk_attention {
+      nk_attention(
+        length: sequenceLength, width: keyWidth, value_width: valueWidth,
+        query_stride: query.rowStride, key_stride: key.rowStride, value_stride: value.rowStride,
+        output_stride: output.rowStride, scale: scale)
+    }
+
+    func offset(_ layout: Layout, sequence: Int, head: Int) -> Int {
+      sequence * sequenceLength * layout.rowStride + head * layout.headStep
+    }
+  }
+
+  struct Operands<Pointer> {
+    let query, key, value: Pointer
+  }
+
+  /// - Returns: the probabilities of all heads if they are kept, and the largest logit of each head.
+  static func forward(
+    _ operands: Operands<UnsafePointer<Float>>, into output: UnsafeMutablePointer<Float>,
+    _ geometry: Geometry
+  ) -> (probabilities: Tensor?, largestLogits: [Float]) {
+    let count = geometry.probabilityCount
+    let pairCount = geometry.keepsProbabilities ? geometry.sequenceCount * geometry.headCount : 1
+    var probabilities = Tensor(uninitialized: [pairCount, count])
+    var largest = [Float](repeating: -.infinity, count: geometry.headCount)
+    var kernelGeometry = geometry.kernelGeometry
+    let p = probabilities.mutableElements
+    for sequence in 0..<geometry.sequenceCount {
+      for head in 0..<geometry.headCount {
+        func at(_ layout: Geometry.Layout) -> Int {
+          geometry.offset(layout, sequence: sequence, head: head)
         }
+        let pair = geometry.keepsProbabilities ? sequence * geometry.headCount + head : 0
+        let highest = kernels.attention_probabilities(
+          &kernelGeometry, operands.query + at(geometry.query), operands.key + at(geometry.key),
+          p + pair * count)
+        largest[head] = max(largest[head], highest)
+        kernels.attention_mix(
+          &kernelGeometry, p + pair * count, operands.value + at(geometry.value),
+          output + at(geometry.output))
+      }
+    }
+    return (geometry.keepsProbabilities ? probabilities : nil, largest)
+  }
+
+  /// Writes the gradients of all operands.
+  static func backward(
+    _ gradient: UnsafePointer<Float>, _ operands: Operands<UnsafePointer<Float>>,
+    probabilities: Tensor?, into gradients: Operands<UnsafeMutablePointer<Float>>,
+    _ geometry: Geometry
+  ) {
+    let count = geometry.probabilityCount
+    var kernelGeometry = geometry.kernelGeometry
+    var recomputed = Tensor(uninitialized: [probabilities == nil ? count : 0])
+    let scratch = recomputed.mutableElements
+    for sequence in 0..<geometry.sequenceCount {
+      for head in 0..<geometry.headCount {
+        func at(_ layout: Geometry.Layout) -> Int {
+          geometry.offset(layout, sequence: sequence, head: head)
+        }
+        let (query, key) = (
+          operands.query + at(geometry.query), operands.key + at(geometry.key)
+        )
+        var p = UnsafePointer(scratch)
+        if let probabilities {
+          p = probabilities.elements + (sequence * geometry.headCount + head) * count
+        } else {
+          _ = kernels.attention_probabilities(&kernelGeometry, query, key, scratch)
+        }
+        kernels.attention_backward(
+          &kernelGeometry, query, key, operands.value + at(geometry.value), p,
+          gradient + at(geometry.output), gradients.query + at(geometry.query),
+          gradients.key + at(geometry.key), gradients.value + at(geometry.value))
       }
     }
   }
 
-  static func forward(_ input: Tensor, _ geometry: Geometry) -> (output: Tensor, saved: Saved) {
-    let width = geometry.width
-    var output = Tensor(uninitialized: [input.shape.rowCount, width])
-    var probabilities = Tensor(
-      uninitialized: [
-        geometry.sequenceCount, geometry.headCount, geometry.sequenceLength,
-        geometry.probabilityStride,
-      ])
-    var kernelGeometry = geometry.kernelGeometry
-    let (out, p) = (output.mutableElements, probabilities.mutableElements)
-    geometry.forEachHead { inputOffset, outputOffset, probabilityOffset in
-      let query = input.elements + inputOffset
-      kernels.attention(
-        &kernelGeometry, query, query + width, query + 2 * width, p + probabilityOffset,
-        out + outputOffset)
-    }
-    return (output, Saved(queryKeyValue: input, probabilities: probabilities, geometry: geometry))
-  }
-
-  static func backward(_ gradient: Tensor, _ saved: Saved) -> Tensor {
-    let (geometry, width) = (saved.geometry, saved.geometry.width)
-    var result = Tensor(uninitialized: saved.queryKeyValue.shape)
-    var kernelGeometry = geometry.kernelGeometry
-    let destination = result.mutableElements
-    geometry.forEachHead { inputOffset, outputOffset, probabilityOffset in
-      let query = saved.queryKeyValue.elements + inputOffset
-      let queryGradient = destination + inputOffset
-      kernels.attention_backward(
-        &kernelGeometry, query, query + width, query + 2 * width,
-        saved.probabilities.elements + probabilityOffset, gradient.elements + outputOffset,
-        queryGradient, queryGradient + width, queryGradient + 2 * width)
-    }
-    return result
+  /// Queries, keys and values side by side in rows `[query | key | value]`.
+  static func fusedGeometry(
+    rows: Int, width: Int, sequenceLength: Int, headCount: Int, scale: Float
+  ) -> Geometry {
+    let headWidth = width / headCount
+    let input = Geometry.Layout(rowStride: 3 * width, headStep: headWidth)
+    return Geometry(
+      sequenceCount: rows / sequenceLength, sequenceLength: sequenceLength, headCount: headCount,
+      keyWidth: headWidth, valueWidth: headWidth, query: input, key: input, value: input,
+      output: Geometry.Layout(rowStride: width, headStep: headWidth), scale: scale)
   }
 }
 
@@ -82,23 +123,41 @@ extension Variable {
   ///   - sequenceLength: rows of one sequence; the rows of all sequences lie one after another.
   ///   - headCount: heads; head h uses the h-th slice of each third.
   ///   - scale: factor on the logits.
+  ///   - observing: is given the largest unmasked logit of each head.
   /// - Returns: one row a position, the heads' outputs side by side.
-  /// - Complexity: O(B·T²·D) time; keeps B·H·T² probabilities for the backward pass.
+  /// - Complexity: O(B·T²·D) time; for short sequences keeps B·H·T² probabilities for the backward pass,
+  ///   for long ones computes them again.
   /// - SeeAlso: Vaswani et al., 2017, arXiv:1706.03762.
-  public func causalAttention(sequenceLength: Int, headCount: Int, scale: Float) -> Variable {
+  public func causalAttention(
+    sequenceLength: Int, headCount: Int, scale: Float, observing: (([Float]) -> Void)? = nil
+  ) -> Variable {
     precondition(
-      headCount > 0 && shape.width % (3 * headCount) == 0,
-      "causalAttention: \(shape) for \(headCount) heads of query, key and value")
-    precondition(
-      sequenceLength > 0 && shape.rowCount % sequenceLength == 0,
-      "causalAttention: \(shape) in sequences of \(sequenceLength)")
-    let geometry = CausalAttentionOperation.Geometry(
-      sequenceCount: shape.rowCount / sequenceLength, sequenceLength: sequenceLength,
-      headCount: headCount, headWidth: shape.width / (3 * headCount), scale: scale)
-    let (output, saved) = CausalAttentionOperation.forward(value, geometry)
+      sequenceLength > 0 && shape.rowCount % sequenceLength == 0 && headCount > 0
+        && shape.width % (3 * headCount) == 0,
+      "causalAttention: \(shape), sequences of \(sequenceLength), \(headCount) heads")
+    let width = shape.width / 3
+    let geometry = CausalAttentionOperation.fusedGeometry(
+      rows: shape.rowCount, width: width, sequenceLength: sequenceLength, headCount: headCount,
+      scale: scale)
+    let input = value
+    func operands() -> CausalAttentionOperation.Operands<UnsafePointer<Float>> {
+      CausalAttentionOperation.Operands(
+        query: input.elements, key: input.elements + width, value: input.elements + 2 * width)
+    }
+    var output = Tensor(uninitialized: [shape.rowCount, width])
+    let (probabilities, largest) = CausalAttentionOperation.forward(
+      operands(), into: output.mutableElements, geometry)
+    observing?(largest)
     let node = node
     return tape.record(output, inputs: self) { gradient, slots in
-      slots.accumulate(CausalAttentionOperation.backward(gradient, saved), into: node)
+      var result = Tensor(uninitialized: input.shape)
+      let destination = result.mutableElements
+      CausalAttentionOperation.backward(
+        gradient.elements, operands(), probabilities: probabilities,
+        into: CausalAttentionOperation.Operands(
+          query: destination, key: destination + width, value: destination + 2 * width),
+        geometry)
+      slots.accumulate(result, into: node)
     }
   }
 }

@@ -63,13 +63,12 @@ typedef struct {
 
 /// Geometry of causal self-attention over one sequence and one head.
 ///
-/// Query, key, value and output rows are `width` floats, one row every `row_stride`. The
-/// probabilities are `length` rows of `nk_attention_row_stride(length)` floats, zero above the
-/// diagonal and in the padding.
+/// Query and key rows are `width` floats, value and output rows `value_width`; the strides are from one
+/// row to the next. The probabilities are `length` rows of `nk_attention_row_stride(length)` floats, zero
+/// above the diagonal and in the padding. Gradients have the strides of what they are gradients of.
 typedef struct {
-  size_t length, width;
-  ptrdiff_t row_stride;         ///< of query, key, value and their gradients
-  ptrdiff_t output_row_stride;  ///< of the output and its gradient
+  size_t length, width, value_width;
+  ptrdiff_t query_stride, key_stride, value_stride, output_stride;
   float scale;
 } nk_attention;
 
@@ -99,6 +98,9 @@ typedef struct {
   /// Operands split into two bfloat16 halves, three products. Falls back to `product` without AMX.
   void (*product_split)(const nk_product *p);
 
+  /// out = W x for a row-major matrix W of rows x columns.
+  void (*matrix_vector)(const float *w, const float *x, float *out, size_t rows, size_t columns);
+
   // Elementwise over n floats. Outputs may alias inputs.
   void (*add)(const float *x, const float *y, float *out, size_t n);
   void (*subtract)(const float *x, const float *y, float *out, size_t n);
@@ -111,6 +113,10 @@ typedef struct {
   void (*relu_backward)(const float *y, const float *dy, float *dx, size_t n);
   void (*silu)(const float *x, float *out, size_t n);
   void (*silu_backward)(const float *x, const float *dy, float *dx, size_t n);
+  void (*sigmoid)(const float *x, float *out, size_t n);
+  /// The Gaussian error linear unit x * Phi(x), in its exact (erf) form.
+  void (*gelu)(const float *x, float *out, size_t n);
+  void (*gelu_backward)(const float *x, const float *dy, float *dx, size_t n);
 
   // Reductions: lane sums in float32 over blocks of at most 4,096 elements, blocks in double.
   double (*sum)(const float *x, size_t n);
@@ -126,7 +132,8 @@ typedef struct {
   // Row softmax, and the sum of row losses against integer targets (in double).
   void (*softmax)(const float *x, float *out, size_t rows, size_t columns);
   void (*softmax_backward)(const float *y, const float *dy, float *dx, size_t rows, size_t columns);
-  /// Returns the summed negative log likelihood; gradient (may be null) = softmax - onehot.
+  /// Returns the summed negative log likelihood; gradient (may be null or `logits`) = softmax - onehot.
+  /// A row with a negative target counts nothing and gets a zero gradient.
   double (*cross_entropy)(const float *logits, const int32_t *targets, float *gradient, size_t rows,
                           size_t columns);
 
@@ -138,6 +145,14 @@ typedef struct {
                               const float *dy, float *dx, float *gain_gradient,
                               float *bias_gradient, size_t rows, size_t width);
 
+  // Root-mean-square normalization over rows; reciprocals holds 1/sqrt(mean square + eps) per row.
+  void (*rms_norm)(const float *x, const float *gain, float *out, float *reciprocals, size_t rows,
+                   size_t width, float epsilon);
+  /// Adds into gain_gradient (width floats).
+  void (*rms_norm_backward)(const float *x, const float *gain, const float *reciprocals,
+                            const float *dy, float *dx, float *gain_gradient, size_t rows,
+                            size_t width);
+
   // Gated mixing of expert outputs; activations are rows x (experts * width).
   /// out[n, e, :] = gates[n, e] * x[n, e, :]
   void (*gate_scale)(const float *x, const float *gates, float *out, size_t rows, size_t experts,
@@ -146,12 +161,20 @@ typedef struct {
   void (*gate_backward)(const float *x, const float *gates, float *g, float *gate_gradient,
                         size_t rows, size_t experts, size_t width);
 
-  void (*attention)(const nk_attention *g, const float *query, const float *key,
-                    const float *value, float *probabilities, float *output);
+  /// probabilities = softmax(scale * Q K^T), causal. Returns the largest unmasked logit.
+  float (*attention_probabilities)(const nk_attention *g, const float *query, const float *key,
+                                   float *probabilities);
+  /// output = probabilities * V
+  void (*attention_mix)(const nk_attention *g, const float *probabilities, const float *value,
+                        float *output);
   void (*attention_backward)(const nk_attention *g, const float *query, const float *key,
                              const float *value, const float *probabilities,
                              const float *output_gradient, float *query_gradient,
                              float *key_gradient, float *value_gradient);
+  /// Rotates pairs: out[i], out[j] = cos x[i] -+ sin x[j], with i, j = 2p, 2p + 1 (interleaved) or
+  /// p, p + pairs (halves). `out` may be `x`.
+  void (*rotate)(const float *x, const float *cosines, const float *sines, float *out, size_t pairs,
+                 bool interleaved, bool inverse);
 
   void (*adamw)(const nk_adamw *c, float *parameter, const float *gradient, float *mean,
                 float *square, size_t n);

@@ -1,0 +1,35 @@
+internal import CNanoKernels
+internal import NanoTensor
+
+/// `y = x Φ(x)`, `dy/dx = Φ(x) + x φ(x)`.
+enum GELUOperation {
+  struct Saved {
+    let input: Tensor
+  }
+
+  static func forward(_ input: Tensor) -> Tensor {
+    var output = Tensor(uninitialized: input.shape)
+    kernels.gelu(input.elements, output.mutableElements, input.elementCount)
+    return output
+  }
+
+  static func backward(_ gradient: Tensor, _ saved: Saved) -> Tensor {
+    var result = Tensor(uninitialized: gradient.shape)
+    kernels.gelu_backward(
+      saved.input.elements, gradient.elements, result.mutableElements, gradient.elementCount)
+    return result
+  }
+}
+
+extension Variable {
+  /// The Gaussian error linear unit `x Φ(x)` of every element, Φ the normal distribution function (the
+  /// exact form, to 2e-7; not the tanh approximation).
+  /// - SeeAlso: Hendrycks, Gimpel, 2016, arXiv:1606.08415.
+  public func gelu() -> Variable {
+    let saved = GELUOperation.Saved(input: value)
+    let node = node
+    return tape.record(GELUOperation.forward(value), inputs: self) { gradient, slots in
+      slots.accumulate(GELUOperation.backward(gradient, saved), into: node)
+    }
+  }
+}

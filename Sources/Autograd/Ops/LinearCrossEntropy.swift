@@ -1,0 +1,82 @@
+internal import CNanoKernels
+internal import NanoTensor
+
+// N rows, D width, V classes.
+
+/// `loss = mean_n (logsumexp(W x_n) - (W x_n)[target_n])` without ever holding all N×V logits.
+///
+/// The gradient of a mean needs nothing from behind it but one factor, so it is formed at once: a block of
+/// rows at a time goes through logits, softmax and both gradient products while it is in the cache.
+enum LinearCrossEntropyOperation {
+  struct Saved {
+    let input_ND: Tensor
+    let weight_VD: Tensor
+  }
+
+  /// About a million logits at a time.
+  private static func blockRows(classes: Int) -> Int { max(32, (1 << 20) / classes) }
+
+  /// The summed loss, and the gradients of the sum if they are wanted.
+  static func forward(
+    _ operands: Saved, targets: [Int32], precision: Precision, wantsGradients: Bool
+  ) -> (total: Double, input: Tensor, weight: Tensor) {
+    let (rows, width) = (operands.input_ND.shape.rowCount, operands.input_ND.shape.width)
+    let classes = operands.weight_VD.shape.rowCount
+    let blockRows = min(rows, blockRows(classes: classes))
+    var logits = Tensor(uninitialized: [blockRows, classes])
+    var inputGradient = Tensor(uninitialized: wantsGradients ? operands.input_ND.shape : [0])
+    var weightGradient = Tensor(uninitialized: wantsGradients ? operands.weight_VD.shape : [0])
+    let (x, dx, dw) = (
+      logits.mutableElements, inputGradient.mutableElements, weightGradient.mutableElements
+    )
+    var total = 0.0
+    for start in stride(from: 0, to: rows, by: blockRows) {
+      let count = min(blockRows, rows - start)
+      let input = MatrixView(operands.input_ND.elements + start * width, rows: count, columns: width)
+      multiply(input, operands.weight_VD.matrix.transposed, into: x, precision: precision)
+      total += targets.withUnsafeBufferPointer {
+        kernels.cross_entropy(x, $0.baseAddress! + start, wantsGradients ? x : nil, count, classes)
+      }
+      guard wantsGradients else { continue }
+      let difference = MatrixView(x, rows: count, columns: classes)
+      multiply(
+        difference, operands.weight_VD.matrix, into: dx + start * width, precision: precision)
+      multiply(
+        difference.transposed, input, into: dw,
+        adding: start == 0 ? nil : .matrix(dw, rowStride: width), precision: precision)
+    }
+    return (total, inputGradient, weightGradient)
+  }
+}
+
+extension Variable {
+  /// The mean negative log likelihood, in nats, of `targets` under the softmax of the logits `x Wᵀ`.
+  ///
+  /// Equal to `linear(weight:).crossEntropy(targets:)`, in a fraction of the memory: N·V logits are never
+  /// held at once.
+  /// - Parameters:
+  ///   - weight: V×D.
+  ///   - targets: one class a row; a negative one leaves its row out of the mean.
+  /// - Returns: a scalar; rows are summed in Double.
+  /// - Complexity: O(N·V·D) time; keeps one gradient of the input and one of the weight.
+  public func linearCrossEntropy(weight: Variable, targets: [Int32]) -> Variable {
+    let counted = targets.count { $0 >= 0 }
+    precondition(
+      shape.width == weight.shape.width && targets.count == shape.rowCount && counted > 0,
+      "linearCrossEntropy: input \(shape), weight \(weight.shape), \(targets.count) targets")
+    precondition(
+      targets.allSatisfy { $0 < weight.shape.rowCount },
+      "linearCrossEntropy: a target outside \(weight.shape)")
+    let wantsGradients = tape.isRecording && !(node.isConstant && weight.node.isConstant)
+    let result = LinearCrossEntropyOperation.forward(
+      .init(input_ND: value, weight_VD: weight.value), targets: targets, precision: tape.precision,
+      wantsGradients: wantsGradients)
+    let (inputNode, weightNode) = (node, weight.node)
+    let loss = Tensor([Float(result.total / Double(counted))], shape: [])
+    return tape.record(loss, inputs: self, weight) { gradient, slots in
+      let factor = gradient.scalar / Float(counted)
+      slots.accumulate(result.input * factor, into: inputNode)
+      slots.accumulate(result.weight * factor, into: weightNode)
+    }
+  }
+}

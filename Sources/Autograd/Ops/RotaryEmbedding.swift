@@ -1,0 +1,85 @@
+internal import CNanoKernels
+internal import Foundation
+package import NanoTensor
+
+/// Rotary position embedding: channel pair i at position t is turned by the angle `t · base^(-2i/width)`, so
+/// that the product of two rotated vectors depends on their distance alone.
+/// - SeeAlso: Su et al., 2021, arXiv:2104.09864.
+public struct RotaryEmbedding: Sendable {
+  /// Which channels form a pair.
+  public enum Layout: String, Hashable, Sendable, Codable {
+    /// 2i and 2i + 1, as checkpoints of the DeepSeek family store them.
+    case interleaved
+    /// i and i + width/2, as Llama's code has them.
+    case halves
+  }
+
+  /// Channels that are rotated.
+  public let width: Int
+  public let layout: Layout
+  public let positionCount: Int
+  /// positionCount × width/2.
+  private let cosines, sines: Tensor
+
+  /// Angles in Double, cosines and sines rounded once.
+  /// - Precondition: an even width.
+  public init(width: Int, positionCount: Int, base: Double = 10_000, layout: Layout = .interleaved) {
+    precondition(
+      width > 0 && width % 2 == 0 && positionCount > 0,
+      "RotaryEmbedding: width \(width), \(positionCount) positions")
+    self.width = width
+    self.layout = layout
+    self.positionCount = positionCount
+    let angles = (0..<positionCount).flatMap { position in
+      (0..<width / 2).map { Double(position) * pow(base, -2 * Double($0) / Double(width)) }
+    }
+    cosines = Tensor(angles.map { Float(cos($0)) }, shape: [positionCount, width / 2])
+    sines = Tensor(angles.map { Float(sin($0)) }, shape: [positionCount, width / 2])
+  }
+
+  /// Rotates `width` channels, from `offset` on, of every head of every row; row n of a sequence is at
+  /// position `firstPosition + n`. The inverse is also what the gradient goes through.
+  package func rotate(
+    _ rows: inout Tensor, sequenceLength: Int, headWidth: Int, offset: Int, firstPosition: Int = 0,
+    inverse: Bool = false
+  ) {
+    let (rowCount, headCount) = (rows.shape.rowCount, rows.shape.width / headWidth)
+    precondition(
+      firstPosition + min(sequenceLength, rowCount) <= positionCount,
+      "RotaryEmbedding: position \(firstPosition + sequenceLength) of \(positionCount)")
+    let elements = rows.mutableElements
+    for row in 0..<rowCount {
+      let position = (firstPosition + row % sequenceLength) * (width / 2)
+      for head in 0..<headCount {
+        let channels = elements + (row * headCount + head) * headWidth + offset
+        kernels.rotate(
+          channels, cosines.elements + position, sines.elements + position, channels, width / 2,
+          layout == .interleaved, inverse)
+      }
+    }
+  }
+}
+
+extension Variable {
+  /// Rotates the channels of every head of every row by the row's position in its sequence.
+  /// - Parameters:
+  ///   - sequenceLength: rows of one sequence.
+  ///   - headCount: heads side by side, each as wide as the rotation.
+  /// - Precondition: the rows are headCount · rotary.width wide.
+  public func rotated(
+    by rotary: RotaryEmbedding, sequenceLength: Int, headCount: Int = 1
+  ) -> Variable {
+    precondition(
+      shape.width == headCount * rotary.width && shape.rowCount % sequenceLength == 0,
+      "rotated: \(shape), \(headCount) heads of \(rotary.width), sequences of \(sequenceLength)")
+    var output = value
+    rotary.rotate(&output, sequenceLength: sequenceLength, headWidth: rotary.width, offset: 0)
+    let node = node
+    return tape.record(output, inputs: self) { gradient, slots in
+      var result = gradient
+      rotary.rotate(
+        &result, sequenceLength: sequenceLength, headWidth: rotary.width, offset: 0, inverse: true)
+      slots.accumulate(result, into: node)
+    }
+  }
+}

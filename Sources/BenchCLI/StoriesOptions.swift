@@ -1,0 +1,212 @@
+import ArgumentParser
+import Foundation
+import NanoAutograd
+import NanoLayers
+import NanoModels
+import NanoTraining
+
+/// The flags of the stories study alone. Those it shares with the character study are ``StudyOptions``.
+struct StoriesOptions: ParsableArguments {
+  @Option(help: "Sizes of NanoKimiK2 and its partner: \(list(NanoKimiK2Configuration.Size.self)).")
+  var size: String?
+
+  @Option(parsing: .unconditional, help: "Pieces of the tokenizer that is trained.")
+  var vocab: Int?
+
+  // MARK: Model
+
+  @Option(parsing: .unconditional, help: "Width of the key/value latent.")
+  var kvRank: Int?
+
+  @Option(parsing: .unconditional, help: "Width of the query latent; 0 for none.")
+  var qRank: Int?
+
+  @Option(parsing: .unconditional, help: "Channels of a head's keys without position.")
+  var nopeDim: Int?
+
+  @Option(parsing: .unconditional, help: "Rotated channels of a head's keys.")
+  var ropeDim: Int?
+
+  @Option(parsing: .unconditional, help: "Channels of a head's values.")
+  var vDim: Int?
+
+  @Option(parsing: .unconditional, help: "Experts that a token goes to.")
+  var expertsPerToken: Int?
+
+  @Option(parsing: .unconditional, help: "Experts that every token goes to.")
+  var sharedExperts: Int?
+
+  @Option(parsing: .unconditional, help: "Hidden width of an expert.")
+  var expertWidth: Int?
+
+  @Option(parsing: .unconditional, help: "First layers with a dense network.")
+  var denseLayers: Int?
+
+  @Option(parsing: .unconditional, help: "Hidden width of the dense networks.")
+  var denseWidth: Int?
+
+  @Option(help: "How routers score experts: sigmoid, softmax.")
+  var gating: String?
+
+  @Option(parsing: .unconditional, help: "Factor on the experts' weights (routed_scaling_factor).")
+  var routedScale: Float?
+
+  // MARK: Training
+
+  @Option(help: "Who updates NanoKimiK2: \(list(OptimizerKind.self)).")
+  var kimiOptimizer: String?
+
+  @Option(help: "Who updates NanoGPT: \(list(OptimizerKind.self)).")
+  var gptOptimizer: String?
+
+  @Flag(help: "Muon orthogonalizes the blocks of each attention head by themselves.")
+  var splitHeads = false
+
+  @Option(help: "The learning rate after warm-up: \(list(ScheduleKind.self)).")
+  var schedule: String?
+
+  @Option(parsing: .unconditional, help: "Steps of linear warm-up.")
+  var warmup: Int?
+
+  @Option(parsing: .unconditional, help: "Decoupled weight decay.")
+  var weightDecay: Float?
+
+  @Option(parsing: .unconditional, help: "Largest global gradient norm; 0 for no clipping.")
+  var clip: Float?
+
+  @Option(parsing: .unconditional, help: "Micro-batches that a batch is worked through in.")
+  var accumulate: Int?
+
+  @Option(parsing: .unconditional, help: "QK-clip's threshold; 0 for none.")
+  var qkClip: Float?
+
+  @Option(parsing: .unconditional, help: "How far selection biases move in a step.")
+  var biasRate: Float?
+
+  @Option(parsing: .unconditional, help: "Coefficient of the sequence-wise balance loss.")
+  var balanceLoss: Float?
+
+  @Option(parsing: .unconditional, help: "Coefficient of the router z-loss.")
+  var zLoss: Float?
+
+  @Flag(help: "Recompute blocks in the backward pass: less memory, more time.")
+  var activationCheckpointing = false
+
+  @Option(help: "Bytes that tensors may hold, such as 800MB.")
+  var memoryLimit: String?
+
+  /// The study that these flags and the shared ones make together, validated.
+  func configuration(_ shared: StudyOptions) throws -> StoriesConfiguration {
+    let file = try shared.config.map(SettingsFile.read) ?? SettingsFile()
+    var study = StoriesConfiguration(
+      size: try StudyOptions.choose(size ?? file.size, for: "size") ?? .small,
+      vocabularySize: vocab ?? file.vocab ?? 4096,
+      contextLength: shared.context ?? file.context ?? 256)
+    if Build.isDebug { study.iterations = 10 }
+    try setSizes(&study, shared, file)
+    try setTraining(&study, shared, file)
+    try study.validate()
+    return study
+  }
+
+  private func setSizes(
+    _ study: inout StoriesConfiguration, _ shared: StudyOptions, _ file: SettingsFile
+  ) throws {
+    if let width = shared.embd ?? file.embd {
+      study.kimi.attention.width = width
+      study.kimi.mixture.modelWidth = width
+      study.gpt.width = width
+    }
+    if let layers = shared.layers ?? file.layers {
+      study.kimi.layerCount = layers
+      study.gpt.layerCount = layers
+    }
+    if let heads = shared.heads ?? file.heads {
+      study.kimi.attention.headCount = heads
+      study.gpt.headCount = heads
+    }
+    assign(shared.experts ?? file.experts, to: &study.kimi.mixture.expertCount)
+    assign(expertsPerToken, to: &study.kimi.mixture.chosenCount)
+    assign(sharedExperts, to: &study.kimi.mixture.sharedCount)
+    assign(expertWidth, to: &study.kimi.mixture.expertWidth)
+    assign(denseLayers, to: &study.kimi.denseLayerCount)
+    assign(denseWidth, to: &study.kimi.denseWidth)
+    assign(kvRank, to: &study.kimi.attention.keyValueRank)
+    assign(nopeDim, to: &study.kimi.attention.positionFreeWidth)
+    assign(ropeDim, to: &study.kimi.attention.rotaryWidth)
+    assign(vDim, to: &study.kimi.attention.valueWidth)
+    assign(routedScale, to: &study.kimi.mixture.scale)
+    assign(balanceLoss, to: &study.kimi.mixture.balanceLossCoefficient)
+    assign(zLoss, to: &study.kimi.mixture.zLossCoefficient)
+    if let qRank { study.kimi.attention.queryRank = qRank == 0 ? nil : qRank }
+    if splitHeads { study.kimi.attention.splitsHeads = true }
+    if let gating {
+      guard let scoring = RouterScoring(rawValue: gating) else {
+        throw ValidationError("unknown gating '\(gating)'; known: sigmoid, softmax")
+      }
+      study.kimi.mixture.scoring = scoring
+    }
+  }
+
+  private func setTraining(
+    _ study: inout StoriesConfiguration, _ shared: StudyOptions, _ file: SettingsFile
+  ) throws {
+    assign(shared.iterations ?? file.iterations, to: &study.iterations)
+    assign(shared.evalInterval ?? file.evalInterval, to: &study.evaluationInterval)
+    assign(shared.evalIters ?? file.evalIters, to: &study.evaluationWindows)
+    assign(shared.batch ?? file.batch, to: &study.batchSize)
+    assign(shared.seed ?? file.seed, to: &study.seed)
+    assign(shared.shards ?? file.shards, to: &study.shardCount)
+    assign(shared.lr ?? file.lr, to: &study.gptLearningRate)
+    assign(shared.muonLr ?? file.muonLr, to: &study.kimiLearningRate)
+    assign(
+      try StudyOptions.choose(shared.precision ?? file.precision, for: "precision"),
+      to: &study.precision)
+    assign(try StudyOptions.choose(kimiOptimizer, for: "optimizer"), to: &study.kimiOptimizer)
+    assign(try StudyOptions.choose(gptOptimizer, for: "optimizer"), to: &study.gptOptimizer)
+    assign(try StudyOptions.choose(schedule, for: "schedule"), to: &study.schedule)
+    assign(warmup, to: &study.warmupSteps)
+    assign(weightDecay, to: &study.weightDecay)
+    assign(accumulate, to: &study.microBatchCount)
+    assign(biasRate, to: &study.rules.selectionBiasRate)
+    if let clip { study.gradientClip = clip == 0 ? nil : clip }
+    if let qkClip { study.rules.queryKeyClip = qkClip == 0 ? nil : qkClip }
+    if activationCheckpointing { study.checkpointsActivations = true }
+    if let memoryLimit { study.memoryLimit = try ByteCount(memoryLimit).bytes }
+    if let names = shared.models ?? file.models {
+      study.models = try names.split(separator: ",").map {
+        try StudyOptions.choose($0.trimmingCharacters(in: .whitespaces), for: "model")!
+      }
+    }
+  }
+
+  private func assign<Value>(_ value: Value?, to target: inout Value) {
+    if let value { target = value }
+  }
+
+  private static func list<Choice: CaseIterable & RawRepresentable<String>>(
+    _ type: Choice.Type
+  ) -> String {
+    Choice.allCases.map(\.rawValue).joined(separator: ", ")
+  }
+}
+
+/// A count of bytes as people write it: `800MB`, `1.5 GiB`, `4096`.
+struct ByteCount {
+  let bytes: Int
+
+  init(_ text: String) throws {
+    let units: [(suffix: String, factor: Double)] = [
+      ("kib", 1024), ("mib", 1_048_576), ("gib", 1_073_741_824), ("kb", 1e3), ("mb", 1e6),
+      ("gb", 1e9), ("b", 1), ("", 1),
+    ]
+    let lower = text.lowercased().filter { !$0.isWhitespace }
+    let unit = units.first { lower.hasSuffix($0.suffix) }!
+    guard let number = Double(lower.dropLast(unit.suffix.count)), number > 0,
+      number * unit.factor < 1e18
+    else {
+      throw ValidationError("'\(text)' is not a size in bytes; write for example 800MB or 2GiB")
+    }
+    bytes = Int(number * unit.factor)
+  }
+}

@@ -1,0 +1,25 @@
+public import NanoAutograd
+internal import NanoTensor
+
+/// `y = g · x / √(mean(x²) + ε)` over each row.
+public struct RMSNorm: Layer {
+  public var gain: Parameter
+  public let epsilon: Float
+
+  /// Gain 1.
+  public init(width: Int, epsilon: Float = 1e-6) {
+    precondition(width > 0, "RMSNorm: width \(width)")
+    gain = Parameter(Tensor(repeating: 1, shape: [width]), role: .gain)
+    self.epsilon = epsilon
+  }
+
+  public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {
+    input.rmsNorm(gain: context.tape.variable(gain), epsilon: epsilon)
+  }
+
+  public mutating func visitParameters<E: Error>(
+    _ name: ParameterName, _ visit: (ParameterName, inout Parameter) throws(E) -> Void
+  ) throws(E) {
+    try visit(name.part("weight"), &gain)
+  }
+}

@@ -1,0 +1,132 @@
+public import NanoLayers
+
+/// The sizes of a NanoKimiK2.
+public struct NanoKimiK2Configuration: ModelConfiguration {
+  public var vocabularySize: Int
+  public var contextLength: Int
+  public var layerCount: Int
+  /// Layers, from the first on, with a dense network instead of a mixture.
+  public var denseLayerCount: Int
+  /// Width of the dense networks.
+  public var denseWidth: Int
+  public var attention: LatentAttention.Configuration
+  public var mixture: SparseMoELayer.Configuration
+  /// Whether the head is the token embedding.
+  public var tiesHead: Bool
+  /// Of all fresh weights.
+  public var standardDeviation: Float
+
+  public init(
+    vocabularySize: Int, contextLength: Int, layerCount: Int, denseLayerCount: Int = 1,
+    denseWidth: Int, attention: LatentAttention.Configuration,
+    mixture: SparseMoELayer.Configuration, tiesHead: Bool = true, standardDeviation: Float = 0.02
+  ) {
+    self.vocabularySize = vocabularySize
+    self.contextLength = contextLength
+    self.layerCount = layerCount
+    self.denseLayerCount = denseLayerCount
+    self.denseWidth = denseWidth
+    self.attention = attention
+    self.mixture = mixture
+    self.tiesHead = tiesHead
+    self.standardDeviation = standardDeviation
+  }
+
+  public var width: Int { attention.width }
+
+  /// Numbers that a cache keeps for one token, over all layers.
+  public var cachedValuesPerToken: Int {
+    layerCount * (attention.keyValueRank + attention.rotaryWidth)
+  }
+
+  public func validate() throws(ConfigurationError) {
+    let (a, m) = (attention, mixture)
+    try ConfigurationError.require(
+      [
+        ("vocabulary", vocabularySize, 1 << 20), ("context", contextLength, 1 << 16),
+        ("embd", a.width, 1 << 14), ("layers", layerCount, 1 << 10), ("heads", a.headCount, 1 << 10),
+        ("nope-dim", a.positionFreeWidth, 1 << 10), ("rope-dim", a.rotaryWidth, 1 << 10),
+        ("v-dim", a.valueWidth, 1 << 10), ("kv-rank", a.keyValueRank, 1 << 14),
+        ("q-rank", a.queryRank ?? 1, 1 << 14), ("experts", m.expertCount, 1 << 10),
+        ("experts-per-token", m.chosenCount, 1 << 10), ("expert-width", m.expertWidth, 1 << 16),
+        ("dense-width", denseWidth, 1 << 18),
+      ])
+    guard a.rotaryWidth % 2 == 0 else {
+      throw ConfigurationError("rope-dim \(a.rotaryWidth) is odd; channels are rotated in pairs")
+    }
+    guard m.chosenCount <= m.expertCount else {
+      throw ConfigurationError(
+        "experts-per-token \(m.chosenCount) is more than experts \(m.expertCount)")
+    }
+    guard m.sharedCount >= 0, m.sharedCount <= 64, (0...layerCount).contains(denseLayerCount) else {
+      throw ConfigurationError(
+        "shared-experts \(m.sharedCount) must be 0 to 64, dense-layers \(denseLayerCount) at most layers "
+          + "\(layerCount)")
+    }
+    guard m.modelWidth == a.width, a.contextLength >= contextLength else {
+      throw ConfigurationError("attention, mixture and model disagree about width or context")
+    }
+    try ConfigurationError.requireMemory(forParameters: Double(estimatedParameters))
+  }
+
+  private var estimatedParameters: Double {
+    let (a, m) = (attention, mixture)
+    let (d, h) = (Double(a.width), Double(a.headCount))
+    let query = Double(a.queryRank ?? a.width) * h * Double(a.keyWidth) + Double(a.queryRank ?? 0) * d
+    let keyValue =
+      d * Double(a.keyValueRank + a.rotaryWidth)
+      + Double(a.keyValueRank) * h * Double(a.positionFreeWidth + a.valueWidth)
+    let experts = 3 * d * Double(m.expertWidth) * Double(m.expertCount + m.sharedCount)
+    return Double(layerCount) * (query + keyValue + h * Double(a.valueWidth) * d + experts)
+      + Double(vocabularySize) * d * (tiesHead ? 1 : 2)
+  }
+}
+
+extension NanoKimiK2Configuration {
+  /// A size of the family, named after its total parameters at 4,096 tokens (0.3M: at 65).
+  public enum Size: String, CaseIterable, Hashable, Sendable, Codable {
+    case tiny = "0.3M"
+    case small = "3M"
+    case medium = "10M"
+    case large = "30M"
+  }
+
+  /// The family: value and position-free widths equal, one shared expert, one dense layer, λ ≈ √k.
+  public init(size: Size, vocabularySize: Int, contextLength: Int) {
+    struct Row {
+      var width, layers, heads, positionFree, rotary, rank: Int
+      var queryRank: Int?
+      var experts, chosen, expertWidth, denseWidth: Int
+      var scale: Float
+    }
+    let row =
+      switch size {
+      case .tiny:
+        Row(
+          width: 64, layers: 4, heads: 4, positionFree: 16, rotary: 8, rank: 32, queryRank: nil,
+          experts: 8, chosen: 2, expertWidth: 40, denseWidth: 120, scale: 1.41)
+      case .small:
+        Row(
+          width: 128, layers: 6, heads: 4, positionFree: 32, rotary: 16, rank: 64, queryRank: nil,
+          experts: 16, chosen: 2, expertWidth: 80, denseWidth: 240, scale: 1.41)
+      case .medium:
+        Row(
+          width: 192, layers: 8, heads: 6, positionFree: 32, rotary: 16, rank: 96, queryRank: nil,
+          experts: 16, chosen: 4, expertWidth: 112, denseWidth: 560, scale: 2)
+      case .large:
+        Row(
+          width: 256, layers: 10, heads: 8, positionFree: 32, rotary: 16, rank: 128, queryRank: 192,
+          experts: 32, chosen: 4, expertWidth: 112, denseWidth: 560, scale: 2)
+      }
+    self.init(
+      vocabularySize: vocabularySize, contextLength: contextLength, layerCount: row.layers,
+      denseWidth: row.denseWidth,
+      attention: LatentAttention.Configuration(
+        width: row.width, headCount: row.heads, positionFreeWidth: row.positionFree,
+        rotaryWidth: row.rotary, valueWidth: row.positionFree, keyValueRank: row.rank,
+        queryRank: row.queryRank, contextLength: contextLength),
+      mixture: SparseMoELayer.Configuration(
+        modelWidth: row.width, expertWidth: row.expertWidth, expertCount: row.experts,
+        chosenCount: row.chosen, scale: row.scale))
+  }
+}

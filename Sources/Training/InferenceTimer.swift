@@ -1,0 +1,35 @@
+internal import NanoAutograd
+public import NanoData
+public import NanoModels
+public import NanoTensor
+
+/// Times forwards of a batch, its shards in parallel.
+public struct InferenceTimer: Sendable {
+  public let shardCount: Int
+  public let precision: Precision
+  private let pool: WorkerPool
+
+  public init(shardCount: Int, precision: Precision, pool: WorkerPool = .shared) {
+    self.shardCount = shardCount
+    self.precision = precision
+    self.pool = pool
+  }
+
+  /// Seconds of `count` forwards, after a tenth as many to warm up.
+  public func times(of model: some LanguageModel, on batch: TokenBatch, count: Int) -> [Double] {
+    let shards = min(shardCount, batch.sequenceCount)
+    let parts = (0..<shards).map {
+      batch[$0 * batch.sequenceCount / shards..<($0 + 1) * batch.sequenceCount / shards]
+    }
+    let precision = precision
+    return (0..<count + count / 10).map { _ in
+      let watch = Stopwatch()
+      pool.run(shards) { index in
+        let tape = Tape(recording: false, precision: precision)
+        _ = model.logits(
+          for: parts[index].inputs, sequenceLength: parts[index].sequenceLength, on: tape)
+      }
+      return watch.seconds
+    }.suffix(count)
+  }
+}

@@ -1,0 +1,59 @@
+internal import NanoAutograd
+internal import NanoData
+internal import NanoLayers
+internal import NanoModels
+internal import NanoTensor
+
+/// Forward and backward of one part of a batch, on the thread that calls it.
+struct ShardWorker<Model: LanguageModel>: Sendable {
+  let model: Model
+  /// The parameters whose gradients are wanted.
+  let ids: [Parameter.ID]
+  let configuration: TrainerConfiguration
+
+  /// The part's share of the batch's loss and gradients.
+  func gradients(ofPart index: Int, of count: Int, _ batch: TokenBatch) -> ShardResult {
+    let sequences =
+      index * batch.sequenceCount / count..<(index + 1) * batch.sequenceCount / count
+    let part = batch[sequences]
+    let weight = Float(sequences.count) / Float(batch.sequenceCount)
+    let tape = Tape(precision: configuration.precision)
+    let recorder = StatisticsRecorder()
+    let context = ForwardContext(
+      tape: tape, sequenceLength: part.sequenceLength, recorder: recorder,
+      checkpointsBlocks: configuration.checkpointsActivations)
+    let loss = model.loss(inputs: part.inputs, targets: part.targets, in: context)
+    let value = Double(loss.value.scalar) * Double(weight)
+    let gradients = tape.gradients(of: loss, seed: weight)
+    return ShardResult(
+      weightedLoss: value, gradients: ids.map { gradients[$0] }, statistics: recorder.statistics)
+  }
+}
+
+/// What a shard has gathered over the micro-batches of a step.
+struct ShardResult: Sendable {
+  var weightedLoss = 0.0
+  /// In the order of the parameters.
+  var gradients: [Tensor?] = []
+  var statistics = ForwardStatistics()
+
+  /// Adds what another micro-batch gave.
+  mutating func add(_ other: consuming ShardResult) {
+    guard !gradients.isEmpty else {
+      self = other
+      return
+    }
+    weightedLoss += other.weightedLoss
+    statistics.merge(other.statistics)
+    for index in gradients.indices {
+      guard let gradient = other.gradients[index] else { continue }
+      guard var sum = gradients[index] else {
+        gradients[index] = gradient
+        continue
+      }
+      gradients[index] = nil  // so that `sum` is the only owner and adds in place
+      sum += gradient
+      gradients[index] = sum
+    }
+  }
+}

@@ -1,0 +1,169 @@
+internal import NanoLayers
+public import NanoModels
+public import NanoOptim
+public import NanoTensor
+
+/// Everything that defines a run of the stories study.
+public struct StoriesConfiguration: Hashable, Sendable, Codable {
+  /// `nanokimik2`'s sizes; its vocabulary and context are the study's.
+  public var kimi: NanoKimiK2Configuration
+  /// `nanogpt`'s sizes.
+  public var gpt: NanoGPT2Configuration
+  public var size: NanoKimiK2Configuration.Size
+  public var models: [StoriesModel]
+
+  public var iterations = 2_000
+  /// Sequences in a step's batch.
+  public var batchSize = 16
+  public var shardCount = 2
+  /// Micro-batches that a step's batch is worked through in.
+  public var microBatchCount = 1
+  public var precision = Precision.float32
+  public var seed: UInt64 = 1337
+
+  public var kimiOptimizer = OptimizerKind.muon
+  public var gptOptimizer = OptimizerKind.adamW
+  public var kimiLearningRate: Float = 2e-3
+  public var gptLearningRate: Float = 2e-3
+  public var weightDecay: Float = 0.1
+  public var beta2: Float = 0.95
+  public var gradientClip: Float? = 1
+  public var schedule = ScheduleKind.cosine
+  /// Steps of linear warm-up.
+  public var warmupSteps = 100
+  /// Learning rate at the end, as a share of the peak.
+  public var finalLearningRateShare: Float = 0.1
+  public var rules = StepRules()
+
+  /// Steps from one evaluation to the next; the end is evaluated too.
+  public var evaluationInterval = 250
+  /// Windows of the validation stories read in an evaluation on the way; the last one reads all.
+  public var evaluationWindows = 64
+  /// Steps from one set of samples, or one checkpoint, to the next; nil for none on the way.
+  public var sampleInterval: Int?
+  public var checkpointInterval: Int?
+  /// Checkpoints that are kept beside the best.
+  public var keptCheckpoints = 2
+  public var checkpointsActivations = false
+  /// Bytes that tensors may hold; nil for no limit.
+  public var memoryLimit: Int?
+
+  public init(
+    size: NanoKimiK2Configuration.Size = .small, vocabularySize: Int = 4096,
+    contextLength: Int = 256
+  ) {
+    self.size = size
+    kimi = NanoKimiK2Configuration(
+      size: size, vocabularySize: vocabularySize, contextLength: contextLength)
+    // About as many active parameters as the other.
+    gpt = NanoGPT2Configuration(
+      vocabularySize: vocabularySize, contextLength: contextLength, width: kimi.width,
+      layerCount: kimi.layerCount, headCount: kimi.attention.headCount)
+    models = StoriesModel.allCases
+  }
+
+  public var vocabularySize: Int { kimi.vocabularySize }
+  public var contextLength: Int { kimi.contextLength }
+
+  /// Sets the vocabulary of both models.
+  public mutating func setVocabularySize(_ size: Int) {
+    kimi.vocabularySize = size
+    gpt.vocabularySize = size
+  }
+
+  /// The schedule of a run.
+  public var learningRateSchedule: any LearningRateSchedule {
+    let warmup = min(warmupSteps, iterations / 2)
+    switch schedule {
+    case .cosine:
+      return CosineSchedule(
+        warmUpSteps: warmup, totalSteps: iterations, finalFactor: finalLearningRateShare)
+    case .wsd:
+      return WarmUpStableDecaySchedule(
+        warmUpSteps: warmup, decaySteps: iterations / 5, totalSteps: iterations,
+        finalFactor: finalLearningRateShare)
+    case .constant:
+      return ConstantSchedule()
+    }
+  }
+
+  public func learningRate(of model: StoriesModel) -> Float {
+    model == .nanoKimiK2 ? kimiLearningRate : gptLearningRate
+  }
+
+  public func optimizer(of model: StoriesModel) -> OptimizerKind {
+    model == .nanoKimiK2 ? kimiOptimizer : gptOptimizer
+  }
+
+  public var trainer: TrainerConfiguration {
+    TrainerConfiguration(
+      shardCount: shardCount, microBatchCount: microBatchCount, precision: precision,
+      gradientClip: gradientClip, checkpointsActivations: checkpointsActivations, rules: rules)
+  }
+
+  /// Throws when a value is out of range or two contradict each other.
+  public func validate() throws(ConfigurationError) {
+    let ranges: [(name: String, value: Int, range: ClosedRange<Int>)] = [
+      ("iterations", iterations, 1...1_000_000_000), ("batch", batchSize, 1...65_536),
+      ("shards", shardCount, 1...1024), ("accumulate", microBatchCount, 1...batchSize),
+      ("warmup", warmupSteps, 0...1_000_000_000),
+      ("eval-interval", evaluationInterval, 1...1_000_000_000),
+      ("eval-iters", evaluationWindows, 1...1_000_000),
+      ("sample-every", sampleInterval ?? 1, 1...1_000_000_000),
+      ("checkpoint-every", checkpointInterval ?? 1, 1...1_000_000_000),
+      ("keep", keptCheckpoints, 1...1_000_000),
+    ]
+    for (name, value, range) in ranges where !range.contains(value) {
+      throw ConfigurationError(
+        "\(name) is \(value); it must be from \(range.lowerBound) to \(range.upperBound)")
+    }
+    let rates: [(name: String, value: Float)] = [
+      ("lr", gptLearningRate), ("muon-lr", kimiLearningRate), ("clip", gradientClip ?? 1),
+      ("qk-clip", rules.queryKeyClip ?? 1),
+    ]
+    for (name, value) in rates where !(value > 0 && value.isFinite) {
+      throw ConfigurationError("\(name) is \(value); it must be a positive number")
+    }
+    for (name, value) in [("weight-decay", weightDecay), ("bias-rate", rules.selectionBiasRate)]
+    where !(value >= 0 && value.isFinite) {
+      throw ConfigurationError("\(name) is \(value); it must be 0 or more")
+    }
+    if let memoryLimit, memoryLimit < 1 << 20 {
+      throw ConfigurationError("memory-limit is \(memoryLimit) bytes; it must be at least 1 MB")
+    }
+    guard !models.isEmpty, Set(models).count == models.count else {
+      throw ConfigurationError("models must name at least one model, each once")
+    }
+    try kimi.validate()
+    try gpt.validate()
+  }
+}
+
+/// A contestant of the stories study.
+public enum StoriesModel: String, CaseIterable, Hashable, Sendable, Codable {
+  case nanoGPT = "nanogpt"
+  case nanoKimiK2 = "nanokimik2"
+
+  public var displayName: String {
+    switch self {
+    case .nanoGPT: NanoGPT2.displayName
+    case .nanoKimiK2: NanoKimiK2.displayName
+    }
+  }
+}
+
+/// Who updates the weights.
+public enum OptimizerKind: String, CaseIterable, Hashable, Sendable, Codable {
+  /// AdamW on everything.
+  case adamW = "adamw"
+  /// Muon on hidden matrices, AdamW on the rest.
+  case muon
+}
+
+/// How the learning rate moves after the warm-up.
+public enum ScheduleKind: String, CaseIterable, Hashable, Sendable, Codable {
+  case cosine
+  /// Constant, then a linear decay over the last fifth.
+  case wsd
+  case constant
+}
