@@ -9,19 +9,15 @@ public struct NanoGPT2Configuration: ModelConfiguration {
   public var width: Int
   public var layerCount: Int
   public var headCount: Int
-  /// Whether linear layers and norms have biases.
-  public var hasBiases: Bool
 
   public init(
-    vocabularySize: Int, contextLength: Int, width: Int, layerCount: Int, headCount: Int,
-    hasBiases: Bool = true
+    vocabularySize: Int, contextLength: Int, width: Int, layerCount: Int, headCount: Int
   ) {
     self.vocabularySize = vocabularySize
     self.contextLength = contextLength
     self.width = width
     self.layerCount = layerCount
     self.headCount = headCount
-    self.hasBiases = hasBiases
   }
 
   public func validate() throws(ConfigurationError) {
@@ -65,7 +61,7 @@ public struct NanoGPT2: LanguageModel {
       _ inputs: Int, _ outputs: Int, _ deviation: Float, matrices: Int = 1
     ) -> Linear {
       Linear(
-        normalInputs: inputs, outputs: outputs, standardDeviation: deviation, hasBias: c.hasBiases,
+        normalInputs: inputs, outputs: outputs, standardDeviation: deviation, hasBias: true,
         stackedMatrices: matrices, using: &generator)
     }
     tokenEmbedding = Embedding(

@@ -40,10 +40,10 @@ public struct NanoKimiK2: LanguageModel {
           SparseMoELayer(c.mixture, standardDeviation: c.standardDeviation, using: &generator))
       blocks.append(
         Block(
-          attentionNorm: RMSNorm(width: c.width), attention: attention,
-          mixerNorm: RMSNorm(width: c.width), mixer: mixer))
+          attentionNorm: RMSNorm(width: c.width, epsilon: c.normEpsilon), attention: attention,
+          mixerNorm: RMSNorm(width: c.width, epsilon: c.normEpsilon), mixer: mixer))
     }
-    finalNorm = RMSNorm(width: c.width)
+    finalNorm = RMSNorm(width: c.width, epsilon: c.normEpsilon)
     if !c.tiesHead {
       head = Linear(
         normalInputs: c.width, outputs: c.vocabularySize, standardDeviation: c.standardDeviation,

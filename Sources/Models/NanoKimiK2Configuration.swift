@@ -15,6 +15,8 @@ public struct NanoKimiK2Configuration: ModelConfiguration {
   public var tiesHead: Bool
   /// Of all fresh weights.
   public var standardDeviation: Float
+  /// Of the norms in the residual stream; those of the latents have 1e-6 always, as transformers has it.
+  public var normEpsilon: Float = 1e-6
 
   public init(
     vocabularySize: Int, contextLength: Int, layerCount: Int, denseLayerCount: Int = 1,
@@ -66,7 +68,7 @@ public struct NanoKimiK2Configuration: ModelConfiguration {
     guard m.modelWidth == a.width, a.contextLength >= contextLength else {
       throw ConfigurationError("attention, mixture and model disagree about width or context")
     }
-    try ConfigurationError.requireMemory(forParameters: Double(estimatedParameters))
+    try ConfigurationError.requireMemory(forParameters: estimatedParameters)
   }
 
   private var estimatedParameters: Double {

@@ -80,7 +80,9 @@ private func mixture(_ x: [Double], _ p: [[Double]]) -> [Double] {
 @Test func decoderBlock() {
   var generator = RandomGenerator(seed: 5)
   let block = DecoderBlock(
+    attentionNorm: LayerNorm(width: 6),
     attention: CausalSelfAttention(.init(width: 6, headCount: 2, scale: 0.5), using: &generator),
+    mixerNorm: LayerNorm(width: 6),
     mixer: MoELayer(.init(modelWidth: 6, expertWidth: 5, expertCount: 3), using: &generator))
   let worst = check(block, input: wave([6, 6], frequency: 2.3), sequenceLength: 3) { x, p in
     let normed = Reference.layerNorm(x, p[0], p[1])

@@ -1,14 +1,20 @@
-import Foundation
+public import Foundation
 import NanoModels
 public import NanoTensor
 
 /// Golden values in `Tests/Fixtures`, made by the scripts in `Tools/golden`.
 public enum Fixture {
   public static func load(_ name: String) throws -> [String: Tensor] {
-    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .deletingLastPathComponent().appending(path: "Fixtures")
-    return try Safetensors.decode(Data(contentsOf: folder.appending(path: name + ".safetensors")))
+    try Safetensors.decode(data(name + ".safetensors"))
   }
+
+  /// The contents of a file.
+  public static func data(_ name: String) throws -> Data {
+    try Data(contentsOf: URL(fileURLWithPath: folder + "/" + name))
+  }
+
+  public static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().appending(path: "Fixtures").path
 }
 
 /// A folder of its own, removed with its owner.

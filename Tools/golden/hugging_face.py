@@ -1,0 +1,64 @@
+"""Golden models of transformers: tiny checkpoints, their logits, loss and every gradient.
+
+Writes Tests/Fixtures/{deepseek_v3,deepseek_v3_low_rank_queries,gpt2}/ with config.json and model.safetensors as
+transformers saves them, and golden.safetensors with inputs, targets, logits, loss and gradients by name.
+Needs torch 2.13, transformers 4.57 and safetensors.
+"""
+import os
+import sys
+
+import torch
+from safetensors.torch import save_file
+from torch.nn import functional as F
+from transformers import DeepseekV3Config, DeepseekV3ForCausalLM, GPT2Config, GPT2LMHeadModel
+
+folder = sys.argv[1] if len(sys.argv) > 1 else "Tests/Fixtures"
+VOCABULARY, LENGTH, BATCH = 32, 12, 3
+
+
+def golden(name, model):
+    generator = torch.Generator().manual_seed(7)
+    for key, parameter in model.named_parameters():
+        if parameter.dim() > 1:
+            parameter.data = 0.15 * torch.randn(parameter.shape, generator=generator)
+        elif "norm" in key or "ln_" in key:
+            parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator)
+        else:
+            parameter.data = 0.1 * torch.randn(parameter.shape, generator=generator)
+    for key, buffer in model.named_buffers():
+        if "e_score_correction_bias" in key:
+            buffer.data = 0.2 * torch.randn(buffer.shape, generator=generator)
+    path = os.path.join(folder, name)
+    model.save_pretrained(path, safe_serialization=True)
+    generated = os.path.join(path, "generation_config.json")
+    if os.path.exists(generated):
+        os.remove(generated)
+    inputs = torch.randint(0, VOCABULARY, (BATCH, LENGTH), generator=generator)
+    targets = torch.randint(0, VOCABULARY, (BATCH, LENGTH), generator=generator)
+    logits = model(input_ids=inputs).logits
+    loss = F.cross_entropy(logits.reshape(-1, VOCABULARY), targets.reshape(-1))
+    loss.backward()
+    out = {"inputs": inputs.float(), "targets": targets.float(), "logits": logits, "loss": loss}
+    for key, parameter in model.named_parameters():
+        if parameter.grad is not None:
+            out["gradient." + key] = parameter.grad
+    save_file({k: v.detach().contiguous().float() for k, v in out.items()},
+              os.path.join(path, "golden.safetensors"))
+    print(name, sum(p.numel() for p in model.parameters()), float(loss))
+
+
+def deepseek(**options):
+    return DeepseekV3ForCausalLM(DeepseekV3Config(
+        vocab_size=VOCABULARY, hidden_size=24, intermediate_size=20, moe_intermediate_size=12,
+        num_hidden_layers=3, num_attention_heads=2, num_key_value_heads=2, n_routed_experts=4,
+        num_experts_per_tok=2, n_group=1, topk_group=1, first_k_dense_replace=1, kv_lora_rank=10,
+        qk_nope_head_dim=8, qk_rope_head_dim=4, v_head_dim=6, max_position_embeddings=16,
+        routed_scaling_factor=1.41, rope_theta=1e4, bos_token_id=None, eos_token_id=None, **options)).eval()
+
+
+golden("deepseek_v3", deepseek(q_lora_rank=None, n_shared_experts=1, tie_word_embeddings=True))
+golden("deepseek_v3_low_rank_queries",
+       deepseek(q_lora_rank=14, n_shared_experts=2, tie_word_embeddings=False, rope_interleave=False))
+golden("gpt2", GPT2LMHeadModel(GPT2Config(
+    vocab_size=VOCABULARY, n_positions=16, n_embd=24, n_layer=2, n_head=3, activation_function="gelu",
+    resid_pdrop=0, embd_pdrop=0, attn_pdrop=0, bos_token_id=None, eos_token_id=None)).eval())
