@@ -8,7 +8,7 @@ import PackageDescription
 //                                         > NanoData
 //
 // OpenBLAS and LAPACKE are loaded at run time, so a client of NanoOptim or NanoLayers needs no system
-// package at all; only NanoReport links one (Cairo).
+// package at all; only NanoReport (Cairo) and NanoData (SentencePiece) link one.
 
 let swiftSettings: [SwiftSetting] = [
   .enableUpcomingFeature("InternalImportsByDefault"),
@@ -50,12 +50,18 @@ let package = Package(
     .target(name: "CLAPACKE", dependencies: ["COpenBLAS"]),
     .systemLibrary(
       name: "CCairo", pkgConfig: "cairo", providers: [.apt(["libcairo2-dev"]), .brew(["cairo"])]),
+    .systemLibrary(
+      name: "CSentencePieceLibrary", pkgConfig: "sentencepiece",
+      providers: [.apt(["libsentencepiece-dev"]), .brew(["sentencepiece"])]),
+    .target(
+      name: "CSentencePiece", dependencies: ["CSentencePieceLibrary"],
+      linkerSettings: [.linkedLibrary("sentencepiece"), .linkedLibrary("sentencepiece_train")]),
 
     library("NanoTensor", path: "Tensor", dependencies: ["CNanoKernels", "COpenBLAS", "CLAPACKE"]),
     library("NanoAutograd", path: "Autograd", dependencies: ["NanoTensor"]),
     library("NanoLayers", path: "Layers", dependencies: ["NanoAutograd", "NanoTensor"]),
     library("NanoOptim", path: "Optim", dependencies: ["NanoTensor"]),
-    library("NanoData", path: "Data", dependencies: []),
+    library("NanoData", path: "Data", dependencies: ["CSentencePiece"]),
     library(
       "NanoModels", path: "Models",
       dependencies: ["NanoLayers", "NanoOptim", "NanoAutograd", "NanoTensor"]),
@@ -90,5 +96,6 @@ let package = Package(
         "NanoTensor",
       ]),
     tests("BenchCLI", dependencies: ["NanoTraining", "NanoTensor", "NanoData"]),
-  ]
+  ],
+  cxxLanguageStandard: .cxx17
 )

@@ -3,6 +3,7 @@
 #
 #   OpenBLAS and LAPACKE   large matrix products and the exact polar factor, loaded at run time
 #   Cairo                  the pictures of a run
+#   SentencePiece          the tokenizer of the stories study
 set -euo pipefail
 
 if ! command -v swift >/dev/null; then
@@ -12,7 +13,7 @@ fi
 
 case "$(uname -s)" in
   Linux)
-    packages=(libopenblas-dev liblapacke-dev libcairo2-dev pkg-config)
+    packages=(libopenblas-dev liblapacke-dev libcairo2-dev libsentencepiece-dev pkg-config)
     missing=()
     for package in "${packages[@]}"; do
       dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
@@ -32,7 +33,7 @@ case "$(uname -s)" in
     ;;
   Darwin)
     command -v brew >/dev/null || { echo "setup: install Homebrew from brew.sh, then run this again." >&2; exit 1; }
-    for package in openblas lapack cairo pkg-config; do
+    for package in openblas lapack cairo sentencepiece pkg-config; do
       if brew list --versions "$package" >/dev/null; then
         echo "setup: $package is installed."
       else
@@ -42,7 +43,7 @@ case "$(uname -s)" in
     done
     ;;
   *)
-    echo "setup: $(uname -s) is not supported; install OpenBLAS, LAPACKE and Cairo by hand." >&2
+    echo "setup: $(uname -s) is not supported; install OpenBLAS, LAPACKE, Cairo and SentencePiece by hand." >&2
     exit 1
     ;;
 esac

@@ -82,6 +82,10 @@ public final class Tape {
     var slots = GradientSlots(count: nodeCount, seed: seed)
     slots.accumulate(gradient, into: node)
     while let entry = entries.popLast() {
+      if MemoryPool.shared.isOverLimit {  // whoever set the limit asks afterwards
+        entries.removeAll()
+        break
+      }
       if let gradient = slots.take(entry.output) { entry.backward(gradient, &slots) }
     }
     return slots

@@ -113,6 +113,9 @@ struct BenchStepCommand: ParsableCommand {
     switch chosen {
     case .nanoGPT:
       return try measure(NanoGPT2(configuration.gpt, using: &generator), configuration, workload)
+    case .nanoGPTTotal:
+      return try measure(
+        NanoGPT2(configuration.gptTotal, using: &generator), configuration, workload)
     case .nanoKimiK2:
       return try measure(NanoKimiK2(configuration.kimi, using: &generator), configuration, workload)
     }

@@ -9,11 +9,17 @@ import NanoTraining
 /// `bench-cli compare`: the study, end to end.
 struct CompareCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "compare", abstract: "Train NanoGPT and NanoKimi on a text and compare them.")
+    commandName: "compare", abstract: "Train two models on a text and compare them.")
 
   @OptionGroup var study: StudyOptions
+  @OptionGroup var stories: StoriesOptions
+  @OptionGroup var storiesRun: StoriesRunOptions
 
-  @Option(help: "A UTF-8 text file; by default input.txt here, else the built-in corpus.")
+  @Option(
+    help: """
+      A UTF-8 text file; by default input.txt here, else the built-in corpus. For stories: a file or folder of \
+      TinyStories, JSON Lines or text; by default the built-in corpus.
+      """)
   var data: String?
 
   @Option(help: "The folder for results; by default runs/<time>-compare.")
@@ -26,6 +32,45 @@ struct CompareCommand: ParsableCommand {
   var json = false
 
   func run() throws {
+    switch try storiesRun.resume == nil ? study.presetName() : .stories {
+    case .seed, .standard: try runCharacters()
+    case .stories: try runStories()
+    }
+  }
+
+  // MARK: Stories
+
+  private func runStories() throws {
+    let settings = try study.config.map(SettingsFile.read)
+    var (plan, path) = try storiesRun.plan(
+      stories, study, data: data ?? settings?.data,
+      out: out ?? settings?.out ?? Self.defaultFolder())
+    let dataset = try storiesRun.dataset(&plan, folder: path, isQuiet: quiet)
+    Interruption.install()
+    var session = StoriesSession(
+      plan: plan, dataset: dataset, path: path, isQuiet: quiet,
+      tableInterval: storiesRun.tableEvery)
+    let results = try session.run()
+    if json {
+      print(String(decoding: try JSONEncoder.readable.encode(results), as: UTF8.self))
+    } else {
+      print(StoriesTable.losses(results))
+      print()
+      print(StoriesTable.text(results))
+      print()
+      print(StoriesTable.verdict(results))
+      print("Results, pictures, samples and models: \(path)")
+    }
+    if let failure = session.failure { throw failure }
+    if results.interrupted {
+      Terminal.writeError("Go on with: bench-cli compare --resume \(path)")
+      throw ExitCode(Interruption.exitStatus)
+    }
+  }
+
+  // MARK: Characters
+
+  private func runCharacters() throws {
     let configuration = try study.configuration()
     let settings = try study.config.map(SettingsFile.read)
     let corpus = try Corpus.load(data ?? settings?.data, seed: configuration.seed)

@@ -96,13 +96,23 @@ struct StoriesOptions: ParsableArguments {
   var memoryLimit: String?
 
   /// The study that these flags and the shared ones make together, validated.
-  func configuration(_ shared: StudyOptions) throws -> StoriesConfiguration {
+  /// - Parameter begun: the study that a resumed run was begun with; flags can only contradict it.
+  func configuration(
+    _ shared: StudyOptions, startingFrom begun: StoriesConfiguration? = nil
+  ) throws -> StoriesConfiguration {
     let file = try shared.config.map(SettingsFile.read) ?? SettingsFile()
-    var study = StoriesConfiguration(
-      size: try StudyOptions.choose(size ?? file.size, for: "size") ?? .small,
-      vocabularySize: vocab ?? file.vocab ?? 4096,
-      contextLength: shared.context ?? file.context ?? 256)
-    if Build.isDebug { study.iterations = 10 }
+    let size = try StudyOptions.choose(size ?? file.size, for: "size") ?? begun?.size ?? .small
+    let context = shared.context ?? file.context
+    var study =
+      begun
+      ?? StoriesConfiguration(
+        size: size, vocabularySize: vocab ?? file.vocab ?? 4096, contextLength: context ?? 256)
+    if begun != nil {
+      study.size = size
+      if let context { study.kimi.contextLength = context }
+    } else if Build.isDebug {
+      study.iterations = 10
+    }
     try setSizes(&study, shared, file)
     try setTraining(&study, shared, file)
     try study.validate()

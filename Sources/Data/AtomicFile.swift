@@ -13,11 +13,19 @@ public struct FileWriteError: Error, Hashable, CustomStringConvertible {
 public enum AtomicFile {
   /// Writes aside, syncs to the disk and renames.
   public static func write(_ data: Data, to path: String) throws(FileWriteError) {
+    try write(data, followedBy: nil, to: path)
+  }
+
+  /// The same with all of another open file behind the data.
+  static func write(
+    _ data: Data, followedBy source: Int32?, to path: String
+  ) throws(FileWriteError) {
     let temporary = path + ".partial"
     let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     guard file >= 0 else { throw FileWriteError(path, "cannot be created") }
     do throws(FileWriteError) {
       try append(data, to: file, path: path)
+      if let source { try copy(source, to: file, path: path) }
       guard fsync(file) == 0 else { throw FileWriteError(path, "cannot be synced") }
     } catch {
       close(file)
@@ -28,6 +36,18 @@ public enum AtomicFile {
       let error = FileWriteError(path, "cannot be put in place")
       unlink(temporary)
       throw error
+    }
+  }
+
+  private static func copy(_ source: Int32, to file: Int32, path: String) throws(FileWriteError) {
+    guard lseek(source, 0, SEEK_SET) == 0 else { throw FileWriteError(path, "cannot be copied") }
+    var buffer = Data(count: 1 << 20)
+    while true {
+      let count = buffer.withUnsafeMutableBytes { Foundation.read(source, $0.baseAddress, $0.count) }
+      if count < 0 && errno == EINTR { continue }
+      guard count >= 0 else { throw FileWriteError(path, "cannot be copied") }
+      if count == 0 { return }
+      try append(buffer.prefix(count), to: file, path: path)
     }
   }
 
@@ -49,9 +69,19 @@ public final class LineFile {
   private let path: String
   private let file: Int32
 
-  public init(creating path: String) throws(FileWriteError) {
+  public convenience init(creating path: String) throws(FileWriteError) {
+    try self.init(opening: path, flags: O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC)
+  }
+
+  /// Replaces the file by the given lines, then grows from there.
+  public convenience init(continuing path: String, with lines: [String]) throws(FileWriteError) {
+    try AtomicFile.write(Data(lines.map { $0 + "\n" }.joined().utf8), to: path)
+    try self.init(opening: path, flags: O_WRONLY | O_APPEND | O_CLOEXEC)
+  }
+
+  private init(opening path: String, flags: Int32) throws(FileWriteError) {
     self.path = path
-    file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    file = open(path, flags, 0o644)
     guard file >= 0 else { throw FileWriteError(path, "cannot be created") }
   }
 

@@ -1,4 +1,5 @@
 public import NanoAutograd
+internal import NanoTensor
 
 /// A part of a model: parameters and a map from a variable of rows to a variable of rows.
 ///
@@ -41,7 +42,10 @@ public struct ForwardContext {
   }
 
   /// Runs a block, checkpointed if that is wanted. What it reports is reported once.
+  ///
+  /// Once tensors have passed the memory limit, blocks are skipped: whoever set the limit asks afterwards.
   public func run(_ block: some Layer, on input: Variable) -> Variable {
+    guard !MemoryPool.shared.isOverLimit else { return input }
     guard checkpointsBlocks else { return block(input, in: self) }
     let (sequenceLength, recorder) = (sequenceLength, recorder)
     return tape.checkpoint(input) { input, isRecomputation in

@@ -68,19 +68,23 @@ public struct NanoKimiK2Configuration: ModelConfiguration {
     guard m.modelWidth == a.width, a.contextLength >= contextLength else {
       throw ConfigurationError("attention, mixture and model disagree about width or context")
     }
-    try ConfigurationError.requireMemory(forParameters: estimatedParameters)
+    try ConfigurationError.requireMemory(forParameters: Double(estimatedParameterCount))
   }
 
-  private var estimatedParameters: Double {
+  /// Trained numbers, norms left out.
+  public var estimatedParameterCount: Int {
     let (a, m) = (attention, mixture)
-    let (d, h) = (Double(a.width), Double(a.headCount))
-    let query = Double(a.queryRank ?? a.width) * h * Double(a.keyWidth) + Double(a.queryRank ?? 0) * d
+    let query =
+      (a.queryRank ?? a.width) * a.headCount * a.keyWidth + (a.queryRank ?? 0) * a.width
     let keyValue =
-      d * Double(a.keyValueRank + a.rotaryWidth)
-      + Double(a.keyValueRank) * h * Double(a.positionFreeWidth + a.valueWidth)
-    let experts = 3 * d * Double(m.expertWidth) * Double(m.expertCount + m.sharedCount)
-    return Double(layerCount) * (query + keyValue + h * Double(a.valueWidth) * d + experts)
-      + Double(vocabularySize) * d * (tiesHead ? 1 : 2)
+      a.width * (a.keyValueRank + a.rotaryWidth)
+      + a.keyValueRank * a.headCount * (a.positionFreeWidth + a.valueWidth)
+    let attentionCount = query + keyValue + a.headCount * a.valueWidth * a.width
+    let sparseCount =
+      a.width * (3 * m.expertWidth * (m.expertCount + m.sharedCount) + m.expertCount)
+    return layerCount * attentionCount + denseLayerCount * 3 * a.width * denseWidth
+      + (layerCount - denseLayerCount) * sparseCount
+      + vocabularySize * a.width * (tiesHead ? 1 : 2)
   }
 }
 

@@ -72,9 +72,18 @@ public enum Safetensors {
   }
 
   /// The tensors of a file by name.
-  /// - Throws: when the header is not JSON, a type is not F32, or a byte range is negative, overlaps
-  ///   another, does not match its shape or leaves the file.
+  /// - Throws: see ``decodeFile(_:)``.
   public static func decode(_ data: Data) throws(FormatError) -> [String: Tensor] {
+    Dictionary(
+      uniqueKeysWithValues: try decodeFile(data).tensors.map { ($0.name, $0.tensor) })
+  }
+
+  /// The tensors of a file, in the order of their data, and its metadata.
+  /// - Throws: when the header is not JSON, a type is not F32, F16 or BF16, or a byte range is negative, overlaps
+  ///   another, does not match its shape or leaves the file.
+  public static func decodeFile(
+    _ data: Data
+  ) throws(FormatError) -> (tensors: [(name: String, tensor: Tensor)], metadata: [String: String]) {
     guard data.count >= 8 else {
       throw FormatError(reason: "only \(data.count) bytes, shorter than a safetensors header")
     }
@@ -95,29 +104,31 @@ public enum Safetensors {
     } catch {
       throw FormatError(reason: "the header is not a safetensors JSON object")
     }
-    var tensors: [String: Tensor] = [:]
-    var ranges: [(range: Range<Int>, name: String)] = []
+    var entries: [(name: String, entry: Entry, range: Range<Int>)] = []
     for (name, value) in header {
       guard case .tensor(let entry) = value else { continue }
-      let range = try byteRange(of: entry, name: name, bodyCount: body.count)
-      ranges.append((range, name))
-      tensors[name] = tensor(entry, bytes: body.dropFirst(range.lowerBound).prefix(range.count))
+      entries.append((name, entry, try byteRange(of: entry, name: name, bodyCount: body.count)))
     }
-    ranges.sort { $0.range.lowerBound < $1.range.lowerBound }
-    for (first, second) in zip(ranges, ranges.dropFirst())
+    entries.sort { ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound) }
+    for (first, second) in zip(entries, entries.dropFirst())
     where first.range.upperBound > second.range.lowerBound {
       throw FormatError(reason: "tensors '\(first.name)' and '\(second.name)' overlap")
     }
-    return tensors
+    let tensors = entries.map { name, entry, range in
+      (name, tensor(entry, bytes: body.dropFirst(range.lowerBound).prefix(range.count)))
+    }
+    guard case .metadata(let metadata)? = header["__metadata__"] else { return (tensors, [:]) }
+    return (tensors, metadata)
   }
 
   private static func byteRange(
     of entry: Entry, name: String, bodyCount: Int
   ) throws(FormatError) -> Range<Int> {
-    guard entry.dtype == "F32" else {
-      throw FormatError(reason: "tensor '\(name)' has type \(entry.dtype); only F32 is read")
+    guard let type = ElementType(rawValue: entry.dtype) else {
+      throw FormatError(
+        reason: "tensor '\(name)' has type \(entry.dtype); only F32, F16 and BF16 are read")
     }
-    var count = 4
+    var count = type.byteCount
     for extent in entry.shape {
       let (product, overflow) = count.multipliedReportingOverflow(by: extent)
       guard extent >= 0, extent <= Int(Int32.max), !overflow, entry.shape.count <= 4 else {
@@ -142,8 +153,47 @@ public enum Safetensors {
   private static func tensor(_ entry: Entry, bytes: Data) -> Tensor {
     var tensor = Tensor(zeros: Shape(entry.shape))
     tensor.withMutableElements { elements in
-      elements.withUnsafeMutableBytes { _ = bytes.copyBytes(to: $0) }
+      switch ElementType(rawValue: entry.dtype) {
+      case .bfloat16:
+        for index in 0..<elements.count {
+          elements[index] = Float(bitPattern: UInt32(bytes.halfWord(index)) << 16)
+        }
+      case .float16:
+        for index in 0..<elements.count { elements[index] = Float(half: bytes.halfWord(index)) }
+      default:
+        elements.withUnsafeMutableBytes { _ = bytes.copyBytes(to: $0) }
+      }
     }
     return tensor
+  }
+
+  private enum ElementType: String {
+    case float32 = "F32"
+    case float16 = "F16"
+    case bfloat16 = "BF16"
+
+    var byteCount: Int { self == .float32 ? 4 : 2 }
+  }
+}
+
+extension Data {
+  /// The little-endian 16-bit word at an index.
+  fileprivate func halfWord(_ index: Int) -> UInt16 {
+    let first = startIndex + 2 * index
+    return UInt16(self[first]) | UInt16(self[first + 1]) << 8
+  }
+}
+
+extension Float {
+  /// From the bits of an IEEE half; spelled out, because Float16 does not exist on Intel Macs.
+  fileprivate init(half bits: UInt16) {
+    let (sign, exponent, fraction) = (bits >> 15, Int(bits >> 10 & 0x1F), Float(bits & 0x3FF))
+    let magnitude: Float =
+      switch exponent {
+      case 0: fraction * 0x1p-24
+      case 31: fraction == 0 ? .infinity : .nan
+      default: Float(sign: .plus, exponent: exponent - 15, significand: 1 + fraction / 1024)
+      }
+    self = sign == 1 ? -magnitude : magnitude
   }
 }

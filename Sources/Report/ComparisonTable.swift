@@ -3,7 +3,7 @@ public import NanoTraining
 
 /// The comparison as text: a table and a verdict.
 public enum ComparisonTable {
-  private static let rows: [(label: String, text: @Sendable (ModelResult) -> String)] = [
+  private static let rows: [TextTable<ModelResult>.Row] = [
     ("parameters", { grouped($0.parameters) }),
     ("best validation loss", { fixed($0.bestValidationLoss, 4) }),
     ("final validation loss", { fixed($0.finalValidationLoss, 4) }),
@@ -23,20 +23,7 @@ public enum ComparisonTable {
 
   /// The table, one line a figure.
   public static func text(_ results: StudyResults) -> String {
-    let labelWidth = rows.map(\.label.count).max() ?? 0
-    let columns = results.models.map { model in
-      [Palette.displayName(of: model.name)] + rows.map { $0.text(model) }
-    }
-    let widths = columns.map { column in column.map(\.count).max() ?? 0 }
-    func line(_ label: String, _ row: Int) -> String {
-      let cells = zip(columns, widths).map { $0[row].padded(to: $1) }
-      return label.padding(toLength: labelWidth, withPad: " ", startingAt: 0) + "  "
-        + cells.joined(separator: "  ")
-    }
-    let header = line("", 0)
-    let rule = String(repeating: "-", count: header.count)
-    return ([header, rule] + rows.enumerated().map { line($1.label, $0 + 1) }).joined(
-      separator: "\n")
+    TextTable(rows: rows, columns: results.models, name: { Palette.displayName(of: $0.name) }).text
   }
 
   /// Which model is better, by what margin, at what cost.
@@ -63,26 +50,5 @@ public enum ComparisonTable {
         + "\(fixed(best.bestValidationLoss - optimum, 4)) lower."
     }
     return verdict
-  }
-}
-
-private func fixed(_ value: Double, _ digits: Int) -> String {
-  value.isFinite ? String(format: "%.\(digits)f", value) : "-"
-}
-
-private func grouped(_ value: Int) -> String {
-  var groups: [Substring] = []
-  var digits = String(value)[...]
-  while digits.count > 3 {
-    groups.append(digits.suffix(3))
-    digits = digits.dropLast(3)
-  }
-  return ([digits] + groups.reversed()).joined(separator: ",")
-}
-
-extension String {
-  /// Spaces before it until it is `width` characters long.
-  fileprivate func padded(to width: Int) -> String {
-    String(repeating: " ", count: max(0, width - count)) + self
   }
 }

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import Synchronization
 
 /// Where all tensor memory comes from: counted, 64-byte aligned, and reused.
@@ -22,16 +23,41 @@ public final class MemoryPool: Sendable {
 
   private struct State {
     var statistics = Statistics()
+    var limit = Int.max
+    /// What would have been live at the first allocation that passed the limit.
+    var needBeyondLimit: Int?
     var free: [[UInt]] = Array(repeating: [], count: SizeClass.count)
   }
 
   private let state = Mutex(State())
+  private let limitWasPassed = Atomic(false)
 
   public var statistics: Statistics { state.withLock { $0.statistics } }
 
   /// Starts a new peak measurement from what is live now.
   public func resetPeak() {
     state.withLock { $0.statistics.peakBytes = $0.statistics.currentBytes }
+  }
+
+  /// The most bytes that tensors should hold; nil for no limit.
+  ///
+  /// An allocation that passes it succeeds all the same, since no operation could go on without; but
+  /// ``isOverLimit`` tells those who can stop, and does so until ``takeNeed()``.
+  public var limit: Int? {
+    get { state.withLock { $0.limit == .max ? nil : $0.limit } }
+    set { state.withLock { $0.limit = newValue ?? .max } }
+  }
+
+  /// Whether an allocation has passed the limit.
+  public var isOverLimit: Bool { limitWasPassed.load(ordering: .relaxed) }
+
+  /// The bytes that were needed when the limit was passed, and nil from then on until it happens again.
+  public func takeNeed() -> Int? {
+    state.withLock { state in
+      defer { state.needBeyondLimit = nil }
+      limitWasPassed.store(false, ordering: .relaxed)
+      return state.needBeyondLimit
+    }
   }
 
   /// Gives every block that is held for reuse back to the system.
@@ -42,7 +68,7 @@ public final class MemoryPool: Sendable {
       for index in state.free.indices { state.free[index].removeAll() }
       return blocks
     }
-    for block in blocks { UnsafeMutableRawPointer(bitPattern: block)?.deallocate() }
+    for block in blocks { free(UnsafeMutableRawPointer(bitPattern: block)) }
   }
 
   /// - Returns: at least `bytes` of memory and the capacity to hand back with it.
@@ -53,6 +79,10 @@ public final class MemoryPool: Sendable {
       state.statistics.allocationCount += 1
       state.statistics.currentBytes += capacity
       state.statistics.peakBytes = max(state.statistics.peakBytes, state.statistics.currentBytes)
+      if state.statistics.currentBytes > state.limit, state.needBeyondLimit == nil {
+        state.needBeyondLimit = state.statistics.currentBytes
+        limitWasPassed.store(true, ordering: .relaxed)
+      }
       let block = state.free[sizeClass.index].popLast()
       if block != nil { state.statistics.cachedBytes -= capacity }
       return block
@@ -60,7 +90,22 @@ public final class MemoryPool: Sendable {
     if let reused, let memory = UnsafeMutableRawPointer(bitPattern: reused) {
       return (memory, capacity)
     }
-    return (UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 64), capacity)
+    return (freshBlock(capacity), capacity)
+  }
+
+  /// Memory from the system. When it refuses, blocks held for reuse go back first.
+  private func freshBlock(_ bytes: Int) -> UnsafeMutableRawPointer {
+    if let block = alignedAllocation(bytes) { return block }
+    trim()
+    guard let block = alignedAllocation(bytes) else {
+      fatalError("out of memory: the system refused \(bytes) bytes; set a --memory-limit below what it has")
+    }
+    return block
+  }
+
+  private func alignedAllocation(_ bytes: Int) -> UnsafeMutableRawPointer? {
+    var block: UnsafeMutableRawPointer?
+    return posix_memalign(&block, 64, bytes) == 0 ? block : nil
   }
 
   func deallocate(_ memory: UnsafeMutableRawPointer, capacity: Int) {

@@ -8,8 +8,8 @@ public struct ModelFolderError: Error, Hashable, CustomStringConvertible {
   public let description: String
 }
 
-/// A trained model on disk: `config.json` with its kind, sizes and vocabulary, `model.safetensors` with its
-/// weights.
+/// A trained model on disk: `config.json` with its kind and sizes (and its characters, if those are its
+/// tokens), `model.safetensors` with its weights, `tokenizer.model` for a SentencePiece model.
 public enum ModelFolder {
   private struct Header: Codable {
     var format: Int
@@ -20,30 +20,50 @@ public enum ModelFolder {
     var format = 1
     var model: String
     var configuration: Configuration
-    var vocabulary: CharacterTokenizer
+    var vocabulary: CharacterTokenizer?
   }
 
   /// A model with what turns its tokens into text.
   public struct Contents: Sendable {
     public let model: any LanguageModel
-    public let tokenizer: CharacterTokenizer
+    public let tokenizer: any Tokenizer
   }
 
-  private static let kinds: [any LanguageModel.Type] = [NanoGPT.self, NanoKimi.self]
+  private static let kinds: [any LanguageModel.Type] = [
+    NanoGPT.self, NanoKimi.self, NanoGPT2.self, NanoKimiK2.self,
+  ]
 
-  /// Makes the folder and writes both files, each whole or not at all.
+  // MARK: Writing
+
+  /// Makes the folder and writes its files, each whole or not at all.
   public static func save<Model: LanguageModel>(
     _ model: Model, tokenizer: CharacterTokenizer, to path: String
   ) throws {
+    try save(model, vocabulary: tokenizer, to: path)
+  }
+
+  /// The same for a model whose tokens are SentencePiece's.
+  public static func save<Model: LanguageModel>(
+    _ model: Model, tokenizer: SentencePieceTokenizer, to path: String
+  ) throws {
+    try save(model, vocabulary: nil, to: path)
+    try AtomicFile.write(tokenizer.model, to: path + "/tokenizer.model")
+  }
+
+  private static func save<Model: LanguageModel>(
+    _ model: Model, vocabulary: CharacterTokenizer?, to path: String
+  ) throws {
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     let description = Description(
-      model: Model.identifier, configuration: model.configuration, vocabulary: tokenizer)
+      model: Model.identifier, configuration: model.configuration, vocabulary: vocabulary)
     try AtomicFile.write(
       Safetensors.encode(model.weights, metadata: ["model": Model.identifier]),
       to: path + "/model.safetensors")
     try AtomicFile.write(
       JSONEncoder.readable.encode(description), to: path + "/config.json")
   }
+
+  // MARK: Reading
 
   /// Reads a model back.
   /// - Throws: when a file is missing, damaged, or does not fit the other; nothing is half-loaded.
@@ -71,18 +91,16 @@ public enum ModelFolder {
     do {
       let description = try JSONDecoder().decode(
         Description<Model.Configuration>.self, from: description)
-      guard
-        description.vocabulary.vocabularySize == description.configuration.vocabularySize
-      else {
+      let tokenizer = try tokenizer(description.vocabulary, path: path)
+      guard tokenizer.vocabularySize == description.configuration.vocabularySize else {
         throw ModelFolderError(
-          description: "\(path)/config.json: the vocabulary has "
-            + "\(description.vocabulary.vocabularySize) characters, the model "
+          description: "\(path): the tokenizer has \(tokenizer.vocabularySize) tokens, the model "
             + "\(description.configuration.vocabularySize)")
       }
       var generator = RandomGenerator(seed: 0)
       var model = try Model(description.configuration, using: &generator)
       try model.loadWeights(Safetensors.decode(weights))
-      return Contents(model: model, tokenizer: description.vocabulary)
+      return Contents(model: model, tokenizer: tokenizer)
     } catch let error as ModelFolderError {
       throw error
     } catch let error as DecodingError {
@@ -91,6 +109,20 @@ public enum ModelFolder {
       throw ModelFolderError(description: "\(path)/config.json: \(error)")
     } catch {
       throw ModelFolderError(description: "\(path)/model.safetensors: \(error)")
+    }
+  }
+
+  /// The characters of the description, else the SentencePiece model beside it.
+  private static func tokenizer(
+    _ vocabulary: CharacterTokenizer?, path: String
+  ) throws(ModelFolderError) -> any Tokenizer {
+    if let vocabulary { return vocabulary }
+    do {
+      return try SentencePieceTokenizer(model: try read(path + "/tokenizer.model"))
+    } catch let error as ModelFolderError {
+      throw error
+    } catch {
+      throw ModelFolderError(description: "\(path)/tokenizer.model: \(error)")
     }
   }
 

@@ -59,11 +59,20 @@ public struct StoriesConfiguration: Hashable, Sendable, Codable {
     gpt = NanoGPT2Configuration(
       vocabularySize: vocabularySize, contextLength: contextLength, width: kimi.width,
       layerCount: kimi.layerCount, headCount: kimi.attention.headCount)
-    models = StoriesModel.allCases
+    models = [.nanoGPT, .nanoKimiK2]
   }
 
   public var vocabularySize: Int { kimi.vocabularySize }
   public var contextLength: Int { kimi.contextLength }
+
+  /// The sizes of a NanoGPT with about as many parameters as NanoKimiK2 in total: more layers.
+  public var gptTotal: NanoGPT2Configuration {
+    var sizes = gpt
+    let perLayer = 12 * gpt.width * gpt.width
+    let embeddings = (vocabularySize + contextLength) * gpt.width
+    sizes.layerCount = max(1, (kimi.estimatedParameterCount - embeddings + perLayer / 2) / perLayer)
+    return sizes
+  }
 
   /// Sets the vocabulary of both models.
   public mutating func setVocabularySize(_ size: Int) {
@@ -142,11 +151,14 @@ public struct StoriesConfiguration: Hashable, Sendable, Codable {
 /// A contestant of the stories study.
 public enum StoriesModel: String, CaseIterable, Hashable, Sendable, Codable {
   case nanoGPT = "nanogpt"
+  /// A NanoGPT with as many parameters as NanoKimiK2 has in total.
+  case nanoGPTTotal = "nanogpt-total"
   case nanoKimiK2 = "nanokimik2"
 
   public var displayName: String {
     switch self {
     case .nanoGPT: NanoGPT2.displayName
+    case .nanoGPTTotal: NanoGPT2.displayName + " (total)"
     case .nanoKimiK2: NanoKimiK2.displayName
     }
   }

@@ -23,9 +23,10 @@ public struct TextGenerator: Sendable {
   /// Continues `prompt` by `count` tokens, each drawn from the model's prediction for as much of the text as
   /// its context holds.
   /// - Parameter prompt: at least one token.
+  /// - Parameter end: a token that ends the text early, and is not part of it; nil for none.
   /// - Returns: the new tokens.
   public mutating func generate(
-    _ count: Int, after prompt: [Int32], from model: some LanguageModel
+    _ count: Int, after prompt: [Int32], endingAt end: Int32? = nil, from model: some LanguageModel
   ) -> [Int32] {
     precondition(!prompt.isEmpty, "generate: an empty prompt")
     var tokens = prompt
@@ -33,7 +34,9 @@ public struct TextGenerator: Sendable {
       let window = Array(tokens.suffix(model.configuration.contextLength))
       let logits = model.logits(
         for: window, sequenceLength: window.count, on: Tape(recording: false))
-      tokens.append(draw(from: logits.value.lastRow))
+      let next = draw(from: logits.value.lastRow)
+      if next == end { break }
+      tokens.append(next)
     }
     return Array(tokens.dropFirst(prompt.count))
   }

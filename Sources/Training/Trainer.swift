@@ -16,13 +16,17 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
   public private(set) var model: Model
   /// Updates made so far.
   public private(set) var stepCount = 0
+  /// The factor on the loss, in half precision.
+  public private(set) var lossScale: LossScale?
 
   private let rule: Rule
   private let schedule: any LearningRateSchedule
-  private let configuration: TrainerConfiguration
+  /// May change from step to step.
+  public var configuration: TrainerConfiguration
   private let pool: WorkerPool
   private let ids: [Parameter.ID]
-  private let names: [String]
+  private let descriptions: [ParameterDescription]
+  private var names: [String] { descriptions.map(\.name) }
   private var states: [Rule.State]
   /// Parameters, those with the most work in their update first, so that no worker ends late.
   private let updateOrder: [Int]
@@ -36,8 +40,8 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
       Set(parameters.map(\.parameter.id)).count == parameters.count,
       "Trainer: a parameter is visited twice; give every layer parameters of its own")
     let descriptions = parameters.map { ParameterDescription($0.parameter, name: $0.name) }
+    self.descriptions = descriptions
     ids = parameters.map(\.parameter.id)
-    names = parameters.map(\.name)
     states = descriptions.map { rule.makeState(for: $0) }
     updateOrder = descriptions.indices.sorted {
       let (left, right) = (descriptions[$0].shape, descriptions[$1].shape)
@@ -51,16 +55,49 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
     self.pool = pool
   }
 
+  // MARK: State
+
+  /// The optimizer's state of every parameter, by name.
+  public var optimizerSnapshot: [String: StateSnapshot] {
+    Dictionary(
+      uniqueKeysWithValues: zip(names, states).map { ($0, rule.snapshot(of: $1)) })
+  }
+
+  /// Continues from a checkpoint: weights come with the model, the rest from here.
+  /// - Throws: when a parameter's state is missing or has another size; the trainer is then unchanged.
+  public mutating func restore(
+    stepCount: Int, lossScale: LossScale?, optimizer snapshots: [String: StateSnapshot]
+  ) throws(StateMismatch) {
+    var restored: [Rule.State] = []
+    for description in descriptions {
+      guard let snapshot = snapshots[description.name] else {
+        throw StateMismatch(parameter: description.name, reason: "missing")
+      }
+      restored.append(try rule.restoreState(for: description, from: snapshot))
+    }
+    states = restored
+    self.stepCount = stepCount
+    self.lossScale = lossScale
+  }
+
+  // MARK: Step
+
   /// One update from one batch.
-  /// - Throws: when the loss or a gradient is not finite; the model is then unchanged.
+  /// - Throws: when the loss or a gradient is not finite, or memory is not enough; the model is then
+  ///   unchanged.
   public mutating func step(on batch: TokenBatch) throws(TrainingError) -> StepReport {
+    _ = MemoryPool.shared.takeNeed()
     var (shards, statistics) = shardGradients(of: batch)
+    if let needed = MemoryPool.shared.takeNeed(), let limit = MemoryPool.shared.limit {
+      throw .memoryLimit(step: stepCount, needed: needed, limit: limit)
+    }
     let loss = shards.reduce(0) { $0 + $1.weightedLoss }
     guard loss.isFinite else { throw .notFinite(step: stepCount, tensor: "the loss") }
 
     let gradients = reduced(&shards)
     for (index, sum) in gradients.sumsOfSquares.enumerated() where !sum.isFinite {
-      throw .notFinite(step: stepCount, tensor: "the gradient of \(names[index])")
+      throw .notFinite(
+        step: stepCount, tensor: "the gradient of \(descriptions[index].name)")
     }
     let norm = Float(gradients.sumsOfSquares.reduce(0, +).squareRoot())
     let clip = configuration.gradientClip ?? .infinity
@@ -105,7 +142,7 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
   ) -> (tensors: [Tensor], sumsOfSquares: [Double]) {
     var tensors: [Tensor?] = Array(repeating: nil, count: ids.count)
     var sumsOfSquares = [Double](repeating: 0, count: ids.count)
-    let names = names
+    let descriptions = descriptions
     // One row a parameter: its gradient in every shard, each taken over so that sums form in place.
     var columns = ids.indices.map { index in
       shards.indices.map { shard in
@@ -122,7 +159,7 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
           pool.run(updateOrder.count) { position in
             let index = updateOrder[position]
             guard var sum = columns[index][0] else {
-              preconditionFailure("Trainer: \(names[index]) takes no part in the loss")
+              preconditionFailure("Trainer: \(descriptions[index].name) takes no part in the loss")
             }
             columns[index][0] = nil
             for shard in columns[index].indices.dropFirst() { sum += columns[index][shard]! }

@@ -2,11 +2,16 @@
 public enum TrainingError: Error, Hashable, CustomStringConvertible {
   /// The loss, or the gradient of a tensor, became infinite or NaN. The weights are those before the step.
   case notFinite(step: Int, tensor: String)
+  /// A step needed more tensor bytes than the limit. The weights are those before the step.
+  case memoryLimit(step: Int, needed: Int, limit: Int)
 
   public var description: String {
     switch self {
     case .notFinite(let step, let tensor):
       "step \(step): \(tensor) is not finite; the last good weights are kept. Try a lower learning rate"
+    case .memoryLimit(let step, let needed, let limit):
+      "step \(step): tensors need at least \(needed / 1_000_000) MB, the limit is \(limit / 1_000_000) MB; "
+        + "raise --memory-limit or reduce the batch, the context or the size"
     }
   }
 }

@@ -1,0 +1,109 @@
+import ArgumentParser
+import Foundation
+import NanoData
+import NanoModels
+import NanoTensor
+import NanoTraining
+
+/// How a stories run is fed, watched, kept and continued.
+struct StoriesRunOptions: ParsableArguments {
+  @Option(help: "Stories to validate on; by default the folder's own, else every tenth story.")
+  var valid: String?
+
+  @Option(help: "A SentencePiece model; by default one is trained on the stories.")
+  var tokenizer: String?
+
+  @Option(parsing: .unconditional, help: "Steps from one set of sample stories to the next.")
+  var sampleEvery: Int?
+
+  @Option(parsing: .unconditional, help: "Steps from one line of the loss table to the next.")
+  var tableEvery: Int?
+
+  @Option(parsing: .unconditional, help: "Steps from one checkpoint to the next.")
+  var checkpointEvery: Int?
+
+  @Option(parsing: .unconditional, help: "Checkpoints to keep.")
+  var keep: Int?
+
+  @Option(help: "The folder of a run to go on with.")
+  var resume: String?
+
+  func validate() throws {
+    guard tableEvery ?? 1 >= 1 else {
+      throw ValidationError("table-every is \(tableEvery!); it must be at least 1")
+    }
+  }
+
+  /// What to run and where: a new folder, or one that is resumed with the settings it was begun with.
+  func plan(
+    _ stories: StoriesOptions, _ shared: StudyOptions, data: String?, out: String
+  ) throws -> (plan: StoriesPlan, path: String) {
+    let begun = try resume.map(StoriesPlan.read)
+    var configuration = try stories.configuration(shared, startingFrom: begun?.configuration)
+    if let sampleEvery { configuration.sampleInterval = sampleEvery }
+    if let checkpointEvery { configuration.checkpointInterval = checkpointEvery }
+    if let keep { configuration.keptCheckpoints = keep }
+    try configuration.validate()
+    var plan = begun ?? StoriesPlan(configuration: configuration, data: data, valid: valid)
+    plan.configuration = configuration
+    if let data { plan.data = data }
+    if let valid { plan.valid = valid }
+    guard let begun, let resume else {
+      _ = try RunFolder.check(out)
+      return (plan, out)
+    }
+    let differences = try plan.differences(from: begun)
+    guard differences.isEmpty else {
+      throw RunError(
+        "\(resume): begun with other settings: \(differences.joined(separator: "; ")); leave these flags out "
+          + "to resume, or begin a new run")
+    }
+    return (plan, resume)
+  }
+
+  /// Tokenizer and tokens, from the cache or made now. A new folder begins with the tokenizer and the plan
+  /// in it; a resumed one must still have the same stories.
+  func dataset(_ plan: inout StoriesPlan, folder: String, isQuiet: Bool) throws -> StoriesDataset {
+    let source = try Self.source(plan.data, valid: plan.valid, seed: plan.configuration.seed)
+    let preparation = StoryPreparation(source) { stage, share in
+      if !isQuiet, Terminal.isInteractive {
+        Terminal.rewriteLine(String(format: "%@: %.0f%%", stage.rawValue, 100 * share))
+      }
+    }
+    let kept = folder + "/tokenizer.model"
+    let tokenizer = try preparation.tokenizer(
+      model: resume == nil ? self.tokenizer : kept,
+      vocabularySize: plan.configuration.vocabularySize)
+    plan.configuration.setVocabularySize(tokenizer.vocabularySize)
+    try plan.configuration.validate()
+    let dataset = try StoriesDataset(
+      tokenizer: tokenizer, training: try preparation.tokens(of: .training, tokenizer: tokenizer),
+      validation: try preparation.tokens(of: .validation, tokenizer: tokenizer),
+      source: source.name, contextLength: plan.configuration.contextLength)
+    let digest = "\(dataset.training.header) \(dataset.validation.header)"
+    if resume == nil {
+      plan.stories = SHA256.hexadecimal(of: digest.utf8)
+      _ = try FileManager.default.createDirectory(
+        atPath: folder, withIntermediateDirectories: true)
+      try AtomicFile.write(tokenizer.model, to: kept)
+      try plan.write(folder)
+    } else if plan.stories != SHA256.hexadecimal(of: digest.utf8) {
+      throw RunError("\(folder): the stories have changed since the run was begun; begin a new run")
+    }
+    if !isQuiet {
+      if Terminal.isInteractive { Terminal.rewriteLine("") }
+      Terminal.writeError(
+        "Stories: \(source.name), \(dataset.training.header.storyCount) to train on "
+          + "(\(dataset.training.count) tokens), \(dataset.validation.header.storyCount) to validate "
+          + "(\(dataset.validation.count) tokens), \(tokenizer.vocabularySize) pieces")
+    }
+    return dataset
+  }
+
+  /// The named stories, else the built-in corpus.
+  static func source(_ data: String?, valid: String?, seed: UInt64) throws -> StorySource {
+    if let data { return try StorySource(data, validation: valid) }
+    var generator = RandomGenerator(seed: seed).split(0)
+    return StorySource(builtInWith: &generator)
+  }
+}

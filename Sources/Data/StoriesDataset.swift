@@ -1,0 +1,184 @@
+internal import Dispatch
+internal import Foundation
+
+/// Tokenized stories of both splits with their tokenizer.
+public struct StoriesDataset: Sendable {
+  public let tokenizer: SentencePieceTokenizer
+  public let training, validation: TokenFile
+  /// Where the stories came from.
+  public let source: String
+
+  /// - Throws: when a split is shorter than one window of `contextLength` + 1 tokens.
+  public init(
+    tokenizer: SentencePieceTokenizer, training: TokenFile, validation: TokenFile, source: String,
+    contextLength: Int
+  ) throws(DatasetError) {
+    for (file, split) in [(training, Split.training), (validation, .validation)]
+    where file.count < contextLength + 1 {
+      throw DatasetError(
+        description: "the stories give \(file.count) tokens for \(split.rawValue); a context of "
+          + "\(contextLength) needs \(contextLength + 1): use more stories or a shorter context")
+    }
+    self.tokenizer = tokenizer
+    self.training = training
+    self.validation = validation
+    self.source = source
+  }
+
+  /// Windows at random places of the training tokens. What is drawn depends on the generator alone.
+  public func trainingBatch(
+    sequenceCount: Int, sequenceLength: Int, using generator: inout some RandomNumberGenerator
+  ) -> TokenBatch {
+    var inputs: [Int32] = []
+    var targets: [Int32] = []
+    for _ in 0..<sequenceCount {
+      let start = generator.index(below: training.count - sequenceLength)
+      let window = training[start..<start + sequenceLength + 1]
+      inputs += window.dropLast()
+      targets += window.dropFirst()
+    }
+    return TokenBatch(inputs: inputs, targets: targets, sequenceLength: sequenceLength)
+  }
+}
+
+/// Makes tokenizer and token files from stories, and keeps them for the next time.
+public struct StoryPreparation: Sendable {
+  public enum Stage: String, Sendable {
+    case trainingTokenizer = "training the tokenizer"
+    case tokenizing = "tokenizing"
+  }
+
+  public let source: StorySource
+  public let cacheFolder: String
+  /// Told the stage and its share done, now and then.
+  public let progress: @Sendable (Stage, Double) -> Void
+
+  /// About as much text as a tokenizer learns from; more adds time and little else.
+  private static let tokenizerBytes = 24_000_000
+  /// Stories that are encoded at once, spread over the cores.
+  private static let storiesAtOnce = 4_096
+
+  /// - Parameter cacheFolder: nil for the user's cache (`NANO_KIMI_CACHE`, else `XDG_CACHE_HOME`/nano-kimi,
+  ///   else ~/.cache/nano-kimi).
+  public init(
+    _ source: StorySource, cacheFolder: String? = nil,
+    progress: @escaping @Sendable (Stage, Double) -> Void = { _, _ in }
+  ) {
+    self.source = source
+    self.cacheFolder = cacheFolder ?? Self.defaultCacheFolder
+    self.progress = progress
+  }
+
+  private static var defaultCacheFolder: String {
+    let environment = ProcessInfo.processInfo.environment
+    if let folder = environment["NANO_KIMI_CACHE"], !folder.isEmpty { return folder }
+    if let folder = environment["XDG_CACHE_HOME"], !folder.isEmpty { return folder + "/nano-kimi" }
+    return NSHomeDirectory() + "/.cache/nano-kimi"
+  }
+
+  /// The tokenizer for these stories: read from `model` if given, else trained on the training split (or
+  /// taken from the cache, if that was done before).
+  public func tokenizer(model: String?, vocabularySize: Int) throws -> SentencePieceTokenizer {
+    if let model {
+      guard let data = FileManager.default.contents(atPath: model) else {
+        throw TokenizerError(description: "\(model): no such file, or not readable")
+      }
+      do {
+        return try SentencePieceTokenizer(model: data)
+      } catch {
+        throw TokenizerError(description: "\(model): \(error)")
+      }
+    }
+    let path = try cached("tokenizer \(vocabularySize) \(Self.tokenizerBytes)", extension: "model")
+    if let data = FileManager.default.contents(atPath: path),
+      let tokenizer = try? SentencePieceTokenizer(model: data)
+    {
+      return tokenizer
+    }
+    progress(.trainingTokenizer, 0)
+    let tokenizer = try SentencePieceTokenizer(
+      trainingOn: try tokenizerSample(), vocabularySize: vocabularySize)
+    try AtomicFile.write(tokenizer.model, to: path)
+    progress(.trainingTokenizer, 1)
+    return tokenizer
+  }
+
+  /// Stories from all over the training split.
+  private func tokenizerSample() throws -> [String] {
+    let step = max(1, source.byteCount(of: .training) / Self.tokenizerBytes)
+    var (index, sample) = (0, [String]())
+    try source.forEachStory(of: .training) { story, _ in
+      if index % step == 0 { sample.append(story) }
+      index += 1
+    }
+    return sample
+  }
+
+  /// The token file of a split, made if the cache does not have it.
+  public func tokens(
+    of split: Split, tokenizer: SentencePieceTokenizer
+  ) throws -> TokenFile {
+    let key = SHA256.hexadecimal(of: tokenizer.model)
+    let path = try cached("tokens \(split.rawValue) \(key)", extension: "tokens")
+    if let file = try? TokenFile(path, tokenizer: key) { return file }
+    try writeTokens(of: split, tokenizer: tokenizer, to: path)
+    return try TokenFile(path, tokenizer: key)
+  }
+
+  /// Tokenizes a split into a file.
+  public func writeTokens(
+    of split: Split, tokenizer: SentencePieceTokenizer, to path: String
+  ) throws {
+    let writer = try TokenFileWriter(path, tokenizer: tokenizer)
+    let total = Double(max(1, source.byteCount(of: split)))
+    var pending: [String] = []
+    func flush() throws {
+      for (story, tokens) in zip(pending, try encoded(pending, tokenizer)) {
+        try writer.append(tokens, of: story)
+      }
+      pending.removeAll(keepingCapacity: true)
+    }
+    try source.forEachStory(of: split) { story, bytesRead in
+      pending.append(story)
+      if pending.count == Self.storiesAtOnce {
+        try flush()
+        progress(.tokenizing, Double(bytesRead) / total)
+      }
+    }
+    try flush()
+    try writer.finish()
+    progress(.tokenizing, 1)
+  }
+
+  /// Encodes stories on all cores; order and result are those of one.
+  private func encoded(
+    _ stories: [String], _ tokenizer: SentencePieceTokenizer
+  ) throws(TokenizerError) -> [[Int32]] {
+    var results = [Result<[Int32], TokenizerError>](repeating: .success([]), count: stories.count)
+    let block = 64
+    results.withUnsafeMutableBufferPointer { buffer in
+      nonisolated(unsafe) let results = buffer
+      DispatchQueue.concurrentPerform(iterations: (stories.count + block - 1) / block) { index in
+        for story in index * block..<min((index + 1) * block, stories.count) {
+          results[story] = Result { () throws(TokenizerError) in try tokenizer.encode(stories[story]) }
+        }
+      }
+    }
+    var tokens: [[Int32]] = []
+    for result in results { tokens.append(try result.get()) }
+    return tokens
+  }
+
+  /// The place of something that follows from the stories and `settings`.
+  private func cached(_ settings: String, extension suffix: String) throws -> String {
+    do {
+      try FileManager.default.createDirectory(
+        atPath: cacheFolder, withIntermediateDirectories: true)
+    } catch {
+      throw StoryError(
+        description: "\(cacheFolder): cannot be created; set NANO_KIMI_CACHE to a folder that can")
+    }
+    let key = SHA256.hexadecimal(of: "format 1 \(source.fingerprint) \(settings)".utf8)
+    return "\(cacheFolder)/\(key.prefix(32)).\(suffix)"
+  }
+}

@@ -1,0 +1,93 @@
+internal import Foundation
+internal import NanoAutograd
+public import NanoData
+public import NanoModels
+public import NanoTensor
+
+/// What a pass over stories says of a model.
+public struct StoriesEvaluation: Hashable, Sendable, Codable {
+  /// Tokens that were predicted.
+  public var tokens: Int
+  /// Mean negative log likelihood, in nats a token.
+  public var nllPerToken: Double
+  /// exp(nllPerToken); comparable between models of one tokenizer only.
+  public var perplexity: Double
+  /// Of the raw text, so comparable across tokenizers; what the end of a story costs is included.
+  public var bitsPerCharacter: Double
+  public var bitsPerByte: Double
+}
+
+/// Scores a model on tokenized stories: every token once, in windows of fixed stride.
+///
+/// Windows of `windowLength` tokens follow one another; a token is predicted from those before it in its
+/// window and the one before the window.
+public struct FullPassEvaluator: Sendable {
+  public let tokens: TokenFile
+  public let endOfStory: Int32
+  public let windowLength: Int
+  public let precision: Precision
+  private let pool: WorkerPool
+
+  public init(
+    tokens: TokenFile, endOfStory: Int32, windowLength: Int, precision: Precision = .float32,
+    pool: WorkerPool = .shared
+  ) {
+    self.tokens = tokens
+    self.endOfStory = endOfStory
+    self.windowLength = windowLength
+    self.precision = precision
+    self.pool = pool
+  }
+
+  /// - Parameter windows: how many windows to read, spread over the stories; nil for all.
+  public func evaluate(_ model: some LanguageModel, windows limit: Int? = nil) -> StoriesEvaluation {
+    let total = (tokens.count + windowLength - 1) / windowLength
+    let count = min(limit ?? total, total)
+    let chosen = (0..<count).map { $0 * total / count }
+    let group = max(1, Self.tokensAtOnce / windowLength)
+    let groups = stride(from: 0, to: count, by: group).map {
+      Array(chosen[$0..<min($0 + group, count)])
+    }
+    var sums = [(loss: Double, tokens: Int)](repeating: (0, 0), count: groups.count)
+    sums.withUnsafeMutableBufferPointer { buffer in
+      nonisolated(unsafe) let sums = buffer
+      pool.run(groups.count) { index in
+        let (batch, counted) = batch(ofWindows: groups[index])
+        let loss = model.loss(
+          inputs: batch.inputs, targets: batch.targets, sequenceLength: windowLength,
+          on: Tape(recording: false, precision: precision))
+        sums[index] = (Double(loss.value.scalar) * Double(counted), counted)
+      }
+    }
+    let scored = sums.reduce(0) { $0 + $1.tokens }
+    return evaluation(nllPerToken: sums.reduce(0) { $0 + $1.loss } / Double(scored), tokens: scored)
+  }
+
+  private func evaluation(nllPerToken: Double, tokens scored: Int) -> StoriesEvaluation {
+    let bitsPerToken = nllPerToken / log(2)
+    let (all, header) = (Double(tokens.count), tokens.header)
+    return StoriesEvaluation(
+      tokens: scored, nllPerToken: nllPerToken, perplexity: exp(nllPerToken),
+      bitsPerCharacter: bitsPerToken * all / Double(max(1, header.characterCount)),
+      bitsPerByte: bitsPerToken * all / Double(max(1, header.byteCount)))
+  }
+
+  /// Windows as sequences; what lies behind the last token is not counted.
+  private func batch(ofWindows windows: [Int]) -> (batch: TokenBatch, counted: Int) {
+    var (inputs, targets, counted) = ([Int32](), [Int32](), 0)
+    for window in windows {
+      let start = window * windowLength
+      let found = tokens[start..<min(start + windowLength, tokens.count)]
+      let padding = windowLength - found.count
+      let before = start == 0 ? endOfStory : tokens[start - 1..<start][0]
+      inputs += [before] + found.dropLast() + Array(repeating: endOfStory, count: padding)
+      targets += found + Array(repeating: -1, count: padding)
+      counted += found.count
+    }
+    return (
+      TokenBatch(inputs: inputs, targets: targets, sequenceLength: windowLength), counted
+    )
+  }
+
+  private static let tokensAtOnce = 1_024
+}

@@ -1,0 +1,147 @@
+internal import Foundation
+public import NanoData
+internal import NanoModels
+public import NanoTensor
+
+/// One evaluation of the stories study.
+public struct StoriesPoint: Hashable, Sendable, Codable {
+  public var step: Int
+  /// Mean training loss since the evaluation before; nil for the first.
+  public var trainingLoss: Double?
+  public var validation: StoriesEvaluation
+  /// Seconds of training alone, and of everything, so far.
+  public var trainingSeconds: Double
+  public var seconds: Double
+}
+
+/// Every figure of one model. Names that the character study has too mean the same.
+public struct StoriesResult: Hashable, Sendable, Codable {
+  public var name: String
+  public var parameters: Int
+  /// Parameters that take part in the computation for one token.
+  public var activeParameters: Int
+  /// In nats a token.
+  public var bestValidationLoss: Double
+  public var finalValidationLoss: Double
+  public var finalTrainingLoss: Double
+  public var perplexity: Double
+  public var parameterEfficiency: Double
+  public var bitsPerCharacter: Double
+  public var bitsPerByte: Double
+  public var trainStepMeanMs: Double
+  public var trainStepMedianMs: Double
+  public var trainStepWithEvaluationMeanMs: Double
+  /// The optimizers' share of the training time.
+  public var updateShare: Double
+  public var peakTensorBytes: Int
+  public var residentGrowthBytesPerStep: Double
+  public var peakResidentBytes: Int
+  public var tokensPerSecond: Double
+  public var trainingTokens: Int
+  public var trainingSeconds: Double
+  public var seconds: Double
+  public var completedIterations: Int
+  public var bestIteration: Int
+  public var microBatches: Int
+  public var checkpointsActivations: Bool
+  public var curve: [StoriesPoint]
+
+  init<Model: LanguageModel>(
+    model: StoriesModel, _ type: Model.Type, parameters: Int, activeParameters: Int,
+    progress: Checkpoint.Progress, tokensPerStep: Int
+  ) {
+    let curve = progress.curve
+    let best = curve.min { $0.validation.nllPerToken < $1.validation.nllPerToken }
+    let steps = Double(max(1, progress.step))
+    name = model.rawValue
+    self.parameters = parameters
+    self.activeParameters = activeParameters
+    bestValidationLoss = best?.validation.nllPerToken ?? .nan
+    finalValidationLoss = curve.last?.validation.nllPerToken ?? .nan
+    finalTrainingLoss = curve.compactMap(\.trainingLoss).last ?? .nan
+    perplexity = exp(bestValidationLoss)
+    parameterEfficiency = perplexity / (Double(parameters) / 1e6)
+    bitsPerCharacter = best?.validation.bitsPerCharacter ?? .nan
+    bitsPerByte = best?.validation.bitsPerByte ?? .nan
+    trainStepMeanMs = progress.stepSeconds.mean * 1e3
+    trainStepMedianMs = progress.stepSeconds.median * 1e3
+    trainStepWithEvaluationMeanMs = progress.totalSeconds / steps * 1e3
+    updateShare = progress.updateSeconds / max(progress.trainingSeconds, 1e-9)
+    peakTensorBytes = progress.peakTensorBytes
+    residentGrowthBytesPerStep =
+      Double(ResidentMemory.currentBytes - progress.residentBytesAtStart) / steps
+    peakResidentBytes = progress.peakResidentBytes
+    trainingTokens = progress.step * tokensPerStep
+    tokensPerSecond = Double(trainingTokens) / max(progress.trainingSeconds, 1e-9)
+    trainingSeconds = progress.trainingSeconds
+    seconds = progress.totalSeconds
+    completedIterations = progress.step
+    bestIteration = best?.step ?? 0
+    microBatches = progress.trainer.microBatchCount
+    checkpointsActivations = progress.trainer.checkpointsActivations
+    self.curve = curve
+  }
+
+  /// The validation loss that training had reached after so many seconds of it, between evaluations
+  /// interpolated; nil before the first.
+  public func validationLoss(afterTrainingSeconds seconds: Double) -> Double? {
+    guard let next = curve.firstIndex(where: { $0.trainingSeconds >= seconds }) else {
+      return curve.last?.validation.nllPerToken
+    }
+    guard next > 0 else { return curve.first?.validation.nllPerToken }
+    let (a, b) = (curve[next - 1], curve[next])
+    let share = (seconds - a.trainingSeconds) / max(b.trainingSeconds - a.trainingSeconds, 1e-9)
+    return a.validation.nllPerToken
+      + share * (b.validation.nllPerToken - a.validation.nllPerToken)
+  }
+}
+
+/// What `results.json` of the stories study holds. Names are stable.
+public struct StoriesResults: Sendable, Codable {
+  public var preset = "stories"
+  public var seed: UInt64
+  public var precision: Precision
+  public var configuration: StoriesConfiguration
+  public var corpus: StoriesCorpusDescription
+  public var machine: Machine
+  public var versions: Versions
+  public var interrupted: Bool
+  public var models: [StoriesResult]
+
+  public init(
+    configuration: StoriesConfiguration, corpus: StoriesCorpusDescription, interrupted: Bool,
+    models: [StoriesResult]
+  ) {
+    seed = configuration.seed
+    precision = configuration.precision
+    self.configuration = configuration
+    self.corpus = corpus
+    machine = .current
+    versions = .current
+    self.interrupted = interrupted
+    self.models = models
+  }
+}
+
+/// Where the stories came from.
+public struct StoriesCorpusDescription: Hashable, Sendable, Codable {
+  /// A path, or `built-in`.
+  public var source: String
+  public var vocabulary: Int
+  public var trainingStories, validationStories: Int
+  public var trainingTokens, validationTokens: Int
+  /// Of the validation stories' raw text.
+  public var validationCharacters, validationBytes: Int
+
+  public init(_ dataset: StoriesDataset) {
+    let (training, validation) = (dataset.training.header, dataset.validation.header)
+    source = dataset.source
+    vocabulary = dataset.tokenizer.vocabularySize
+    trainingStories = training.storyCount
+    validationStories = validation.storyCount
+    trainingTokens = training.tokenCount
+    validationTokens = validation.tokenCount
+    validationCharacters = validation.characterCount
+    validationBytes = validation.byteCount
+  }
+}
