@@ -8,7 +8,10 @@ struct BenchCLI: ParsableCommand {
     commandName: "bench-cli",
     abstract: "Train, measure and compare small language models on the CPU.",
     version: "0.1.0",
-    subcommands: [CompareCommand.self, GenerateCommand.self, BenchCommand.self],
+    subcommands: [
+      CompareCommand.self, GenerateCommand.self, EvaluateCommand.self, TokenizeCommand.self,
+      ExportCommand.self, ImportCommand.self, BenchCommand.self,
+    ],
     defaultSubcommand: CompareCommand.self)
 }
 

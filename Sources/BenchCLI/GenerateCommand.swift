@@ -1,5 +1,7 @@
 import ArgumentParser
+import Foundation
 import NanoData
+import NanoModels
 import NanoTensor
 import NanoTraining
 
@@ -11,18 +13,33 @@ struct GenerateCommand: ParsableCommand {
   @Option(help: "A model folder, such as runs/<time>-compare/nanokimi.")
   var model: String
 
-  @Option(help: "The text to continue.")
-  var prompt = "\n"
+  @Option(help: "The text to continue; by default a line break, or the start of a story.")
+  var prompt: String?
 
-  @Option(parsing: .unconditional, help: "Characters to write.")
+  @Flag(help: "Read prompts from standard input, one a line.")
+  var interactive = false
+
+  @Option(parsing: .unconditional, help: "Tokens to write at most.")
   var tokens = 500
 
   @Option(
     parsing: .unconditional, help: "Below 1 bolder, above 1 wilder, 0 always the most likely.")
   var temperature: Float = 1
 
-  @Option(parsing: .unconditional, help: "Draw from the K most likely characters only.")
+  @Option(parsing: .unconditional, help: "Draw from the K most likely tokens only.")
   var topK: Int?
+
+  @Option(
+    parsing: .unconditional, help: "Draw from the most likely tokens that sum to this only.")
+  var topP: Float?
+
+  @Option(
+    parsing: .unconditional,
+    help: "Draw from tokens at least this share as likely as the most likely only.")
+  var minP: Float?
+
+  @Option(parsing: .unconditional, help: "Above 1, tokens that occurred become less likely.")
+  var repetitionPenalty: Float = 1
 
   @Option(parsing: .unconditional, help: "What the drawing comes from.")
   var seed: UInt64 = 1337
@@ -35,17 +52,97 @@ struct GenerateCommand: ParsableCommand {
       throw ValidationError("temperature is \(temperature); it must be 0 or more")
     }
     guard topK ?? 1 >= 1 else { throw ValidationError("top-k is \(topK!); it must be at least 1") }
-    guard !prompt.isEmpty else {
-      throw ValidationError("the prompt is empty; give at least one character")
+    for (name, value) in [("top-p", topP), ("min-p", minP)] {
+      guard value.map({ $0 > 0 && $0 <= 1 }) ?? true else {
+        throw ValidationError("\(name) is \(value!); it must be above 0 and at most 1")
+      }
+    }
+    guard repetitionPenalty > 0, repetitionPenalty.isFinite else {
+      throw ValidationError("repetition-penalty is \(repetitionPenalty); it must be positive")
+    }
+    guard prompt != "" else {
+      throw ValidationError("the prompt is empty; give at least one character, or no --prompt")
+    }
+    guard !(interactive && prompt != nil) else {
+      throw ValidationError("give --prompt or --interactive, not both")
     }
   }
 
   func run() throws {
     let contents = try ModelFolder.load(model)
-    let promptTokens = try contents.tokenizer.encode(prompt)
+    guard interactive else {
+      try write(after: prompt, contents)
+      return
+    }
+    while let line = promptedLine() {
+      if line.isEmpty { continue }
+      do {
+        try write(after: line, contents)
+      } catch let error as TokenizerError {
+        Terminal.writeError("bench-cli: error: \(error)")
+      }
+    }
+  }
+
+  private func promptedLine() -> String? {
+    if Terminal.isInteractive { FileHandle.standardError.write(Data("> ".utf8)) }
+    return readLine()
+  }
+
+  /// Streams the prompt and what follows it, then the speed.
+  private func write(after prompt: String?, _ contents: ModelFolder.Contents) throws {
+    let tokenizer = contents.tokenizer
+    // A story begins where another one ended; a text of characters, after a line break.
+    let end = tokenizer.endOfText
+    let prompt = prompt ?? (end == nil ? "\n" : "")
+    let promptTokens = (end.map { [$0] } ?? []) + (try tokenizer.encode(prompt))
     var generator = TextGenerator(
-      temperature: temperature, topK: topK, generator: RandomGenerator(seed: seed))
-    let continuation = generator.generate(tokens, after: promptTokens, from: contents.model)
-    print(prompt + contents.tokenizer.decode(continuation))
+      Sampler(
+        temperature: temperature, topK: topK, topP: topP, minP: minP,
+        repetitionPenalty: repetitionPenalty), generator: RandomGenerator(seed: seed))
+    FileHandle.standardOutput.write(Data(prompt.utf8))
+    var stream = DecodedStream(tokenizer)
+    let watch = Stopwatch()
+    let made = generator.generate(
+      tokens, after: promptTokens, endingAt: end, from: contents.model
+    ) { token in
+      FileHandle.standardOutput.write(Data(stream.append(token).utf8))
+    }
+    print(stream.rest())
+    Terminal.writeError(
+      String(
+        format: "%d tokens, %.0f tokens/s", made.count,
+        Double(made.count) / max(watch.seconds, 1e-9)))
+  }
+}
+
+/// Text of tokens as they come: only what later tokens cannot change is handed out.
+private struct DecodedStream {
+  private let tokenizer: any Tokenizer
+  private var tokens: [Int32] = []
+  private var handedOut = 0
+
+  init(_ tokenizer: any Tokenizer) { self.tokenizer = tokenizer }
+
+  /// The text that a token completes; a character of several byte tokens waits for its last.
+  mutating func append(_ token: Int32) -> String {
+    tokens.append(token)
+    return take { !$0.hasSuffix("\u{FFFD}") }
+  }
+
+  /// What is left.
+  mutating func rest() -> String { take { _ in true } }
+
+  private mutating func take(if isComplete: (String) -> Bool) -> String {
+    let text = tokenizer.decode(tokens)
+    guard isComplete(text) else { return "" }
+    let new = String(decoding: text.utf8.dropFirst(handedOut), as: UTF8.self)
+    handedOut = text.utf8.count
+    // Long texts: keep the work for a token constant.
+    if tokens.count > 64, let last = tokens.last {
+      tokens = [last]
+      handedOut = tokenizer.decode(tokens).utf8.count
+    }
+    return new
   }
 }

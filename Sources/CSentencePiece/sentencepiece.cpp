@@ -6,7 +6,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <sstream>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 struct nk_sentencepiece {
@@ -49,11 +51,18 @@ class Source : public sentencepiece::SentenceIterator {
 
 }  // namespace
 
-extern "C" char *nk_sentencepiece_train(const char *arguments, nk_sentence_source next, void *context,
+extern "C" char *nk_sentencepiece_train(const char *settings_text, nk_sentence_source next, void *context,
                                         size_t *count, char **error) try {
+  // As a map: the overload that takes one string prints it.
+  std::unordered_map<std::string, std::string> settings;
+  std::istringstream words(settings_text);
+  for (std::string word; words >> word;) {
+    auto equals = word.find('=');
+    if (equals != std::string::npos) settings[word.substr(0, equals)] = word.substr(equals + 1);
+  }
   Source source(next, context);
   std::string model;
-  auto status = sentencepiece::SentencePieceTrainer::Train(arguments, &source, &model);
+  auto status = sentencepiece::SentencePieceTrainer::Train(settings, &source, &model);
   if (!status.ok()) {
     set_error(error, status.ToString());
     return nullptr;

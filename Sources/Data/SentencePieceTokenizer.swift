@@ -12,6 +12,7 @@ public final class SentencePieceTokenizer: Tokenizer {
   public let vocabularySize: Int
   /// The token that ends a story; no text contains it.
   public let endOfStory: Int32
+  public var endOfText: Int32? { endOfStory }
   // A processor is not changed after loading, and SentencePiece allows calls from many threads.
   private nonisolated(unsafe) let processor: OpaquePointer
   /// The byte pieces of U+2581, which SentencePiece would take for a space.
@@ -56,18 +57,18 @@ public final class SentencePieceTokenizer: Tokenizer {
   public convenience init(
     trainingOn texts: some Sequence<String>, vocabularySize: Int
   ) throws(TokenizerError) {
-    let arguments = [
-      "--model_type=bpe", "--vocab_size=\(vocabularySize)", "--byte_fallback=true",
-      "--normalization_rule_name=identity", "--add_dummy_prefix=false",
-      "--remove_extra_whitespaces=false", "--hard_vocab_limit=false", "--character_coverage=0.9999",
-      "--max_sentence_length=16384", "--num_threads=1", "--minloglevel=2",
+    let settings = [
+      "model_type=bpe", "vocab_size=\(vocabularySize)", "byte_fallback=true",
+      "normalization_rule_name=identity", "add_dummy_prefix=false",
+      "remove_extra_whitespaces=false", "hard_vocab_limit=false", "character_coverage=0.9999",
+      "max_sentence_length=16384", "num_threads=1", "minloglevel=2",
     ]
     let source = TextSource(texts)
     var message: UnsafeMutablePointer<CChar>?
     var count = 0
     let bytes = withExtendedLifetime(source) {
       nk_sentencepiece_train(
-        arguments.joined(separator: " "), TextSource.next,
+        settings.joined(separator: " "), TextSource.next,
         Unmanaged.passUnretained(source).toOpaque(), &count, &message)
     }
     guard let bytes else {

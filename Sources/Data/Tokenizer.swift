@@ -1,6 +1,8 @@
 /// Text to token numbers and back.
 public protocol Tokenizer: Sendable {
   var vocabularySize: Int { get }
+  /// The token between texts, if there is one; no text contains it.
+  var endOfText: Int32? { get }
   /// - Throws: when the text holds something outside the vocabulary.
   func encode(_ text: String) throws(TokenizerError) -> [Int32]
   /// - Precondition: every token is below ``vocabularySize``.
@@ -11,4 +13,8 @@ public protocol Tokenizer: Sendable {
 public struct TokenizerError: Error, Hashable, CustomStringConvertible {
   /// What is wrong, and where.
   public let description: String
+}
+
+extension Tokenizer {
+  public var endOfText: Int32? { nil }
 }

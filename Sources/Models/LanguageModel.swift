@@ -30,6 +30,9 @@ public protocol LanguageModel: ParameterContainer {
   /// What the model changes by itself after each update of its parameters.
   mutating func finishStep(_ statistics: ForwardStatistics, rules: StepRules)
 
+  /// A cache to continue a text with; nil for a model that has none.
+  func makeDecodingSession() -> (any DecodingSession)?
+
   /// Numbers that are trained and take part in the computation for one token.
   var activeParameterCount: Int { get }
 }
@@ -62,6 +65,8 @@ extension LanguageModel {
   }
 
   public mutating func finishStep(_ statistics: ForwardStatistics, rules: StepRules) {}
+
+  public func makeDecodingSession() -> (any DecodingSession)? { nil }
 
   public var activeParameterCount: Int { parameterCount }
 

@@ -74,6 +74,14 @@ package func multiply(
     left.columns == right.rows,
     "multiply: \(left.rows)×\(left.columns) by \(right.rows)×\(right.columns)")
   let stride = resultStride ?? right.columns
+  guard left.rows > 0 else { return }
+  if left.rows == 1, addend == nil, scale == 1, precision == .float32, left.columnStride == 1,
+    right.rowStride == 1, right.columnStride == right.rows
+  {
+    // One row by a transposed matrix: as many dot products, nothing to copy.
+    kernels.matrix_vector(right.elements, left.elements, result, right.columns, right.rows)
+    return
+  }
   if precision == .float32, case .full = triangle,
     openBLASPays(rows: left.rows, columns: right.columns, depth: left.columns),
     multiplyWithOpenBLAS(left, right, into: result, stride: stride, scale: scale, addend: addend)

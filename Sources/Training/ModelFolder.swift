@@ -27,6 +27,11 @@ public enum ModelFolder {
   public struct Contents: Sendable {
     public let model: any LanguageModel
     public let tokenizer: any Tokenizer
+
+    public init(model: some LanguageModel, tokenizer: any Tokenizer) {
+      self.model = model
+      self.tokenizer = tokenizer
+    }
   }
 
   private static let kinds: [any LanguageModel.Type] = [
@@ -48,6 +53,18 @@ public enum ModelFolder {
   ) throws {
     try save(model, vocabulary: nil, to: path)
     try AtomicFile.write(tokenizer.model, to: path + "/tokenizer.model")
+  }
+
+  /// The same for what was read from somewhere else.
+  public static func save(_ contents: Contents, to path: String) throws {
+    switch contents.tokenizer {
+    case let tokenizer as CharacterTokenizer:
+      try save(contents.model, tokenizer: tokenizer, to: path)
+    case let tokenizer as SentencePieceTokenizer:
+      try save(contents.model, tokenizer: tokenizer, to: path)
+    default:
+      preconditionFailure("ModelFolder: no file format for \(type(of: contents.tokenizer))")
+    }
   }
 
   private static func save<Model: LanguageModel>(

@@ -22,7 +22,7 @@ public enum StorySamples {
   ) throws -> [Sample] {
     let samples = try prompts.enumerated().map { index, prompt in
       var generator = TextGenerator(
-        temperature: 0.8, topK: 50, generator: RandomGenerator(seed: seed).split(UInt64(200 + index)))
+        Sampler(temperature: 0.8, topK: 50), generator: RandomGenerator(seed: seed).split(UInt64(200 + index)))
       let tokens = generator.generate(
         tokensPerSample, after: [tokenizer.endOfStory] + (try tokenizer.encode(prompt)),
         endingAt: tokenizer.endOfStory, from: model)

@@ -1,58 +1,64 @@
-internal import Foundation
 internal import NanoAutograd
 public import NanoModels
 public import NanoTensor
 
-/// Draws tokens from a model, one after another.
+/// Continues texts with a model, one token after another.
 public struct TextGenerator: Sendable {
-  /// Logits are divided by it; 0 takes the most likely token.
-  public var temperature: Float
-  /// Only the k most likely tokens are drawn from; nil for all.
-  public var topK: Int?
+  public var sampler: Sampler
   private var generator: RandomGenerator
 
-  /// - Precondition: the temperature is not negative and `topK`, if any, is positive.
-  public init(temperature: Float = 1, topK: Int? = nil, generator: RandomGenerator) {
-    precondition(temperature >= 0, "TextGenerator: temperature \(temperature)")
-    precondition(topK ?? 1 > 0, "TextGenerator: top \(topK ?? 0)")
-    self.temperature = temperature
-    self.topK = topK
+  public init(_ sampler: Sampler = Sampler(), generator: RandomGenerator) {
+    self.sampler = sampler
     self.generator = generator
   }
 
-  /// Continues `prompt` by `count` tokens, each drawn from the model's prediction for as much of the text as
-  /// its context holds.
-  /// - Parameter prompt: at least one token.
-  /// - Parameter end: a token that ends the text early, and is not part of it; nil for none.
+  /// Continues `prompt` by up to `count` tokens, each drawn from the model's prediction for as much of the
+  /// text as its context holds.
+  ///
+  /// A model with a cache computes one position a token; when its context is full, it starts again from the
+  /// last half of it.
+  /// - Parameters:
+  ///   - prompt: at least one token.
+  ///   - end: a token that ends the text early, and is not part of it; nil for none.
+  ///   - didDraw: is given every token as it is drawn.
   /// - Returns: the new tokens.
+  @discardableResult
   public mutating func generate(
-    _ count: Int, after prompt: [Int32], endingAt end: Int32? = nil, from model: some LanguageModel
+    _ count: Int, after prompt: [Int32], endingAt end: Int32? = nil, from model: some LanguageModel,
+    didDraw: (Int32) -> Void = { _ in }
   ) -> [Int32] {
     precondition(!prompt.isEmpty, "generate: an empty prompt")
     var tokens = prompt
+    var session = model.makeDecodingSession()
     for _ in 0..<count {
-      let window = Array(tokens.suffix(model.configuration.contextLength))
-      let logits = model.logits(
-        for: window, sequenceLength: window.count, on: Tape(recording: false))
-      let next = draw(from: logits.value.lastRow)
+      let logits = nextLogits(after: tokens, from: model, &session)
+      let next = sampler.draw(from: logits, seen: tokens, using: &generator)
       if next == end { break }
       tokens.append(next)
+      didDraw(next)
     }
     return Array(tokens.dropFirst(prompt.count))
   }
 
-  private mutating func draw(from logits: [Float]) -> Int32 {
-    let ranked = logits.indices.sorted { (logits[$0], $1) > (logits[$1], $0) }
-    guard temperature > 0 else { return Int32(ranked[0]) }
-    let candidates = ranked.prefix(topK ?? ranked.count)
-    let highest = logits[ranked[0]]
-    let weights = candidates.map { exp(Double((logits[$0] - highest) / temperature)) }
-    var remaining = Double(generator.nextUniform()) * weights.reduce(0, +)
-    for (candidate, weight) in zip(candidates, weights) {
-      remaining -= weight
-      if remaining < 0 { return Int32(candidate) }
+  private func nextLogits(
+    after tokens: [Int32], from model: some LanguageModel, _ session: inout (any DecodingSession)?
+  ) -> [Float] {
+    let context = model.configuration.contextLength
+    guard var current = session else {
+      let window = Array(tokens.suffix(context))
+      return model.logits(for: window, sequenceLength: window.count, on: Tape(recording: false))
+        .value.lastRow
     }
-    return Int32(candidates.last ?? ranked[0])  // only when rounding left a remainder
+    session = nil  // so that the caches have one owner
+    var pending = tokens.suffix(1)
+    if current.position == context || current.position == 0 {
+      if current.position > 0, let fresh = model.makeDecodingSession() { current = fresh }
+      pending = tokens.count < context ? tokens[...] : tokens.suffix(max(1, context / 2))
+    }
+    var logits: [Float] = []
+    for token in pending { logits = current.append(token) }
+    session = current
+    return logits
   }
 }
 

@@ -142,7 +142,7 @@ private func smallRun(seed: UInt64, stopAfter: Int = .max) throws -> RunOutcome<
   let model = try goldenModel(NanoKimi.self)
   func text(_ temperature: Float, _ topK: Int?, seed: UInt64) -> [Int32] {
     var generator = TextGenerator(
-      temperature: temperature, topK: topK, generator: RandomGenerator(seed: seed))
+      Sampler(temperature: temperature, topK: topK), generator: RandomGenerator(seed: seed))
     return generator.generate(20, after: [1], from: model)
   }
   #expect(text(1, nil, seed: 1) == text(1, nil, seed: 1))

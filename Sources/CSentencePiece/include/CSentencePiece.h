@@ -16,8 +16,9 @@ typedef struct nk_sentencepiece nk_sentencepiece;
 /// Gives the next sentence, valid until the next call; false at the end.
 typedef int (*nk_sentence_source)(void *context, const char **text, size_t *count);
 
-/// Trains a model. Returns its serialized bytes, or null and an error.
-char *nk_sentencepiece_train(const char *arguments, nk_sentence_source next, void *context,
+/// Trains a model with the given settings, `key=value` each, separated by spaces. Returns its serialized
+/// bytes, or null and an error.
+char *nk_sentencepiece_train(const char *settings, nk_sentence_source next, void *context,
                              size_t *count, char **error);
 /// A processor for a serialized model, or null and an error. Safe for use by many threads.
 nk_sentencepiece *nk_sentencepiece_load(const char *bytes, size_t count, char **error);

@@ -1,0 +1,63 @@
+import ArgumentParser
+import Foundation
+import NanoData
+import NanoModels
+import NanoTensor
+import NanoTraining
+
+/// `bench-cli evaluate`: a full pass of a trained model over stories.
+struct EvaluateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "evaluate",
+    abstract: "Score a stories model: NLL per token, perplexity, bits per character and byte.")
+
+  @Option(help: "A model folder, such as runs/<time>-compare/nanokimik2.")
+  var model: String
+
+  @Option(help: "Stories: a file, or a folder of which the validation file is read.")
+  var data: String
+
+  @Option(help: "Stories to score instead of those that --data sets apart.")
+  var valid: String?
+
+  @Option(
+    parsing: .unconditional, help: "Tokens of a window, the stride; by default the model's context.")
+  var context: Int?
+
+  @Option(help: "Operands of matrix products: fp32, fp32-split, bf16, fp16.")
+  var precision: String?
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  func run() throws {
+    let contents = try ModelFolder.load(model)
+    guard let tokenizer = contents.tokenizer as? SentencePieceTokenizer else {
+      throw ValidationError("\(model): a character model; evaluate reads models of stories")
+    }
+    let window = context ?? contents.model.configuration.contextLength
+    guard (1...contents.model.configuration.contextLength).contains(window) else {
+      throw ValidationError(
+        "context is \(window); it must be from 1 to the model's "
+          + "\(contents.model.configuration.contextLength)")
+    }
+    let preparation = StoryPreparation(try StorySource(data, validation: valid))
+    let tokens = try preparation.tokens(of: .validation, tokenizer: tokenizer)
+    let evaluator = FullPassEvaluator(
+      tokens: tokens, endOfStory: tokenizer.endOfStory, windowLength: window,
+      precision: try StudyOptions.choose(precision, for: "precision") ?? .float32)
+    let watch = Stopwatch()
+    let evaluation = evaluator.evaluate(contents.model)
+    if json {
+      print(String(decoding: try JSONEncoder.readable.encode(evaluation), as: UTF8.self))
+    } else {
+      print(
+        String(
+          format: "%d stories, %d tokens in windows of %d: %.4f nats a token, perplexity %.3f, "
+            + "%.4f bits a character, %.4f bits a byte (%.0f tokens/s)", tokens.header.storyCount,
+          evaluation.tokens, window, evaluation.nllPerToken, evaluation.perplexity,
+          evaluation.bitsPerCharacter, evaluation.bitsPerByte,
+          Double(evaluation.tokens) / max(watch.seconds, 1e-9)))
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import ArgumentParser
+import NanoData
+import NanoModels
+import NanoTraining
+
+/// `bench-cli export`: a trained model for other programs.
+struct ExportCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "export", abstract: "Write a stories model as a checkpoint of transformers.")
+
+  @Option(help: "A model folder, such as runs/<time>-compare/nanokimik2.")
+  var model: String
+
+  @Option(help: "The format: huggingface.")
+  var format = ModelFormat.huggingface.rawValue
+
+  @Option(help: "The folder to write.")
+  var out: String
+
+  func run() throws {
+    _ = try StudyOptions.choose(format, for: "format") as ModelFormat?
+    try RunFolder.check(out)
+    try HuggingFaceFolder.export(try ModelFolder.load(model), to: out)
+    print("\(out): config.json, model.safetensors, tokenizer.model, tokenizer_config.json")
+  }
+}
+
+/// `bench-cli import`: a checkpoint of another program as a model folder.
+struct ImportCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "import",
+    abstract: "Read a transformers checkpoint (DeepseekV3ForCausalLM, GPT2LMHeadModel).")
+
+  @Option(help: "The checkpoint's folder.")
+  var model: String
+
+  @Option(help: "The format: huggingface.")
+  var format = ModelFormat.huggingface.rawValue
+
+  @Option(help: "The model folder to write.")
+  var out: String
+
+  func run() throws {
+    _ = try StudyOptions.choose(format, for: "format") as ModelFormat?
+    try RunFolder.check(out)
+    try ModelFolder.save(try HuggingFaceFolder.load(model), to: out)
+    print("\(out): config.json, model.safetensors, tokenizer.model")
+  }
+}
+
+/// Formats of other programs.
+enum ModelFormat: String, CaseIterable {
+  case huggingface
+}

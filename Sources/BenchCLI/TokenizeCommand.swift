@@ -1,0 +1,59 @@
+import ArgumentParser
+import Foundation
+import NanoData
+import NanoTraining
+
+/// `bench-cli tokenize`: a tokenizer and token files from stories.
+struct TokenizeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tokenize",
+    abstract: "Train a tokenizer on stories, or take one, and write token files.")
+
+  @Option(help: "A file or folder of TinyStories, JSON Lines or text.")
+  var data: String
+
+  @Option(help: "Stories to validate on; by default the folder's own, else every tenth story.")
+  var valid: String?
+
+  @Option(help: "A SentencePiece model; by default one is trained on the training stories.")
+  var tokenizer: String?
+
+  @Option(parsing: .unconditional, help: "Pieces of the tokenizer that is trained.")
+  var vocab = 4096
+
+  @Option(help: "The folder for tokenizer.model, training.tokens and validation.tokens.")
+  var out: String
+
+  @Flag(help: "Print no progress.")
+  var quiet = false
+
+  func validate() throws {
+    guard (300...1_000_000).contains(vocab) else {
+      throw ValidationError("vocab is \(vocab); it must be from 300 to 1000000")
+    }
+  }
+
+  func run() throws {
+    try RunFolder.check(out)
+    let isQuiet = quiet || !Terminal.isInteractive
+    let preparation = StoryPreparation(try StorySource(data, validation: valid)) { stage, share in
+      if !isQuiet {
+        Terminal.rewriteLine(String(format: "%@: %.0f%%", stage.rawValue, 100 * share))
+      }
+    }
+    let model = try preparation.tokenizer(model: tokenizer, vocabularySize: vocab)
+    try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
+    try AtomicFile.write(model.model, to: out + "/tokenizer.model")
+    let watch = Stopwatch()
+    for split in Split.allCases {
+      let path = "\(out)/\(split.rawValue).tokens"
+      try preparation.writeTokens(of: split, tokenizer: model, to: path)
+      let header = try TokenFile(path, tokenizer: SHA256.hexadecimal(of: model.model)).header
+      if !isQuiet { Terminal.rewriteLine("") }
+      print(
+        "\(split.rawValue): \(header.storyCount) stories, \(header.characterCount) characters, "
+          + "\(header.tokenCount) tokens of \(8 * header.bytesPerToken) bits")
+    }
+    if !quiet { Terminal.writeError(String(format: "%.1f s", watch.seconds)) }
+  }
+}

@@ -1,0 +1,157 @@
+internal import Foundation
+public import NanoAutograd
+internal import NanoTensor
+
+/// What latent attention keeps of the positions so far: the normalized latents and the rotated shared keys.
+public struct LatentCache: Sendable {
+  /// capacity × keyValueRank and capacity × rotaryWidth.
+  private var latents, sharedKeys: Tensor
+  public private(set) var count = 0
+
+  public init(_ configuration: LatentAttention.Configuration) {
+    latents = Tensor(zeros: [configuration.contextLength, configuration.keyValueRank])
+    sharedKeys = Tensor(zeros: [configuration.contextLength, configuration.rotaryWidth])
+  }
+
+  mutating func append(latent: Tensor, sharedKey: Tensor) {
+    precondition(count < latents.shape[0], "LatentCache: more than \(latents.shape[0]) positions")
+    latents.setRow(count, to: latent)
+    sharedKeys.setRow(count, to: sharedKey)
+    count += 1
+  }
+
+  var latentView: MatrixView {
+    MatrixView(latents.elements, rows: count, columns: latents.shape.width)
+  }
+  var sharedKeyView: MatrixView {
+    MatrixView(sharedKeys.elements, rows: count, columns: sharedKeys.shape.width)
+  }
+}
+
+extension LatentAttention {
+  /// One more position, attending to itself and to what the cache holds, in the absorbed form: queries are
+  /// taken into the latent space, `W_UKᵀ q_n`, and outputs out of it, so that keys and values of earlier
+  /// positions are never made again.
+  /// - Parameter input: one row.
+  /// - Complexity: O(weights + heads · positions · keyValueRank).
+  public func decode(
+    _ input: Variable, cache: inout LatentCache, in context: ForwardContext
+  ) -> Variable {
+    let c = configuration
+    let position = cache.count
+    let compressed = keyValueDown(input, in: context)
+    let latent = keyValueNorm(compressed.columns(0..<c.keyValueRank), in: context)
+    var sharedKey = compressed.columns(c.keyValueRank..<c.keyValueRank + c.rotaryWidth).value
+    rotary.rotate(
+      &sharedKey, sequenceLength: 1, headWidth: c.rotaryWidth, offset: 0, firstPosition: position)
+    cache.append(latent: latent.value, sharedKey: sharedKey)
+
+    var query = queries(input, in: context).value
+    rotary.rotate(
+      &query, sequenceLength: 1, headWidth: c.keyWidth, offset: c.positionFreeWidth,
+      firstPosition: position)
+    var output = Tensor(zeros: [1, c.headCount * c.valueWidth])
+    for head in 0..<c.headCount { attend(head, query, cache, &output) }
+    return projection(context.tape.constant(output), in: context)
+  }
+
+  private func attend(_ head: Int, _ query: Tensor, _ cache: LatentCache, _ output: inout Tensor) {
+    let c = configuration
+    let rank = c.keyValueRank
+    // The head's rows of W_kvb: keys without position, then values.
+    let firstRow = head * (c.positionFreeWidth + c.valueWidth)
+    let weights = keyValueUp.weight.value.elements + firstRow * rank
+    let keyWeights = MatrixView(weights, rows: c.positionFreeWidth, columns: rank)
+    let valueWeights = MatrixView(
+      weights + c.positionFreeWidth * rank, rows: c.valueWidth, columns: rank)
+    let queryRow = query.elements + head * c.keyWidth
+
+    var absorbed = Tensor(uninitialized: [1, rank])
+    multiply(
+      MatrixView(queryRow, rows: 1, columns: c.positionFreeWidth), keyWeights,
+      into: absorbed.mutableElements)
+    var scores = Tensor(uninitialized: [1, cache.count])
+    let s = scores.mutableElements
+    multiply(absorbed.matrix, cache.latentView.transposed, into: s, scale: c.scale)
+    multiply(
+      MatrixView(queryRow + c.positionFreeWidth, rows: 1, columns: c.rotaryWidth),
+      cache.sharedKeyView.transposed, into: s, scale: c.scale,
+      adding: .matrix(s, rowStride: cache.count))
+    let probabilities = scores.softmaxOfRow
+    var mixed = Tensor(uninitialized: [1, rank])
+    multiply(probabilities.matrix, cache.latentView, into: mixed.mutableElements)
+    multiply(
+      mixed.matrix, valueWeights.transposed, into: output.mutableElements + head * c.valueWidth)
+  }
+}
+
+/// What causal attention keeps of the positions so far: keys and values of all heads.
+public struct KeyValueCache: Sendable {
+  private var keys, values: Tensor
+  public private(set) var count = 0
+
+  public init(width: Int, contextLength: Int) {
+    keys = Tensor(zeros: [contextLength, width])
+    values = Tensor(zeros: [contextLength, width])
+  }
+
+  mutating func append(key: Tensor, value: Tensor) {
+    precondition(count < keys.shape[0], "KeyValueCache: more than \(keys.shape[0]) positions")
+    keys.setRow(count, to: key)
+    values.setRow(count, to: value)
+    count += 1
+  }
+
+  /// The channels of one head, a row a position.
+  func keys(channels: Range<Int>) -> MatrixView { view(keys, channels) }
+  func values(channels: Range<Int>) -> MatrixView { view(values, channels) }
+
+  private func view(_ tensor: Tensor, _ channels: Range<Int>) -> MatrixView {
+    MatrixView(
+      tensor.elements + channels.lowerBound, rows: count, columns: channels.count,
+      rowStride: tensor.shape.width)
+  }
+}
+
+extension CausalSelfAttention {
+  /// One more position, attending to itself and to what the cache holds.
+  /// - Parameter input: one row.
+  public func decode(
+    _ input: Variable, cache: inout KeyValueCache, in context: ForwardContext
+  ) -> Variable {
+    let (width, heads) = (configuration.width, configuration.headCount)
+    let fused = queryKeyValue(input, in: context)
+    cache.append(
+      key: fused.columns(width..<2 * width).value, value: fused.columns(2 * width..<3 * width).value)
+    var output = Tensor(uninitialized: [1, width])
+    for head in 0..<heads {
+      let channels = head * width / heads..<(head + 1) * width / heads
+      let query = MatrixView(
+        fused.value.elements + channels.lowerBound, rows: 1, columns: channels.count)
+      var scores = Tensor(uninitialized: [1, cache.count])
+      multiply(
+        query, cache.keys(channels: channels).transposed, into: scores.mutableElements,
+        scale: configuration.scale)
+      multiply(
+        scores.softmaxOfRow.matrix, cache.values(channels: channels),
+        into: output.mutableElements + channels.lowerBound)
+    }
+    return projection(context.tape.constant(output), in: context)
+  }
+}
+
+extension Tensor {
+  fileprivate mutating func setRow(_ index: Int, to row: Tensor) {
+    let width = shape.width
+    (mutableElements + index * width).update(from: row.elements, count: width)
+  }
+
+  /// Softmax of all elements.
+  fileprivate var softmaxOfRow: Tensor {
+    let scores = scalars
+    let highest = scores.max() ?? 0
+    let exponentials = scores.map { exp($0 - highest) }
+    let sum = exponentials.reduce(0, +)
+    return Tensor(exponentials.map { $0 / sum }, shape: shape)
+  }
+}

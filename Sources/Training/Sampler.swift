@@ -1,0 +1,78 @@
+internal import Foundation
+public import NanoTensor
+
+/// Draws a token from logits.
+public struct Sampler: Sendable {
+  /// Logits are divided by it; 0 takes the most likely token.
+  public var temperature: Float
+  /// Only the k most likely tokens are drawn from; nil for all.
+  public var topK: Int?
+  /// Only the most likely tokens that together have this probability; nil for all.
+  /// - SeeAlso: Holtzman et al., 2019, arXiv:1904.09751.
+  public var topP: Float?
+  /// Only tokens at least this share as likely as the most likely; nil for all.
+  /// - SeeAlso: Nguyen et al., 2024, arXiv:2407.01082.
+  public var minP: Float?
+  /// Logits of tokens that occurred are divided by it if positive, multiplied if negative; 1 for no effect.
+  /// - SeeAlso: Keskar et al., 2019, arXiv:1909.05858.
+  public var repetitionPenalty: Float
+
+  /// - Precondition: temperature 0 or more, top-k at least 1, top-p and min-p in (0, 1], penalty positive.
+  public init(
+    temperature: Float = 1, topK: Int? = nil, topP: Float? = nil, minP: Float? = nil,
+    repetitionPenalty: Float = 1
+  ) {
+    precondition(
+      temperature >= 0 && topK ?? 1 > 0 && (topP ?? 1) > 0 && (topP ?? 1) <= 1 && (minP ?? 1) > 0
+        && (minP ?? 1) <= 1 && repetitionPenalty > 0,
+      "Sampler: temperature \(temperature), top-k \(topK ?? 0), top-p \(topP ?? 1), min-p "
+        + "\(minP ?? 0), repetition penalty \(repetitionPenalty)")
+    self.temperature = temperature
+    self.topK = topK
+    self.topP = topP
+    self.minP = minP
+    self.repetitionPenalty = repetitionPenalty
+  }
+
+  /// - Parameter seen: the tokens so far, for the repetition penalty.
+  public func draw(
+    from logits: [Float], seen: [Int32], using generator: inout RandomGenerator
+  ) -> Int32 {
+    var logits = logits
+    if repetitionPenalty != 1 {
+      for token in Set(seen) {
+        let logit = logits[Int(token)]
+        logits[Int(token)] = logit > 0 ? logit / repetitionPenalty : logit * repetitionPenalty
+      }
+    }
+    let ranked = logits.indices.sorted { (logits[$0], $1) > (logits[$1], $0) }
+    guard temperature > 0 else { return Int32(ranked[0]) }
+    let candidates = ranked.prefix(topK ?? ranked.count)
+    let highest = logits[ranked[0]]
+    let weights = candidates.map { exp(Double((logits[$0] - highest) / temperature)) }
+    let kept = keptCount(weights)
+    var remaining = Double(generator.nextUniform()) * weights[..<kept].reduce(0, +)
+    for (candidate, weight) in zip(candidates, weights[..<kept]) {
+      remaining -= weight
+      if remaining < 0 { return Int32(candidate) }
+    }
+    return Int32(candidates[candidates.startIndex + kept - 1])  // only when rounding left a remainder
+  }
+
+  /// How many of the weights, from the largest down, top-p and min-p leave.
+  private func keptCount(_ weights: [Double]) -> Int {
+    var kept = weights.count
+    if let minP {
+      kept = weights.firstIndex { $0 < Double(minP) * weights[0] } ?? kept
+    }
+    if let topP {
+      let limit = Double(topP) * weights.reduce(0, +)
+      var sum = 0.0
+      for (index, weight) in weights[..<kept].enumerated() {
+        sum += weight
+        if sum >= limit { return index + 1 }
+      }
+    }
+    return kept
+  }
+}
