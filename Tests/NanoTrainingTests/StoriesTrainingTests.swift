@@ -1,0 +1,286 @@
+import Foundation
+import NanoAutograd
+import NanoData
+import NanoLayers
+import NanoModels
+import NanoOptim
+import NanoTensor
+import NanoTestSupport
+import NanoTraining
+import Testing
+
+private func smallKimi(_ change: (inout NanoKimiK2Configuration) -> Void = { _ in }) throws
+  -> NanoKimiK2
+{
+  var configuration = NanoKimiK2Configuration(
+    size: .tiny, vocabularySize: 50, contextLength: 16)
+  configuration.layerCount = 2
+  change(&configuration)
+  var generator = RandomGenerator(seed: 11)
+  return try NanoKimiK2(configuration, using: &generator)
+}
+
+private func smallGPT() throws -> NanoGPT2 {
+  var generator = RandomGenerator(seed: 12)
+  return try NanoGPT2(
+    NanoGPT2Configuration(
+      vocabularySize: 50, contextLength: 16, width: 24, layerCount: 2, headCount: 3),
+    using: &generator)
+}
+
+private func batch(_ step: Int, sequences: Int = 8) -> TokenBatch {
+  var generator = RandomGenerator(seed: 5).split(UInt64(step))
+  let tokens = (0..<sequences * 17).map { _ in Int32(generator.nextInt(below: 50)) }
+  return TokenBatch(
+    inputs: Array(tokens.prefix(sequences * 16)),
+    targets: Array(tokens.suffix(sequences * 16)), sequenceLength: 16)
+}
+
+private func weights(
+  _ model: some LanguageModel, steps: Int = 3, threads: Int = 2,
+  _ change: (inout TrainerConfiguration) -> Void = { _ in }
+) throws -> [Float] {
+  var configuration = TrainerConfiguration(shardCount: 2, gradientClip: 1)
+  change(&configuration)
+  var trainer = Trainer(
+    model, rule: StoriesRecipe.muon(learningRate: 1e-2), configuration: configuration,
+    pool: WorkerPool(threadCount: threads))
+  for step in 0..<steps { _ = try trainer.step(on: batch(step)) }
+  return trainer.model.weights.flatMap(\.tensor.scalars)
+}
+
+// MARK: Steps
+
+@Test func storiesStepsHaveTheSameBitsOnAnyNumberOfThreads() throws {
+  let one = try weights(smallKimi(), threads: 1)
+  #expect(try weights(smallKimi(), threads: 2) == one)
+  #expect(try weights(smallKimi(), threads: 4) == one)
+}
+
+@Test func halvingMicroBatchesLeavesGradientsEqual() throws {
+  // One step of plain gradient descent shows the gradient.
+  func step(_ microBatches: Int) throws -> [Float] {
+    var trainer = Trainer(
+      try smallKimi(), rule: SGD(learningRate: 1),
+      configuration: TrainerConfiguration(
+        shardCount: 2, microBatchCount: microBatches, rules: StepRules(selectionBiasRate: 0)))
+    _ = try trainer.step(on: batch(0))
+    return trainer.model.weights.flatMap(\.tensor.scalars)
+  }
+  let whole = try step(1)
+  for microBatches in [2, 4, 8] {
+    #expect(relativeDifference(try step(microBatches), whole) < 1e-5, "\(microBatches)")
+  }
+}
+
+@Test func recomputedActivationsGiveTheSameBits() throws {
+  let kimi = try smallKimi {
+    $0.mixture.balanceLossCoefficient = 0.01
+    $0.mixture.zLossCoefficient = 0.01
+  }
+  #expect(try weights(kimi) { $0.checkpointsActivations = true } == weights(kimi))
+  #expect(try weights(smallGPT()) { $0.checkpointsActivations = true } == weights(smallGPT()))
+}
+
+@Test func selectionBiasesMoveAndAreNotTrained() throws {
+  let model = try smallKimi()
+  var trainer = Trainer(model, rule: AdamW(), configuration: TrainerConfiguration(shardCount: 2))
+  let report = try trainer.step(on: batch(0))
+  guard case .sparse(let mixture) = trainer.model.blocks[1].mixer else {
+    Issue.record("the second layer is not sparse")
+    return
+  }
+  let loads = report.statistics.routing[0].loads
+  #expect(loads.reduce(0, +) == 8 * 16 * 2)
+  let mean = 8 * 16 * 2 / loads.count
+  let biases = mixture.selectionBiases.value.scalars
+  let (busiest, idlest) = (loads.firstIndex(of: loads.max()!)!, loads.firstIndex(of: loads.min()!)!)
+  #expect(loads[busiest] > mean && biases[busiest] < biases[idlest])
+  #expect(abs(biases.reduce(0, +)) < 1e-6)
+}
+
+// MARK: Evaluation and generation
+
+private func storyTokens(_ folder: TemporaryFolder) throws -> (TokenFile, SentencePieceTokenizer) {
+  let tokenizer = try SentencePieceTokenizer(
+    model: Fixture.data("sentencepiece/tokenizer.model"))
+  let writer = try TokenFileWriter(folder.path + "/a.tokens", tokenizer: tokenizer)
+  for index in 0..<30 {
+    let story = "Bo hid a song under the old tree, \(index) times."
+    try writer.append(try tokenizer.encode(story), of: story)
+  }
+  try writer.finish()
+  let key = SHA256.hexadecimal(of: tokenizer.model)
+  return (try TokenFile(folder.path + "/a.tokens", tokenizer: key), tokenizer)
+}
+
+@Test func aUniformModelCostsTheLogarithmOfTheVocabulary() throws {
+  let folder = try TemporaryFolder()
+  let (tokens, tokenizer) = try storyTokens(folder)
+  var generator = RandomGenerator(seed: 1)
+  var model = try NanoKimiK2(
+    NanoKimiK2Configuration(
+      size: .tiny, vocabularySize: tokenizer.vocabularySize, contextLength: 32), using: &generator)
+  model.finalNorm.gain.value = Tensor(zeros: [64])  // all logits zero
+  let evaluator = FullPassEvaluator(
+    tokens: tokens, endOfStory: tokenizer.endOfStory, windowLength: 32)
+  let result = evaluator.evaluate(model)
+  let expected = log(Double(tokenizer.vocabularySize))
+  #expect(result.tokens == tokens.count)
+  #expect(abs(result.nllPerToken - expected) < 1e-6)
+  #expect(abs(result.perplexity - Double(tokenizer.vocabularySize)) < 1e-3)
+  let bits = expected / log(2) * Double(tokens.count) / Double(tokens.header.characterCount)
+  #expect(abs(result.bitsPerCharacter - bits) < 1e-6)
+}
+
+@Test func theFullPassScoresEveryTokenOnce() throws {
+  let folder = try TemporaryFolder()
+  let (tokens, tokenizer) = try storyTokens(folder)
+  var generator = RandomGenerator(seed: 1)
+  let model = try NanoGPT2(
+    NanoGPT2Configuration(
+      vocabularySize: tokenizer.vocabularySize, contextLength: 32, width: 16, layerCount: 1,
+      headCount: 2), using: &generator)
+  let result = FullPassEvaluator(
+    tokens: tokens, endOfStory: tokenizer.endOfStory, windowLength: 32
+  ).evaluate(model)
+  // Window by window, token by token.
+  let all = tokens[0..<tokens.count]
+  var total = 0.0
+  for start in stride(from: 0, to: all.count, by: 32) {
+    let window = all[start..<min(start + 32, all.count)]
+    let inputs = [start == 0 ? tokenizer.endOfStory : all[start - 1]] + window.dropLast()
+    let tape = Tape(recording: false)
+    let logits = model.logits(for: inputs, sequenceLength: inputs.count, on: tape)
+    total +=
+      Double(logits.crossEntropy(targets: Array(window)).value.scalar) * Double(window.count)
+  }
+  #expect(abs(result.nllPerToken - total / Double(all.count)) < 1e-5)
+}
+
+private func expectCachedGeneration<Model: LanguageModel>(_ model: Model) throws {
+  var session = try #require(model.makeDecodingSession())
+  let tokens = batch(0, sequences: 1).inputs
+  for (index, token) in tokens.enumerated() {
+    let cached = session.append(token)
+    let prefix = Array(tokens[...index])
+    let whole = model.logits(for: prefix, sequenceLength: prefix.count, on: Tape(recording: false))
+    #expect(
+      relativeDifference(cached, Array(whole.value.scalars.suffix(50))) < 2e-5, "token \(index)")
+  }
+  // Longer than the context: the cache starts again, and goes on.
+  var generator = TextGenerator(generator: RandomGenerator(seed: 1))
+  #expect(generator.generate(40, after: [1], from: model).count == 40)
+}
+
+@Test func cachedGenerationEqualsTheWholeForward() throws {
+  try expectCachedGeneration(smallKimi())
+  try expectCachedGeneration(smallKimi { $0.attention.queryRank = 12 })
+  try expectCachedGeneration(smallGPT())
+}
+
+@Test func samplersKeepWhatTheySay() {
+  let logits: [Float] = [log(0.5), log(0.3), log(0.15), log(0.05)]
+  func drawn(_ sampler: Sampler, seen: [Int32] = []) -> Set<Int32> {
+    var generator = RandomGenerator(seed: 9)
+    return Set((0..<400).map { _ in sampler.draw(from: logits, seen: seen, using: &generator) })
+  }
+  #expect(drawn(Sampler()) == [0, 1, 2, 3])
+  #expect(drawn(Sampler(temperature: 0)) == [0])
+  #expect(drawn(Sampler(topK: 2)) == [0, 1])
+  #expect(drawn(Sampler(topP: 0.75)) == [0, 1])
+  #expect(drawn(Sampler(topP: 0.85)) == [0, 1, 2])
+  #expect(drawn(Sampler(minP: 0.5)) == [0, 1])
+  // 0.5 under a heavy penalty falls behind all others.
+  #expect(drawn(Sampler(temperature: 0, repetitionPenalty: 50), seen: [0]) == [1])
+}
+
+// MARK: Checkpoints
+
+private struct SilentObserver: StoriesObserver {
+  func didStep(_ record: StepRecord, of total: Int) {}
+  func didEvaluate(_ point: StoriesPoint, of total: Int) {}
+  func shouldSample(_ model: some LanguageModel, step: Int) {}
+  func didNotice(_ message: String) {}
+}
+
+private func storiesRun(_ folder: TemporaryFolder, _ name: String, iterations: Int = 12) throws
+  -> StoriesRun
+{
+  let (tokens, tokenizer) = try storyTokens(folder)
+  var configuration = StoriesConfiguration(
+    size: .tiny, vocabularySize: tokenizer.vocabularySize, contextLength: 16)
+  configuration.kimi.layerCount = 2
+  configuration.iterations = iterations
+  configuration.batchSize = 4
+  configuration.evaluationInterval = 5
+  configuration.evaluationWindows = 4
+  configuration.checkpointInterval = 4
+  let dataset = try StoriesDataset(
+    tokenizer: tokenizer, training: tokens, validation: tokens, source: "test", contextLength: 16)
+  return StoriesRun(
+    configuration, model: .nanoKimiK2, dataset: dataset, folder: folder.path + "/" + name)
+}
+
+@Test func aStoppedRunEndsWithTheBitsOfOneThatWasNot() throws {
+  let folder = try TemporaryFolder()
+  var observer = SilentObserver()
+  let whole = try storiesRun(folder, "whole").train(observer: &observer) { false }
+
+  let run = try storiesRun(folder, "parts")
+  var steps = 0
+  let first = try run.train(observer: &observer) {
+    steps += 1
+    return steps == 7
+  }
+  #expect(first.wasInterrupted && first.result.completedIterations == 7)
+  let second = try run.train(observer: &observer) { false }
+  #expect(!second.wasInterrupted && second.result.completedIterations == 12)
+  #expect(second.result.curve.map(\.validation) == whole.result.curve.map(\.validation))
+  func final(_ name: String) throws -> Data {
+    try Data(
+      contentsOf: URL(fileURLWithPath: "\(folder.path)/\(name)/model.safetensors"))
+  }
+  #expect(try final("parts") == final("whole"))
+  func losses(_ name: String) throws -> [String] {
+    try String(contentsOfFile: "\(folder.path)/\(name)/metrics.csv", encoding: .utf8)
+      .split(separator: "\n").map { $0.split(separator: ",").prefix(3).joined(separator: ",") }
+  }
+  #expect(try losses("parts") == losses("whole"))
+  #expect(try losses("parts").count == 13)
+}
+
+@Test func damagedCheckpointsAreRefusedAndTheOneBeforeIsOffered() throws {
+  let folder = try TemporaryFolder()
+  var observer = SilentObserver()
+  let run = try storiesRun(folder, "run")
+  _ = try run.train(observer: &observer) { false }
+  let checkpoints = CheckpointFolder(folder.path + "/run/checkpoints")
+  #expect(checkpoints.steps == [8, 12])
+  let path = checkpoints.file(step: 12)
+  let whole = try Data(contentsOf: URL(fileURLWithPath: path))
+  var altered = whole
+  altered[whole.count - 1000] ^= 1
+  for damaged in [whole.prefix(whole.count / 2), whole.dropLast(1), altered, Data()] {
+    try Data(damaged).write(to: URL(fileURLWithPath: path))
+    #expect { try run.train(observer: &observer) { false } } throws: {
+      "\($0)".contains("damaged") && "\($0)".contains("of step 8")
+    }
+  }
+  try FileManager.default.removeItem(atPath: path)
+  #expect(try run.train(observer: &observer) { false }.result.completedIterations == 12)
+}
+
+@Test func checkpointsOfAnotherShapeAreNamed() throws {
+  let folder = try TemporaryFolder()
+  var observer = SilentObserver()
+  _ = try storiesRun(folder, "run").train(observer: &observer) { false }
+  let run = try storiesRun(folder, "run")
+  var configuration = run.configuration
+  configuration.kimi.attention.keyValueRank = 20
+  let other = StoriesRun(
+    configuration, model: .nanoKimiK2, dataset: run.dataset, folder: run.folder)
+  #expect { try other.train(observer: &observer) { false } } throws: {
+    "\($0)".contains("'blocks.0.attention.key_value_down.weight' has shape [40×64], the model needs [28×64]")
+  }
+}
