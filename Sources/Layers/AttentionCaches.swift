@@ -132,8 +132,9 @@ extension CausalSelfAttention {
       multiply(
         query, cache.keys(channels: channels).transposed, into: scores.mutableElements,
         scale: configuration.scale)
+      let probabilities = scores.softmaxOfRow
       multiply(
-        scores.softmaxOfRow.matrix, cache.values(channels: channels),
+        probabilities.matrix, cache.values(channels: channels),
         into: output.mutableElements + channels.lowerBound)
     }
     return projection(context.tape.constant(output), in: context)

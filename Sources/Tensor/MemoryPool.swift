@@ -24,6 +24,7 @@ public final class MemoryPool: Sendable {
   private struct State {
     var statistics = Statistics()
     var limit = Int.max
+    var isEnforced = false
     /// What would have been live at the first allocation that passed the limit.
     var needBeyondLimit: Int?
     var free: [[UInt]] = Array(repeating: [], count: SizeClass.count)
@@ -39,26 +40,37 @@ public final class MemoryPool: Sendable {
     state.withLock { $0.statistics.peakBytes = $0.statistics.currentBytes }
   }
 
-  /// The most bytes that tensors should hold; nil for no limit.
-  ///
-  /// An allocation that passes it succeeds all the same, since no operation could go on without; but
-  /// ``isOverLimit`` tells those who can stop, and does so until ``takeNeed()``.
+  /// The most bytes that tensors may hold in work that can be given up; nil for no limit.
   public var limit: Int? {
     get { state.withLock { $0.limit == .max ? nil : $0.limit } }
     set { state.withLock { $0.limit = newValue ?? .max } }
   }
 
-  /// Whether an allocation has passed the limit.
-  public var isOverLimit: Bool { limitWasPassed.load(ordering: .relaxed) }
-
-  /// The bytes that were needed when the limit was passed, and nil from then on until it happens again.
-  public func takeNeed() -> Int? {
+  /// Runs work that can be given up when it needs more memory than the limit.
+  ///
+  /// The allocation that passes the limit succeeds all the same, since no operation could go on without; but
+  /// from then on ``isOverLimit`` tells the work to end early, and what it returns is worth nothing. One
+  /// such work runs at a time.
+  /// - Returns: what `body` returned, or in `needed` the bytes that would have been live.
+  public func enforcingLimit<Result>(_ body: () -> Result) -> (result: Result, needed: Int?) {
     state.withLock { state in
-      defer { state.needBeyondLimit = nil }
-      limitWasPassed.store(false, ordering: .relaxed)
-      return state.needBeyondLimit
+      state.isEnforced = true
+      state.needBeyondLimit = nil
     }
+    limitWasPassed.store(false, ordering: .relaxed)
+    let result = body()
+    limitWasPassed.store(false, ordering: .relaxed)
+    return (
+      result,
+      state.withLock { state in
+        state.isEnforced = false
+        return state.needBeyondLimit
+      }
+    )
   }
+
+  /// Whether the work that runs in ``enforcingLimit(_:)`` has passed the limit.
+  public var isOverLimit: Bool { limitWasPassed.load(ordering: .relaxed) }
 
   /// Gives every block that is held for reuse back to the system.
   public func trim() {
@@ -78,10 +90,13 @@ public final class MemoryPool: Sendable {
     let reused = state.withLock { state -> UInt? in
       state.statistics.allocationCount += 1
       state.statistics.currentBytes += capacity
-      state.statistics.peakBytes = max(state.statistics.peakBytes, state.statistics.currentBytes)
-      if state.statistics.currentBytes > state.limit, state.needBeyondLimit == nil {
-        state.needBeyondLimit = state.statistics.currentBytes
-        limitWasPassed.store(true, ordering: .relaxed)
+      if state.isEnforced && state.statistics.currentBytes > state.limit {
+        if state.needBeyondLimit == nil {
+          state.needBeyondLimit = state.statistics.currentBytes
+          limitWasPassed.store(true, ordering: .relaxed)
+        }
+      } else {
+        state.statistics.peakBytes = max(state.statistics.peakBytes, state.statistics.currentBytes)
       }
       let block = state.free[sizeClass.index].popLast()
       if block != nil { state.statistics.cachedBytes -= capacity }

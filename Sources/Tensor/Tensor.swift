@@ -96,7 +96,8 @@ public struct Tensor: Sendable {
     return try body(&span)
   }
 
-  /// The elements, for kernels. Valid while this tensor lives.
+  /// The elements, for kernels. Valid while this tensor lives: keep it in a variable across the call, since a
+  /// temporary's memory may already serve another thread when the kernel reads it.
   package var elements: UnsafePointer<Float> { UnsafePointer(storage.elements) }
 
   /// The elements for writing, unshared first. Valid while this tensor lives and is not copied.

@@ -44,9 +44,28 @@ public struct FullPassEvaluator: Sendable {
     let total = (tokens.count + windowLength - 1) / windowLength
     let count = min(limit ?? total, total)
     let chosen = (0..<count).map { $0 * total / count }
-    let group = max(1, Self.tokensAtOnce / windowLength)
-    let groups = stride(from: 0, to: count, by: group).map {
-      Array(chosen[$0..<min($0 + group, count)])
+    var group = max(1, Self.tokensAtOnce / windowLength)
+    var sums: [(loss: Double, tokens: Int)] = []
+    while true {
+      let attempt = MemoryPool.shared.enforcingLimit { losses(of: model, chosen, group: group) }
+      sums = attempt.result
+      if attempt.needed == nil { break }
+      guard group > 1 else {  // one window has to fit, limit or not
+        sums = losses(of: model, chosen, group: 1)
+        break
+      }
+      group /= 2
+    }
+    let scored = sums.reduce(0) { $0 + $1.tokens }
+    return evaluation(nllPerToken: sums.reduce(0) { $0 + $1.loss } / Double(scored), tokens: scored)
+  }
+
+  /// Summed loss of every group of windows.
+  private func losses(
+    of model: some LanguageModel, _ windows: [Int], group: Int
+  ) -> [(loss: Double, tokens: Int)] {
+    let groups = stride(from: 0, to: windows.count, by: group).map {
+      Array(windows[$0..<min($0 + group, windows.count)])
     }
     var sums = [(loss: Double, tokens: Int)](repeating: (0, 0), count: groups.count)
     sums.withUnsafeMutableBufferPointer { buffer in
@@ -59,8 +78,7 @@ public struct FullPassEvaluator: Sendable {
         sums[index] = (Double(loss.value.scalar) * Double(counted), counted)
       }
     }
-    let scored = sums.reduce(0) { $0 + $1.tokens }
-    return evaluation(nllPerToken: sums.reduce(0) { $0 + $1.loss } / Double(scored), tokens: scored)
+    return sums
   }
 
   private func evaluation(nllPerToken: Double, tokens scored: Int) -> StoriesEvaluation {

@@ -252,7 +252,6 @@ public struct StoriesRun: Sendable {
         } else {
           throw error
         }
-        MemoryPool.shared.resetPeak()
       }
     }
   }

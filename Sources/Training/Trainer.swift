@@ -86,11 +86,11 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
   /// - Throws: when the loss or a gradient is not finite, or memory is not enough; the model is then
   ///   unchanged.
   public mutating func step(on batch: TokenBatch) throws(TrainingError) -> StepReport {
-    _ = MemoryPool.shared.takeNeed()
-    var (shards, statistics) = shardGradients(of: batch)
-    if let needed = MemoryPool.shared.takeNeed(), let limit = MemoryPool.shared.limit {
+    let attempt = MemoryPool.shared.enforcingLimit { shardGradients(of: batch) }
+    if let needed = attempt.needed, let limit = MemoryPool.shared.limit {
       throw .memoryLimit(step: stepCount, needed: needed, limit: limit)
     }
+    var (shards, statistics) = attempt.result
     let loss = shards.reduce(0) { $0 + $1.weightedLoss }
     guard loss.isFinite else { throw .notFinite(step: stepCount, tensor: "the loss") }
 
@@ -126,13 +126,18 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
       results.withUnsafeMutableBufferPointer { buffer in
         nonisolated(unsafe) let results = buffer
         pool.run(count) { shard in
-          results[shard].add(
-            worker.gradients(ofPart: microBatch * count + shard, of: microBatches * count, batch))
+          let result = worker.gradients(
+            ofPart: microBatch * count + shard, of: microBatches * count, batch)
+          // What was computed beyond the memory limit is incomplete.
+          if !MemoryPool.shared.isOverLimit { results[shard].add(result) }
         }
       }
+      if MemoryPool.shared.isOverLimit { break }
     }
     var statistics = ForwardStatistics()
-    for result in results { statistics.merge(result.statistics) }
+    if !MemoryPool.shared.isOverLimit {
+      for result in results { statistics.merge(result.statistics) }
+    }
     return (results, statistics)
   }
 

@@ -18,9 +18,10 @@ struct CommandResult {
         path: "bench-cli")
   }
 
-  init(_ arguments: [String], shell prefix: String? = nil, interruptAfter seconds: Double? = nil)
-    throws
-  {
+  init(
+    _ arguments: [String], shell prefix: String? = nil, interruptAfter seconds: Double? = nil,
+    killAfter deadline: Double? = nil
+  ) throws {
     let process = Process()
     if let prefix {
       process.executableURL = URL(fileURLWithPath: "/bin/bash")
@@ -35,6 +36,10 @@ struct CommandResult {
     if let seconds {
       Thread.sleep(forTimeInterval: seconds)
       process.interrupt()
+    }
+    if let deadline {
+      Thread.sleep(forTimeInterval: deadline)
+      if process.isRunning { kill(process.processIdentifier, SIGKILL) }
     }
     let output = out.fileHandleForReading.readDataToEndOfFile()
     let error = err.fileHandleForReading.readDataToEndOfFile()

@@ -126,10 +126,10 @@ enum RoutedExpertsOperation {
     let (count, width) = (saved.plan.rows.count, saved.down_EDF.shape.width)
     var plain = Tensor(uninitialized: [count, width])
     kernels.swiglu(saved.hidden_MF.elements, plain.mutableElements, count, width)
+    let weights = sorted(saved.weights_NK, saved.plan)
     var scaled = Tensor(uninitialized: [count, width])
     kernels.gate_scale(
-      plain.elements, sorted(saved.weights_NK, saved.plan).elements, scaled.mutableElements, count,
-      1, width)
+      plain.elements, weights.elements, scaled.mutableElements, count, 1, width)
     return (plain, scaled)
   }
 

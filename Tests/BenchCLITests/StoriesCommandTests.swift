@@ -1,0 +1,215 @@
+import Foundation
+import NanoData
+import NanoTensor
+import NanoTestSupport
+import NanoTraining
+import Testing
+
+/// A folder with stories, a cache of its own, and runs of the command on them.
+private final class Stories {
+  let folder: TemporaryFolder
+  let data: String
+
+  init() throws {
+    folder = try TemporaryFolder()
+    data = folder.path + "/stories.txt"
+    var generator = RandomGenerator(seed: 8)
+    let corpus = BuiltInCorpus(characters: 120_000, using: &generator)
+    let text = corpus.text.split(separator: "\n\n").joined(separator: "\n<|endoftext|>\n")
+    try text.write(toFile: data, atomically: true, encoding: .utf8)
+  }
+
+  var environment: String { "export NANO_KIMI_CACHE='\(folder.path)/cache'" }
+
+  func run(_ arguments: [String], killAfter seconds: Double? = nil) throws -> CommandResult {
+    try CommandResult(arguments, shell: environment, killAfter: seconds)
+  }
+
+  static let small = [
+    "compare", "--preset", "stories", "--size", "0.3M", "--vocab", "400", "--context", "32", "--batch",
+    "4", "--layers", "2", "--quiet",
+  ]
+
+  func compare(_ arguments: [String], out: String, killAfter seconds: Double? = nil) throws
+    -> CommandResult
+  {
+    try run(
+      Self.small + ["--data", data, "--out", folder.path + "/" + out] + arguments,
+      killAfter: seconds)
+  }
+
+  func file(_ name: String) throws -> Data {
+    try Data(contentsOf: URL(fileURLWithPath: folder.path + "/" + name))
+  }
+
+  func results(_ run: String) throws -> StoriesResults {
+    try JSONDecoder().decode(StoriesResults.self, from: file(run + "/results.json"))
+  }
+}
+
+@Test func storiesEndToEnd() throws {
+  let stories = try Stories()
+  let result = try stories.compare(
+    [
+      "--iterations", "30", "--eval-interval", "10", "--sample-every", "15", "--checkpoint-every",
+      "10", "--models", "nanogpt,nanogpt-total,nanokimik2",
+    ], out: "run")
+  #expect(result.status == 0, "\(result.error)")
+  for words in ["Active-matched", "Total-matched", "Wall-clock-matched", "bits per character"] {
+    #expect(result.output.contains(words))
+  }
+  let results = try stories.results("run")
+  #expect(results.models.map(\.name) == ["nanogpt", "nanogpt-total", "nanokimik2"])
+  for model in results.models {
+    #expect(model.bestValidationLoss < log(400.0) && model.curve.map(\.step) == [0, 10, 20, 30])
+    #expect(model.bitsPerCharacter > 0 && model.tokensPerSecond > 0 && model.peakTensorBytes > 0)
+    let metrics = String(decoding: try stories.file("run/\(model.name)/metrics.csv"), as: UTF8.self)
+    #expect(metrics.split(separator: "\n").count == 31)
+  }
+  let total = results.models[1].parameters
+  #expect(abs(total - results.models[2].parameters) < results.models[2].parameters / 5)
+  for name in ["comparison_graph.png", "loss_curves.png", "memory.png", "experts.png"] {
+    #expect(try stories.file("run/" + name).starts(with: [0x89, 0x50, 0x4E, 0x47]))
+  }
+  let samples = String(decoding: try stories.file("run/samples.md"), as: UTF8.self)
+  #expect(samples.contains("## Step 15") && samples.contains("## Step 30"))
+
+  // What was trained is what is read back.
+  let model = stories.folder.path + "/run/nanokimik2"
+  let evaluation = try stories.run(["evaluate", "--model", model, "--data", stories.data, "--json"])
+  #expect(evaluation.status == 0, "\(evaluation.error)")
+  let scored = try JSONDecoder().decode(StoriesEvaluation.self, from: Data(evaluation.output.utf8))
+  let final = results.models[2].curve.last!.validation
+  #expect(scored.tokens == final.tokens && abs(scored.nllPerToken - final.nllPerToken) < 1e-9)
+
+  let first = try stories.run(["generate", "--model", model, "--tokens", "20", "--seed", "3"])
+  let second = try stories.run(["generate", "--model", model, "--tokens", "20", "--seed", "3"])
+  #expect(first.status == 0 && first.output == second.output)
+  #expect(first.error.contains("tokens/s"))
+
+  let (exported, imported) = (stories.folder.path + "/hf", stories.folder.path + "/back")
+  #expect(try stories.run(["export", "--model", model, "--out", exported]).status == 0)
+  #expect(try stories.run(["import", "--model", exported, "--out", imported]).status == 0)
+  #expect(try stories.file("back/model.safetensors") == stories.file("run/nanokimik2/model.safetensors"))
+}
+
+@Test func killedRunsResumeBitExact() throws {
+  let stories = try Stories()
+  let settings = [
+    "--iterations", "240", "--eval-interval", "80", "--checkpoint-every", "10", "--models",
+    "nanokimik2",
+  ]
+  #expect(try stories.compare(settings, out: "whole").status == 0)
+
+  var generator = RandomGenerator(seed: 4)
+  func steps() -> Int {
+    ((try? stories.file("killed/nanokimik2/metrics.csv")).map {
+      String(decoding: $0, as: UTF8.self).split(separator: "\n").count - 1
+    } ?? 0)
+  }
+  let checkpoints = CheckpointFolder(stories.folder.path + "/killed/nanokimik2/checkpoints")
+  var begun = false
+  var finished = false
+  var kills = 0
+  while kills < 20 && !finished {
+    let wait = 0.05 + 0.25 * Double(generator.nextUniform())
+    let resume = ["compare", "--resume", stories.folder.path + "/killed", "--quiet"]
+    if begun {
+      finished = try stories.run(resume, killAfter: wait).status == 0
+    } else {
+      try? FileManager.default.removeItem(atPath: stories.folder.path + "/killed")
+      finished = try stories.compare(settings, out: "killed", killAfter: wait).status == 0
+      begun = (try? stories.file("killed/run.json")) != nil
+    }
+    kills += 1
+    #expect(steps() - (checkpoints.steps.last ?? 0) <= 10)
+  }
+  #expect(begun && kills >= 20)
+  let last = try stories.run(["compare", "--resume", stories.folder.path + "/killed", "--quiet"])
+  #expect(last.status == 0, "\(last.error)")
+  #expect(
+    try stories.file("killed/nanokimik2/model.safetensors")
+      == stories.file("whole/nanokimik2/model.safetensors"))
+  let (killed, whole) = (try stories.results("killed").models[0], try stories.results("whole").models[0])
+  #expect(killed.curve.map(\.validation) == whole.curve.map(\.validation))
+}
+
+@Test func memoryLimitsAreAnswered() throws {
+  let stories = try Stories()
+  let settings = ["--iterations", "3", "--models", "nanogpt", "--batch", "16", "--context", "64"]
+  #expect(try stories.compare(settings, out: "free").status == 0)
+  let free = try stories.results("free").models[0]
+  let limit = free.peakTensorBytes * 6 / 10
+  let limited = try stories.compare(settings + ["--memory-limit", "\(limit)"], out: "limited")
+  #expect(limited.status == 0, "\(limited.error)")
+  #expect(limited.error.contains("trying again with 2 micro-batches"))
+  let result = try stories.results("limited").models[0]
+  #expect(result.microBatches > 1 && result.peakTensorBytes < free.peakTensorBytes)
+  #expect(abs(result.finalValidationLoss - free.finalValidationLoss) < 1e-4)
+
+  let impossible = try stories.compare(settings + ["--memory-limit", "3MB"], out: "impossible")
+  #expect(impossible.status == 1)
+  #expect(impossible.error.contains("recomputed") && impossible.error.contains("tensors need at least"))
+}
+
+@Test func changedSettingsAndStoriesAreNamedOnResume() throws {
+  let stories = try Stories()
+  let path = stories.folder.path + "/run"
+  let settings = ["--iterations", "4", "--models", "nanogpt"]
+  #expect(try stories.compare(settings, out: "run").status == 0)
+  let changed = try stories.run(["compare", "--resume", path, "--lr", "0.5", "--batch", "8"])
+  #expect(changed.status == 1)
+  #expect(
+    changed.error.contains("configuration.batchSize (4 there, 8 now)")
+      && changed.error.contains("gptLearningRate"))
+  try Data("Other stories.<|endoftext|>".utf8).write(to: URL(fileURLWithPath: stories.data))
+  let other = try stories.run(["compare", "--resume", path])
+  #expect(other.status == 1)
+  let none = try stories.run(["compare", "--resume", stories.folder.path])
+  #expect(none.status == 1 && none.error.contains("run.json: no such file"))
+}
+
+@Test func badStoriesInputIsOneLine() throws {
+  let stories = try Stories()
+  func write(_ text: Data, _ name: String) throws -> String {
+    let path = stories.folder.path + "/" + name
+    try text.write(to: URL(fileURLWithPath: path))
+    return path
+  }
+  let lines = try write(Data("{\"text\":\"a\"}\n{oops\n".utf8), "bad.jsonl")
+  let foreign = try write(Data("not a model".utf8), "foreign.model")
+  let out = ["--out", stories.folder.path + "/new"]
+  let cases: [(arguments: [String], part: String)] = [
+    (Stories.small + ["--data", lines] + out, "line 2 is not a JSON object"),
+    (Stories.small + ["--data", stories.data, "--tokenizer", foreign] + out, "not a SentencePiece"),
+    (Stories.small + ["--data", stories.folder.path + "/nowhere"] + out, "no such file"),
+    (Stories.small + ["--data", stories.data, "--memory-limit", "lots"] + out, "size in bytes"),
+    (Stories.small + ["--data", stories.data, "--experts-per-token", "99"] + out, "more than experts"),
+    (Stories.small + ["--data", stories.data, "--rope-dim", "7"] + out, "odd"),
+    (Stories.small + ["--data", stories.data, "--size", "5M"] + out, "unknown size '5M'"),
+    (["export", "--model", stories.folder.path] + out, "config.json"),
+    (["import", "--model", stories.folder.path] + out, "config.json"),
+    (["tokenize", "--data", lines] + out, "line 2"),
+  ]
+  for (arguments, part) in cases {
+    let result = try stories.run(arguments)
+    #expect(result.status != 0 && result.error.contains(part), "\(arguments) \(result.error)")
+    #expect(result.error.split(separator: "\n").count == 1, "\(result.error)")
+    #expect((try? stories.file("new/run.json")) == nil)
+  }
+}
+
+@Test func tokenizeWritesATokenizerAndTokens() throws {
+  let stories = try Stories()
+  let out = stories.folder.path + "/tokens"
+  let result = try stories.run(["tokenize", "--data", stories.data, "--vocab", "350", "--out", out])
+  #expect(result.status == 0, "\(result.error)")
+  let tokenizer = try SentencePieceTokenizer(model: stories.file("tokens/tokenizer.model"))
+  let key = SHA256.hexadecimal(of: tokenizer.model)
+  let (training, validation) = (
+    try TokenFile(out + "/training.tokens", tokenizer: key),
+    try TokenFile(out + "/validation.tokens", tokenizer: key)
+  )
+  #expect(training.header.storyCount > 8 * validation.header.storyCount)
+  #expect(validation.count > 0)
+}
