@@ -11,6 +11,7 @@ public final class Tape {
   public let isRecording: Bool
 
   private var entries: [Entry] = []
+  private var store: ActivationStore
   private var nodeCount = 0
   private var parameterNodes: [Parameter.ID: Int] = [:]
   /// What a tape that does not record was asked for, when a checkpoint must know.
@@ -24,7 +25,11 @@ public final class Tape {
   public init(recording: Bool = true, precision: Precision = .float32) {
     isRecording = recording
     self.precision = precision
+    store = ActivationStore(recording ? precision.activationFormat : nil)
   }
+
+  /// Keeps an activation for a backward pass, in half precision if the products read that.
+  public func keep(_ tensor: Tensor) -> KeptTensor { store.keep(tensor) }
 
   /// The variable of a parameter; the same parameter gives the same node.
   public func variable(_ parameter: Parameter) -> Variable {
@@ -79,6 +84,7 @@ public final class Tape {
 
   /// Reads the tape backward from a gradient at `node`.
   private func propagated(_ gradient: Tensor, from node: Node, seed: Float) -> GradientSlots {
+    store.forget()
     var slots = GradientSlots(count: nodeCount, seed: seed)
     slots.accumulate(gradient, into: node)
     while let entry = entries.popLast() {
@@ -93,8 +99,8 @@ public final class Tape {
 
   /// Runs `body` on `input` keeping nothing but the input; the backward pass runs it once more.
   ///
-  /// Trades one more forward of `body` for the memory of everything inside it. The gradients are the same
-  /// bits as without.
+  /// Trades one more forward of `body` for the memory of everything inside it. In float32 the gradients are
+  /// the same bits as without.
   /// - Parameter body: a computation on the tape that it is given, the same every time.
   /// - SeeAlso: Chen et al., 2016, arXiv:1604.06174.
   public func checkpoint(
@@ -104,20 +110,22 @@ public final class Tape {
     forward.parametersSeen = []
     let output = body(forward.constant(input.value), false).value
     guard isRecording else { return constant(output) }
-    for id in forward.parametersSeen ?? [] { _ = node(of: id) }
+    let kept = keep(input.value)
+    let node = input.node
+    for id in forward.parametersSeen ?? [] { _ = self.node(of: id) }
 
     let result = makeNode()
     entries.append(
       Entry(output: result.index) { [self] gradient, slots in
         let again = Tape(precision: precision)
-        let leaf = Variable(value: input.value, node: again.makeNode(), tape: again)
+        let leaf = Variable(value: kept.tensor, node: again.makeNode(), tape: again)
         let output = body(leaf, true)
         var inner = again.propagated(gradient, from: output.node, seed: slots.seed)
         for (id, index) in again.parameterNodes {
-          if let gradient = inner.take(index) { slots.accumulate(gradient, into: node(of: id)) }
+          if let gradient = inner.take(index) { slots.accumulate(gradient, into: self.node(of: id)) }
         }
         if let gradient = inner.take(leaf.node.index) {
-          slots.accumulate(gradient, into: input.node)
+          slots.accumulate(gradient, into: node)
         }
       })
     return Variable(value: output, node: result, tape: self)

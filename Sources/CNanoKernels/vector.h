@@ -81,24 +81,41 @@ NK_INLINE nk_vector exponential_of(nk_vector x) {
 
 NK_INLINE nk_vector sigmoid_of(nk_vector x) { return 1.0f / (1.0f + exponential_of(-x)); }
 
-/// Round to nearest even bfloat16, kept in float32.
-NK_INLINE nk_vector rounded_to_bf16(nk_vector x) {
-  nk_integers bits = (nk_integers)x;
-  nk_integers odd = (bits >> 16) & 1;
-  return (nk_vector)((bits + (odd + 0x7FFF)) & (int32_t)0xFFFF0000);
-}
+// MARK: Rounding
 
-NK_INLINE float scalar_rounded_to_bf16(float x) {
-  uint32_t bits;
-  memcpy(&bits, &x, sizeof bits);
-  bits = (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000u;
-  memcpy(&x, &bits, sizeof bits);
-  return x;
+/// What the operands of a product are rounded to before they are multiplied in float32.
+enum { NK_EXACT, NK_BF16, NK_FP16 };
+
+// Rounding to nearest even, the result kept in float32; the same integer arithmetic for every vector width
+// and for scalars. bfloat16 drops 16 bits of the fraction. IEEE half drops 13; below its smallest normal
+// number it is a multiple of 2^-24, which adding and subtracting 0.75 rounds to; from 65520 on it is infinite.
+#define NK_DEFINE_ROUNDING(NAME, FLOATS, INTEGERS)                                      \
+  NK_INLINE FLOATS NAME(FLOATS x, const int rounding) {                                 \
+    if (rounding == NK_EXACT) return x;                                                 \
+    INTEGERS bits = (INTEGERS)x;                                                        \
+    if (rounding == NK_BF16)                                                            \
+      return (FLOATS)((bits + (((bits >> 16) & 1) + 0x7FFF)) & (int32_t)0xFFFF0000);    \
+    INTEGERS sign = bits & (int32_t)0x80000000;                                         \
+    INTEGERS magnitude = bits & 0x7FFFFFFF;                                             \
+    INTEGERS normal = (magnitude + (((magnitude >> 13) & 1) + 0xFFF)) & (int32_t)~0x1FFF; \
+    INTEGERS small = (INTEGERS)(((FLOATS)magnitude + 0.75f) - 0.75f);                   \
+    INTEGERS rounded = magnitude < 0x38800000 ? small : normal;                         \
+    rounded = magnitude >= 0x477FF000 && magnitude <= 0x7F800000 ? (INTEGERS)0x7F800000 \
+                                                                 : rounded;             \
+    return (FLOATS)(rounded | sign);                                                    \
+  }
+
+NK_DEFINE_ROUNDING(rounded, nk_vector, nk_integers)
+NK_DEFINE_ROUNDING(rounded8, nk_vector8, nk_integers8)
+
+NK_INLINE float rounded_scalar(float x, const int rounding) {
+  nk_vector v = x;
+  return rounded(v, rounding)[0];
 }
 
 /// Transposes an 8 x 8 block in three exchanges of halves, quarters and neighbours.
 NK_INLINE void transpose_8x8(const float *source, ptrdiff_t source_row, float *out, ptrdiff_t out_row,
-                             const bool rounds) {
+                             const int rounding) {
   nk_vector8 r[8], t[8];
   for (int i = 0; i < 8; i++) memcpy(&r[i], source + i * source_row, sizeof r[i]);
   for (int i = 0; i < 4; i++) {
@@ -115,12 +132,7 @@ NK_INLINE void transpose_8x8(const float *source, ptrdiff_t source_row, float *o
     t[i] = __builtin_shufflevector(r[i], r[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
     t[i + 4] = __builtin_shufflevector(r[i], r[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
   }
-  if (rounds) {
-    for (int i = 0; i < 8; i++) {
-      nk_integers8 bits = (nk_integers8)t[i];
-      t[i] = (nk_vector8)((bits + (((bits >> 16) & 1) + 0x7FFF)) & (int32_t)0xFFFF0000);
-    }
-  }
+  for (int i = 0; i < 8; i++) t[i] = rounded8(t[i], rounding);
   for (int i = 0; i < 8; i++) memcpy(out + i * out_row, &t[i], sizeof t[i]);
 }
 

@@ -11,7 +11,7 @@ public enum StudyRecipe {
     learningRate: Float, muonLearningRate: Float, precision: Precision = .float32
   ) -> RoutedOptimizer<TrueMuon, AdamW> {
     var iteration = NewtonSchulz.quintic
-    iteration.precision = precision
+    iteration.precision = precision == .float16 ? .float32 : precision
     return RoutedOptimizer(
       TrueMuon(learningRate: muonLearningRate, orthogonalization: .newtonSchulz(iteration)),
       where: \.shape.isMatrix, otherwise: AdamW(learningRate: learningRate))
@@ -41,7 +41,8 @@ public enum StoriesRecipe {
     muon.learningRate = learningRate
     muon.weightDecay = weightDecay
     var iteration = NewtonSchulz.quintic
-    iteration.precision = precision
+    // Half precision's range is too narrow for the iteration.
+    iteration.precision = precision == .float16 ? .float32 : precision
     muon.orthogonalization = .newtonSchulz(iteration)
     return RoutedOptimizer(
       muon, where: { $0.shape.isMatrix && !$0.name.contains("router") },

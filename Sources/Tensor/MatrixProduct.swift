@@ -110,6 +110,7 @@ func multiplyWithOwnKernel(
   case .float32: kernels.product(&product)
   case .float32Split: kernels.product_split(&product)
   case .bfloat16: kernels.product_bf16(&product)
+  case .float16: kernels.product_fp16(&product)
   }
 }
 

@@ -83,11 +83,11 @@ public final class MemoryPool: Sendable {
     for block in blocks { free(UnsafeMutableRawPointer(bitPattern: block)) }
   }
 
-  /// - Returns: at least `bytes` of memory and the capacity to hand back with it.
-  func allocate(bytes: Int) -> (memory: UnsafeMutableRawPointer, capacity: Int) {
+  /// - Returns: at least `bytes` of memory, the capacity to hand back with it, and the allocation's number.
+  func allocate(bytes: Int) -> (memory: UnsafeMutableRawPointer, capacity: Int, number: UInt64) {
     let sizeClass = SizeClass(fitting: bytes)
     let capacity = sizeClass.bytes
-    let reused = state.withLock { state -> UInt? in
+    let (reused, number) = state.withLock { state -> (UInt?, UInt64) in
       state.statistics.allocationCount += 1
       state.statistics.currentBytes += capacity
       if state.isEnforced && state.statistics.currentBytes > state.limit {
@@ -100,12 +100,12 @@ public final class MemoryPool: Sendable {
       }
       let block = state.free[sizeClass.index].popLast()
       if block != nil { state.statistics.cachedBytes -= capacity }
-      return block
+      return (block, UInt64(state.statistics.allocationCount))
     }
     if let reused, let memory = UnsafeMutableRawPointer(bitPattern: reused) {
-      return (memory, capacity)
+      return (memory, capacity, number)
     }
-    return (freshBlock(capacity), capacity)
+    return (freshBlock(capacity), capacity, number)
   }
 
   /// Memory from the system. When it refuses, blocks held for reuse go back first.

@@ -9,4 +9,15 @@ public enum Precision: String, CaseIterable, Hashable, Sendable, Codable {
   /// Operands rounded to bfloat16. Faster where the machine has AMX; elsewhere the same rounding with
   /// float32 arithmetic, which costs time and gives the same study.
   case bfloat16 = "bf16"
+  /// Operands rounded to IEEE half precision, in float32 arithmetic. Its narrow range asks for a loss scale.
+  case float16 = "fp16"
+
+  /// What activations are kept in for the backward pass; nil for as they are.
+  public var activationFormat: HalfTensor.Format? {
+    switch self {
+    case .float32, .float32Split: nil
+    case .bfloat16: .bfloat16
+    case .float16: .float16
+    }
+  }
 }

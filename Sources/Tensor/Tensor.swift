@@ -112,6 +112,9 @@ public struct Tensor: Sendable {
     }
   }
 
+  /// Identifies the memory; no two memories of a process have the same.
+  package var storageNumber: UInt64 { storage.number }
+
   /// Whether a write would happen in place.
   package var isUnshared: Bool { mutating get { isKnownUniquelyReferenced(&storage) } }
 }

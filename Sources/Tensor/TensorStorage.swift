@@ -4,10 +4,14 @@
 /// through a tensor that owns the storage uniquely, so storage that is shared is never written.
 final class TensorStorage: @unchecked Sendable {
   let elements: UnsafeMutablePointer<Float>
+  /// Unlike an address, never used again.
+  let number: UInt64
   private let capacity: Int
 
   init(count: Int) {
-    let (memory, capacity) = MemoryPool.shared.allocate(bytes: count * MemoryLayout<Float>.stride)
+    let (memory, capacity, number) = MemoryPool.shared.allocate(
+      bytes: count * MemoryLayout<Float>.stride)
+    self.number = number
     elements = memory.bindMemory(to: Float.self, capacity: count)
     self.capacity = capacity
   }

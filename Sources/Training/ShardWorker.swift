@@ -10,8 +10,10 @@ struct ShardWorker<Model: LanguageModel>: Sendable {
   /// The parameters whose gradients are wanted.
   let ids: [Parameter.ID]
   let configuration: TrainerConfiguration
+  /// Multiplies the loss, and so the gradients.
+  let lossScale: Float
 
-  /// The part's share of the batch's loss and gradients.
+  /// The part's share of the batch's loss, and of its gradients times the loss scale.
   func gradients(ofPart index: Int, of count: Int, _ batch: TokenBatch) -> ShardResult {
     let sequences =
       index * batch.sequenceCount / count..<(index + 1) * batch.sequenceCount / count
@@ -24,7 +26,7 @@ struct ShardWorker<Model: LanguageModel>: Sendable {
       checkpointsBlocks: configuration.checkpointsActivations)
     let loss = model.loss(inputs: part.inputs, targets: part.targets, in: context)
     let value = Double(loss.value.scalar) * Double(weight)
-    let gradients = tape.gradients(of: loss, seed: weight)
+    let gradients = tape.gradients(of: loss, seed: weight * lossScale)
     return ShardResult(
       weightedLoss: value, gradients: ids.map { gradients[$0] }, statistics: recorder.statistics)
   }

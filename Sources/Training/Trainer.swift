@@ -53,6 +53,7 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
     self.schedule = schedule
     self.configuration = configuration
     self.pool = pool
+    lossScale = configuration.precision == .float16 ? LossScale() : nil
   }
 
   // MARK: State
@@ -86,25 +87,41 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
   /// - Throws: when the loss or a gradient is not finite, or memory is not enough; the model is then
   ///   unchanged.
   public mutating func step(on batch: TokenBatch) throws(TrainingError) -> StepReport {
-    let attempt = MemoryPool.shared.enforcingLimit { shardGradients(of: batch) }
-    if let needed = attempt.needed, let limit = MemoryPool.shared.limit {
-      throw .memoryLimit(step: stepCount, needed: needed, limit: limit)
-    }
-    var (shards, statistics) = attempt.result
-    let loss = shards.reduce(0) { $0 + $1.weightedLoss }
-    guard loss.isFinite else { throw .notFinite(step: stepCount, tensor: "the loss") }
+    while true {
+      let attempt = MemoryPool.shared.enforcingLimit { shardGradients(of: batch) }
+      if let needed = attempt.needed, let limit = MemoryPool.shared.limit {
+        throw .memoryLimit(step: stepCount, needed: needed, limit: limit)
+      }
+      var (shards, statistics) = attempt.result
+      let loss = shards.reduce(0) { $0 + $1.weightedLoss }
+      guard loss.isFinite else { throw .notFinite(step: stepCount, tensor: "the loss") }
 
-    let gradients = reduced(&shards)
-    for (index, sum) in gradients.sumsOfSquares.enumerated() where !sum.isFinite {
-      throw .notFinite(
-        step: stepCount, tensor: "the gradient of \(descriptions[index].name)")
+      let gradients = reduced(&shards)
+      if let index = gradients.sumsOfSquares.firstIndex(where: { !$0.isFinite }) {
+        // Too large a loss scale overflows half precision: the same batch again with half of it.
+        if lossScale?.didOverflow() == true { continue }
+        throw .notFinite(
+          step: stepCount, tensor: "the gradient of \(descriptions[index].name)")
+      }
+      return finishStep(
+        gradients.tensors, sumOfSquares: gradients.sumsOfSquares.reduce(0, +), loss: loss,
+        statistics: statistics)
     }
-    let norm = Float(gradients.sumsOfSquares.reduce(0, +).squareRoot())
+  }
+
+  /// Clips, updates, and lets the model do what it does by itself.
+  private mutating func finishStep(
+    _ gradients: [Tensor], sumOfSquares: Double, loss: Double, statistics: ForwardStatistics
+  ) -> StepReport {
+    let scale = lossScale?.value ?? 1
+    let norm = Float(sumOfSquares.squareRoot()) / scale
     let clip = configuration.gradientClip ?? .infinity
     let factors = StepFactors(
-      learningRate: schedule.factor(at: stepCount), gradient: norm > clip ? clip / norm : 1)
+      learningRate: schedule.factor(at: stepCount),
+      gradient: (norm > clip ? clip / norm : 1) / scale)
     let watch = Stopwatch()
-    update(with: gradients.tensors, factors: factors)
+    update(with: gradients, factors: factors)
+    lossScale?.didSucceed()
     model.finishStep(statistics, rules: configuration.rules)
     stepCount += 1
     return StepReport(
@@ -121,7 +138,8 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
     let microBatches = min(configuration.microBatchCount, batch.sequenceCount)
     let count = min(configuration.shardCount, batch.sequenceCount / microBatches)
     var results = [ShardResult](repeating: ShardResult(), count: count)
-    let worker = ShardWorker(model: model, ids: ids, configuration: configuration)
+    let worker = ShardWorker(
+      model: model, ids: ids, configuration: configuration, lossScale: lossScale?.value ?? 1)
     for microBatch in 0..<microBatches {
       results.withUnsafeMutableBufferPointer { buffer in
         nonisolated(unsafe) let results = buffer

@@ -139,21 +139,23 @@ extension Variable {
     let geometry = CausalAttentionOperation.fusedGeometry(
       rows: shape.rowCount, width: width, sequenceLength: sequenceLength, headCount: headCount,
       scale: scale)
-    let input = value
-    func operands() -> CausalAttentionOperation.Operands<UnsafePointer<Float>> {
+    func operands(
+      _ input: Tensor
+    ) -> CausalAttentionOperation.Operands<UnsafePointer<Float>> {
       CausalAttentionOperation.Operands(
         query: input.elements, key: input.elements + width, value: input.elements + 2 * width)
     }
     var output = Tensor(uninitialized: [shape.rowCount, width])
     let (probabilities, largest) = CausalAttentionOperation.forward(
-      operands(), into: output.mutableElements, geometry)
+      operands(value), into: output.mutableElements, geometry)
     observing?(largest)
-    let node = node
+    let (node, kept) = (node, tape.keep(value))
     return tape.record(output, inputs: self) { gradient, slots in
+      let input = kept.tensor
       var result = Tensor(uninitialized: input.shape)
       let destination = result.mutableElements
       CausalAttentionOperation.backward(
-        gradient.elements, operands(), probabilities: probabilities,
+        gradient.elements, operands(input), probabilities: probabilities,
         into: CausalAttentionOperation.Operands(
           query: destination, key: destination + width, value: destination + 2 * width),
         geometry)

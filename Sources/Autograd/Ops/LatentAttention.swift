@@ -26,22 +26,17 @@ enum LatentAttentionOperation {
 
   struct Saved {
     /// Queries and keys as the products read them: N×H·(Kn + Kr), rotated.
-    let query_NHK, key_NHK: Tensor
+    let query_NHK, key_NHK: KeptTensor
     /// N×H·(Kn + W)
-    let keyValue_NHK: Tensor
+    let keyValue_NHK: KeptTensor
     let probabilities: Tensor?
     let rotary: RotaryEmbedding
     let geometry: Geometry
-
-    var operands: CausalAttentionOperation.Operands<UnsafePointer<Float>> {
-      CausalAttentionOperation.Operands(
-        query: query_NHK.elements, key: key_NHK.elements,
-        value: keyValue_NHK.elements + geometry.positionFreeWidth)
-    }
   }
 
   static func forward(
-    query: Tensor, keyValue: Tensor, sharedKey: Tensor, rotary: RotaryEmbedding, _ g: Geometry
+    query: Tensor, keyValue: Tensor, sharedKey: Tensor, rotary: RotaryEmbedding, _ g: Geometry,
+    keep: (Tensor) -> KeptTensor
   ) -> (output: Tensor, saved: Saved, largestLogits: [Float]) {
     let rows = query.shape.rowCount
     var rotatedQuery = query
@@ -56,8 +51,8 @@ enum LatentAttentionOperation {
     let (probabilities, largest) = CausalAttentionOperation.forward(
       operands, into: output.mutableElements, g.attention(rows: rows))
     let saved = Saved(
-      query_NHK: rotatedQuery, key_NHK: key, keyValue_NHK: keyValue, probabilities: probabilities,
-      rotary: rotary, geometry: g)
+      query_NHK: keep(rotatedQuery), key_NHK: keep(key), keyValue_NHK: keep(keyValue),
+      probabilities: probabilities, rotary: rotary, geometry: g)
     return (output, saved, largest)
   }
 
@@ -89,12 +84,19 @@ enum LatentAttentionOperation {
   ) -> (query: Tensor, keyValue: Tensor, sharedKey: Tensor) {
     let g = saved.geometry
     let rows = gradient.shape.rowCount
-    var query = Tensor(uninitialized: saved.query_NHK.shape)
-    var key = Tensor(uninitialized: saved.key_NHK.shape)
-    var keyValue = Tensor(uninitialized: saved.keyValue_NHK.shape)
+    let (queries, keys, keysValues) = (
+      saved.query_NHK.tensor, saved.key_NHK.tensor, saved.keyValue_NHK.tensor
+    )
+    var query = Tensor(uninitialized: queries.shape)
+    var key = Tensor(uninitialized: keys.shape)
+    var keyValue = Tensor(uninitialized: keysValues.shape)
     let destination = keyValue.mutableElements
     CausalAttentionOperation.backward(
-      gradient.elements, saved.operands, probabilities: saved.probabilities,
+      gradient.elements,
+      CausalAttentionOperation.Operands(
+        query: queries.elements, key: keys.elements,
+        value: keysValues.elements + g.positionFreeWidth),
+      probabilities: saved.probabilities,
       into: CausalAttentionOperation.Operands(
         query: query.mutableElements, key: key.mutableElements,
         value: destination + g.positionFreeWidth),
@@ -154,7 +156,8 @@ extension Variable {
         + "\(sharedKey.shape), \(headCount) heads of value width \(valueWidth), sequences of "
         + "\(sequenceLength), rotation of \(rotary.width) channels at \(rotary.positionCount) positions")
     let (output, saved, largest) = LatentAttentionOperation.forward(
-      query: value, keyValue: keyValue.value, sharedKey: sharedKey.value, rotary: rotary, geometry)
+      query: value, keyValue: keyValue.value, sharedKey: sharedKey.value, rotary: rotary, geometry,
+      keep: tape.keep)
     observing?(largest)
     let nodes = (node, keyValue.node, sharedKey.node)
     return tape.record(output, inputs: self, keyValue, sharedKey) { gradient, slots in

@@ -70,10 +70,11 @@ extension Variable {
     let precision = tape.precision
     let output = LinearOperation.forward(
       input_NI: value, weight_OI: weight.value, bias_O: bias?.value, precision: precision)
-    let saved = LinearOperation.Saved(input_NI: value, weight_OI: weight.value)
+    let (kept, weightValue) = (tape.keep(value), weight.value)
     let (inputNode, weightNode, biasNode) = (node, weight.node, bias?.node ?? .constant)
     let biasShape = bias?.shape ?? []
     return tape.record(output, inputs: self, weight, bias ?? weight) { gradient, slots in
+      let saved = LinearOperation.Saved(input_NI: kept.tensor, weight_OI: weightValue)
       if !weightNode.isConstant {
         slots.accumulate(
           LinearOperation.weightGradient(gradient, saved, precision: precision), into: weightNode)

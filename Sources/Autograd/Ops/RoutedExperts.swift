@@ -33,18 +33,18 @@ enum RoutedExpertsOperation {
   }
 
   struct Saved {
-    let input_ND: Tensor
+    let input_ND: KeptTensor
     let weights_NK: Tensor
     let gateUp_EFD: Tensor
     let down_EDF: Tensor
     /// Outputs of the first maps, M×2F, sorted by expert.
-    let hidden_MF: Tensor
+    let hidden_MF: KeptTensor
     let plan: Plan
   }
 
   static func forward(
     input_ND: Tensor, weights_NK: Tensor, gateUp_EFD: Tensor, down_EDF: Tensor, plan: Plan,
-    precision: Precision
+    precision: Precision, keep: (Tensor) -> KeptTensor
   ) -> (output: Tensor, saved: Saved) {
     let (width, expertWidth) = (input_ND.shape.width, down_EDF.shape.width)
     let sorted = gathered(input_ND, plan.rows)
@@ -55,10 +55,10 @@ enum RoutedExpertsOperation {
         into: hidden.mutableElements + range.lowerBound * 2 * expertWidth, precision: precision)
     }
     let saved = Saved(
-      input_ND: input_ND, weights_NK: weights_NK, gateUp_EFD: gateUp_EFD, down_EDF: down_EDF,
-      hidden_MF: hidden, plan: plan)
+      input_ND: keep(input_ND), weights_NK: weights_NK, gateUp_EFD: gateUp_EFD, down_EDF: down_EDF,
+      hidden_MF: keep(hidden), plan: plan)
     // Weighing the activations, F wide, is less work than weighing the outputs, D wide.
-    let (_, scaled) = activations(saved)
+    let (_, scaled) = activations(hidden, weights_NK, plan)
     var outputs = Tensor(uninitialized: [plan.rows.count, width])
     forEachExpert(plan, scaled, down_EDF) { expert, range, rows in
       multiply(
@@ -71,11 +71,11 @@ enum RoutedExpertsOperation {
   static func backward(
     _ gradient_ND: Tensor, _ saved: Saved, precision: Precision
   ) -> (input: Tensor, weights: Tensor, gateUp: Tensor, down: Tensor) {
-    let (plan, width, expertWidth) = (
-      saved.plan, saved.input_ND.shape.width, saved.down_EDF.shape.width
+    let (plan, hidden) = (saved.plan, saved.hidden_MF.tensor)
+    let (width, expertWidth, count) = (
+      gradient_ND.shape.width, saved.down_EDF.shape.width, plan.rows.count
     )
-    let count = plan.rows.count
-    let (plain, scaled) = activations(saved)
+    let (plain, scaled) = activations(hidden, saved.weights_NK, plan)
     let outputGradient = gathered(gradient_ND, plan.rows)
     var down = Tensor(uninitialized: saved.down_EDF.shape)
     var activationGradient = Tensor(uninitialized: [count, expertWidth])
@@ -94,11 +94,11 @@ enum RoutedExpertsOperation {
       plain.elements, sortedWeights.elements, activationGradient.mutableElements,
       sortedWeightGradient.mutableElements, count, 1, expertWidth)
 
-    var hiddenGradient = Tensor(uninitialized: saved.hidden_MF.shape)
+    var hiddenGradient = Tensor(uninitialized: hidden.shape)
     kernels.swiglu_backward(
-      saved.hidden_MF.elements, activationGradient.elements, hiddenGradient.mutableElements, count,
+      hidden.elements, activationGradient.elements, hiddenGradient.mutableElements, count,
       expertWidth)
-    let input = gathered(saved.input_ND, plan.rows)
+    let input = gathered(saved.input_ND.tensor, plan.rows)
     var gateUp = Tensor(uninitialized: saved.gateUp_EFD.shape)
     var sortedInputGradient = Tensor(uninitialized: [count, width])
     forEachExpert(plan, hiddenGradient, saved.gateUp_EFD) { expert, range, rows in
@@ -122,11 +122,13 @@ enum RoutedExpertsOperation {
   // MARK: Parts
 
   /// The SwiGLU activations, M×F, plain and times the weight of their assignment.
-  private static func activations(_ saved: Saved) -> (plain: Tensor, scaled: Tensor) {
-    let (count, width) = (saved.plan.rows.count, saved.down_EDF.shape.width)
+  private static func activations(
+    _ hidden_MF: Tensor, _ weights_NK: Tensor, _ plan: Plan
+  ) -> (plain: Tensor, scaled: Tensor) {
+    let (count, width) = (plan.rows.count, hidden_MF.shape.width / 2)
     var plain = Tensor(uninitialized: [count, width])
-    kernels.swiglu(saved.hidden_MF.elements, plain.mutableElements, count, width)
-    let weights = sorted(saved.weights_NK, saved.plan)
+    kernels.swiglu(hidden_MF.elements, plain.mutableElements, count, width)
+    let weights = sorted(weights_NK, plan)
     var scaled = Tensor(uninitialized: [count, width])
     kernels.gate_scale(
       plain.elements, weights.elements, scaled.mutableElements, count, 1, width)
@@ -215,7 +217,7 @@ extension Variable {
     let precision = tape.precision
     let (output, saved) = RoutedExpertsOperation.forward(
       input_ND: value, weights_NK: weights.value, gateUp_EFD: gateUp.value, down_EDF: down.value,
-      plan: RoutedExpertsOperation.Plan(selection), precision: precision)
+      plan: RoutedExpertsOperation.Plan(selection), precision: precision, keep: tape.keep)
     let nodes = (node, weights.node, gateUp.node, down.node)
     return tape.record(output, inputs: self, weights, gateUp, down) { gradient, slots in
       let gradients = RoutedExpertsOperation.backward(gradient, saved, precision: precision)

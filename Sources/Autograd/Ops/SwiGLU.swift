@@ -37,10 +37,11 @@ extension Variable {
       groupCount > 0 && shape.width % (2 * groupCount) == 0,
       "swiGLU: \(shape), \(groupCount) groups")
     let width = shape.width / (2 * groupCount)
-    let saved = SwiGLUOperation.Saved(input: value, width: width)
+    let kept = tape.keep(value)
     let node = node
     return tape.record(SwiGLUOperation.forward(value, width: width), inputs: self) {
       gradient, slots in
+      let saved = SwiGLUOperation.Saved(input: kept.tensor, width: width)
       slots.accumulate(SwiGLUOperation.backward(gradient, saved), into: node)
     }
   }

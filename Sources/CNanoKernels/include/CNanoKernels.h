@@ -95,6 +95,8 @@ typedef struct {
   void (*product)(const nk_product *p);
   /// Operands rounded to bfloat16, float32 accumulation. AMX tiles where there are any.
   void (*product_bf16)(const nk_product *p);
+  /// Operands rounded to IEEE half precision (infinite from 65520 on), float32 accumulation.
+  void (*product_fp16)(const nk_product *p);
   /// Operands split into two bfloat16 halves, three products. Falls back to `product` without AMX.
   void (*product_split)(const nk_product *p);
 
@@ -117,6 +119,12 @@ typedef struct {
   /// The Gaussian error linear unit x * Phi(x), in its exact (erf) form.
   void (*gelu)(const float *x, float *out, size_t n);
   void (*gelu_backward)(const float *x, const float *dy, float *dx, size_t n);
+
+  // Sixteen bits a number, rounded to nearest even.
+  void (*to_bf16)(const float *x, uint16_t *out, size_t n);
+  void (*from_bf16)(const uint16_t *x, float *out, size_t n);
+  void (*to_fp16)(const float *x, uint16_t *out, size_t n);
+  void (*from_fp16)(const uint16_t *x, float *out, size_t n);
 
   // Reductions: lane sums in float32 over blocks of at most 4,096 elements, blocks in double.
   double (*sum)(const float *x, size_t n);
