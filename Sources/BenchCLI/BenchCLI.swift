@@ -10,7 +10,7 @@ struct BenchCLI: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       CompareCommand.self, GenerateCommand.self, EvaluateCommand.self, TokenizeCommand.self,
-      ExportCommand.self, ImportCommand.self, BenchCommand.self,
+      ExportCommand.self, ImportCommand.self, DataCommand.self, BenchCommand.self,
     ],
     defaultSubcommand: CompareCommand.self)
 }
