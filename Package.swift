@@ -99,3 +99,10 @@ let package = Package(
   ],
   cxxLanguageStandard: .cxx17
 )
+
+// `NANO_KIMI_DOCS=1 swift package generate-documentation --target NanoOptim` makes the documentation; clients of
+// the libraries never see the plug-in.
+if Context.environment["NANO_KIMI_DOCS"] != nil {
+  package.dependencies.append(
+    .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0"))
+}
