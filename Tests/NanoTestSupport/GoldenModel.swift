@@ -3,20 +3,37 @@ import NanoAutograd
 public import NanoModels
 import NanoTensor
 
-/// The small model of `Tools/golden/character_models.py` with its formula weights.
-public func goldenModel<Model: LanguageModel>(_ type: Model.Type) throws -> Model
+/// Sizes at which `Tools/golden/character_models.py` works.
+public enum GoldenSize {
+  case small
+  /// The study's own.
+  case full
+
+  public var configuration: CharacterModelConfiguration {
+    switch self {
+    case .small:
+      CharacterModelConfiguration(
+        vocabularySize: 13, contextLength: 8, width: 16, layerCount: 2, headCount: 4, expertCount: 4)
+    case .full: CharacterModelConfiguration(vocabularySize: 65)
+    }
+  }
+
+  var scale: Double { self == .small ? 0.3 : 0.1 }
+}
+
+/// A model of `Tools/golden/character_models.py` with its formula weights.
+public func goldenModel<Model: LanguageModel>(
+  _ type: Model.Type, _ size: GoldenSize = .small
+) throws -> Model
 where Model.Configuration == CharacterModelConfiguration {
   var generator = RandomGenerator(seed: 1)
-  var model = try Model(
-    CharacterModelConfiguration(
-      vocabularySize: 13, contextLength: 8, width: 16, layerCount: 2, headCount: 4, expertCount: 4),
-    using: &generator)
+  var model = try Model(size.configuration, using: &generator)
   var index = 0.0
   model.visitParameters(.root()) { name, parameter in
     let offset: Float = name.text.contains("norm.weight") ? 1 : 0
     let values = (0..<parameter.value.elementCount).map { element in
       let i = Double(element)
-      return Float(0.3 * sin(0.7 * i + 0.37 * index + 0.01 * i * index)) + offset
+      return Float(size.scale * sin(0.7 * i + 0.37 * index + 0.01 * i * index)) + offset
     }
     parameter.value = Tensor(values, shape: parameter.value.shape)
     index += 1

@@ -10,22 +10,24 @@ import NanoTraining
 import Testing
 
 /// The batch of a step of `Tools/golden/character_models.py`.
-private func goldenBatch(_ step: Int) -> TokenBatch {
-  TokenBatch(
-    inputs: (0..<32).map { (i: Int) -> Int32 in Int32((i * 7 + i * i * 3 + step * 5) % 13) },
-    targets: (0..<32).map { (i: Int) -> Int32 in Int32((i * 5 + i * i * 2 + 1 + step * 3) % 13) },
-    sequenceLength: 8)
+private func goldenBatch(_ step: Int, _ size: GoldenSize = .small) -> TokenBatch {
+  let (count, length, vocabulary) = size == .small ? (32, 8, 13) : (512, 32, 65)
+  return TokenBatch(
+    inputs: (0..<count).map { (i: Int) -> Int32 in Int32((i * 7 + i * i * 3 + step * 5) % vocabulary) },
+    targets: (0..<count).map { (i: Int) -> Int32 in
+      Int32((i * 5 + i * i * 2 + 1 + step * 3) % vocabulary)
+    }, sequenceLength: length)
 }
 
 private func losses<Model: LanguageModel>(
   _ model: Model, _ rule: some Optimizer, shards: Int = 2, threads: Int = 2,
-  precision: Precision = .float32
+  precision: Precision = .float32, size: GoldenSize = .small
 ) throws -> [Float] {
   var trainer = Trainer(
     model, rule: rule,
     configuration: TrainerConfiguration(shardCount: shards, precision: precision),
     pool: WorkerPool(threadCount: threads))
-  return try (0..<10).map { Float(try trainer.step(on: goldenBatch($0)).loss) }
+  return try (0..<10).map { Float(try trainer.step(on: goldenBatch($0, size)).loss) }
 }
 
 private let kimiRule = StudyRecipe.nanoKimi(learningRate: 1e-3, muonLearningRate: 1e-2)
@@ -37,6 +39,15 @@ private let kimiRule = StudyRecipe.nanoKimi(learningRate: 1e-3, muonLearningRate
   #expect(relativeDifference(gpt, golden["nanogpt.losses"]!.scalars) < 1e-4)
   let kimi = try losses(goldenModel(NanoKimi.self), kimiRule, shards: shards)
   #expect(relativeDifference(kimi, golden["nanokimi.losses"]!.scalars) < 1e-4)
+}
+
+@Test func tenStepsOfTheStudysModelsMatchPyTorch() throws {
+  let golden = try Fixture.load("character_models")
+  let gpt = try losses(
+    goldenModel(NanoGPT.self, .full), StudyRecipe.nanoGPT(learningRate: 1e-3), size: .full)
+  #expect(relativeDifference(gpt, golden["full.nanogpt.losses"]!.scalars) < 1e-4)
+  let kimi = try losses(goldenModel(NanoKimi.self, .full), kimiRule, size: .full)
+  #expect(relativeDifference(kimi, golden["full.nanokimi.losses"]!.scalars) < 1e-4)
 }
 
 @Test func halfPrecisionStaysClose() throws {

@@ -1,4 +1,5 @@
-"""Golden values for the character models: forward, loss, every gradient, and ten training steps.
+"""Golden values for the character models: forward, loss and every gradient at a small size, ten training steps
+at that size and at the study's.
 
 Writes Tests/Fixtures/character_models.safetensors. Needs torch 2.13 and safetensors.
 Weights and tokens are formulas, so that the fixture holds results only.
@@ -12,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 V, T, B, C, H, L, E = 13, 8, 4, 16, 4, 2, 4
+SCALE = 0.3
 out = {}
 
 
@@ -55,7 +57,7 @@ def parameters(kimi):
 def make(kimi):
     weights = {}
     for index, (name, shape) in enumerate(parameters(kimi)):
-        value = wave(index, shape, 0.3)
+        value = wave(index, shape, SCALE)
         if "norm.weight" in name:
             value = value + 1
         weights[name] = nn.Parameter(value)
@@ -115,8 +117,8 @@ def matrices(name, p):
     return p if p.ndim == 3 else p[None]
 
 
-for kimi in (False, True):
-    prefix = "nanokimi." if kimi else "nanogpt."
+def run(kimi, size):
+    prefix = size + ("nanokimi." if kimi else "nanogpt.")
     w = make(kimi)
     hidden = {n for n, p in w.items() if kimi and p.ndim >= 2 and n.startswith("blocks") and not n.endswith("bias")}
     adamw = torch.optim.AdamW([p for n, p in w.items() if n not in hidden], lr=1e-3)
@@ -129,7 +131,7 @@ for kimi in (False, True):
         for p in w.values():
             p.grad = None
         loss.backward()
-        if step == 0:
+        if step == 0 and not size:
             out[prefix + "logits"] = z.detach().reshape(B * T, V).contiguous()
             for n, p in w.items():
                 out[prefix + "gradient." + n] = p.grad.clone()
@@ -142,6 +144,15 @@ for kimi in (False, True):
                 for o, q in zip(matrices(n, 0.9 * m + p.grad), matrices(n, p.data)):
                     q.add_(newton_schulz(o).add(q, alpha=0.01), alpha=-1e-2)
     out[prefix + "losses"] = torch.tensor(losses)
+
+
+for kimi in (False, True):
+    run(kimi, "")
+# The study's own sizes, losses alone.
+V, T, B, C, H, L, E = 65, 32, 16, 64, 4, 4, 4
+SCALE = 0.1
+for kimi in (False, True):
+    run(kimi, "full.")
 
 save_file(out, sys.argv[1] if len(sys.argv) > 1 else "Tests/Fixtures/character_models.safetensors",
           metadata={"generator": "Tools/golden/character_models.py", "torch": torch.__version__})
