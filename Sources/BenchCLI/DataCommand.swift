@@ -64,7 +64,9 @@ struct TinyStoriesCommand: ParsableCommand {
         URL(string: url)!.appendingPathComponent(name), to: path, expectedSHA256: sha256)
       let summary = try download.run { done, total in
         guard Terminal.isInteractive else { return }
-        let share = total.map { String(format: " of %.1f MB (%.0f%%)", Double($0) / 1e6, 100 * Double(done) / Double($0)) }
+        let share = total.map {
+          String(format: " of %.1f MB (%.0f%%)", Double($0) / 1e6, 100 * Double(done) / Double($0))
+        }
         Terminal.rewriteLine(String(format: "%@: %.1f MB", name, Double(done) / 1e6) + (share ?? ""))
       }
       if Terminal.isInteractive { Terminal.rewriteLine("") }

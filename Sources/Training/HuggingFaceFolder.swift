@@ -78,7 +78,8 @@ public enum HuggingFaceFolder {
       let model = try load(kind, json, tensors)
       guard model.configuration.vocabularySize == tokenizer.vocabularySize else {
         throw problem(
-          "tokenizer.model", "\(tokenizer.vocabularySize) pieces, the model has "
+          "tokenizer.model",
+          "\(tokenizer.vocabularySize) pieces, the model has "
             + "\(model.configuration.vocabularySize) tokens")
       }
       return ModelFolder.Contents(model: model, tokenizer: tokenizer)

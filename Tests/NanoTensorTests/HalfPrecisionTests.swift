@@ -10,7 +10,8 @@ private func half(_ x: Float) -> Float {
   let exponent = max(Double(x).magnitude.exponent, -14)
   let spacing = Double(sign: .plus, exponent: Int(x == 0 ? -14 : exponent) - 10, significand: 1)
   let rounded = (Double(x) / spacing).rounded(.toNearestOrEven) * spacing
-  return rounded.magnitude >= 65_520 ? Float(sign: x.sign, exponent: 0, significand: 1) * .infinity
+  return rounded.magnitude >= 65_520
+    ? Float(sign: x.sign, exponent: 0, significand: 1) * .infinity
     : Float(rounded)
 }
 

@@ -73,8 +73,7 @@ extension HuggingFaceModel {
     }
     // What checkpoints also hold: causal masks, and the tied head once more.
     let ignored = [".attn.bias", ".attn.masked_bias", "lm_head.weight", "rotary_emb.inv_freq"]
-    if let name = unused.sorted().first(where: { name in !ignored.contains { name.hasSuffix($0) } })
-    {
+    if let name = unused.sorted().first(where: { name in !ignored.contains { name.hasSuffix($0) } }) {
       throw WeightMismatch(description: "tensor '\(name)' belongs to no parameter of this model")
     }
     try loadWeights(weights)
