@@ -106,7 +106,7 @@ struct BenchStepCommand: ParsableCommand {
   private func storiesReport(_ configuration: StoriesConfiguration) throws -> Report {
     let chosen: StoriesModel = try StudyOptions.choose(model, for: "model")!
     let workload = Workload(
-      precision: configuration.precision, trainer: configuration.trainer,
+      precision: configuration.precision, trainer: configuration.trainer(of: chosen),
       vocabularySize: configuration.vocabularySize, contextLength: configuration.contextLength,
       batchSize: configuration.batchSize, seed: configuration.seed, steps: steps ?? 10)
     var generator = RandomGenerator(seed: configuration.seed)

@@ -74,6 +74,9 @@ struct StoriesOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "Largest global gradient norm; 0 for no clipping.")
   var clip: Float?
 
+  @Option(parsing: .unconditional, help: "NanoGPT's dropout.")
+  var dropout: Float?
+
   @Option(parsing: .unconditional, help: "Micro-batches that a batch is worked through in.")
   var accumulate: Int?
 
@@ -177,6 +180,7 @@ struct StoriesOptions: ParsableArguments {
     assign(try StudyOptions.choose(schedule, for: "schedule"), to: &study.schedule)
     assign(warmup, to: &study.warmupSteps)
     assign(weightDecay, to: &study.weightDecay)
+    assign(dropout, to: &study.gptDropout)
     assign(accumulate, to: &study.microBatchCount)
     assign(biasRate, to: &study.rules.selectionBiasRate)
     if let clip { study.gradientClip = clip == 0 ? nil : clip }

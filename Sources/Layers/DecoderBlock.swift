@@ -1,7 +1,8 @@
 public import NanoAutograd
 internal import NanoTensor
 
-/// A pre-norm transformer block: `x + attention(norm(x))`, then `x + mixer(norm(x))`.
+/// A pre-norm transformer block: `x + attention(norm(x))`, then `x + mixer(norm(x))`, with the context's dropout
+/// on what is added.
 public struct DecoderBlock<Norm: Layer, Attention: Layer, Mixer: Layer>: Layer {
   public var attentionNorm: Norm
   public var attention: Attention
@@ -17,8 +18,9 @@ public struct DecoderBlock<Norm: Layer, Attention: Layer, Mixer: Layer>: Layer {
   }
 
   public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {
-    let attended = input + attention(attentionNorm(input, in: context), in: context)
-    return attended + mixer(mixerNorm(attended, in: context), in: context)
+    let attended =
+      input + context.dropped(attention(attentionNorm(input, in: context), in: context))
+    return attended + context.dropped(mixer(mixerNorm(attended, in: context), in: context))
   }
 
   public mutating func visitParameters<E: Error>(

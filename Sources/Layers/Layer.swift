@@ -30,15 +30,24 @@ public struct ForwardContext {
   public let recorder: StatisticsRecorder?
   /// Whether blocks keep only their input and run again in the backward pass.
   public let checkpointsBlocks: Bool
+  /// Nil for none, as outside training.
+  private let dropout: DropoutPlace?
 
   public init(
     tape: Tape, sequenceLength: Int, recorder: StatisticsRecorder? = nil,
-    checkpointsBlocks: Bool = false
+    checkpointsBlocks: Bool = false, dropout: Dropout? = nil
   ) {
     self.tape = tape
     self.sequenceLength = sequenceLength
     self.recorder = recorder
     self.checkpointsBlocks = checkpointsBlocks
+    self.dropout = dropout.map { DropoutPlace($0) }
+  }
+
+  /// The variable with dropout, if there is any.
+  public func dropped(_ input: Variable) -> Variable {
+    guard let dropout else { return input }
+    return dropout.state(input, sequenceLength: sequenceLength)
   }
 
   /// Runs a block, checkpointed if that is wanted. What it reports is reported once.
@@ -47,13 +56,22 @@ public struct ForwardContext {
   public func run(_ block: some Layer, on input: Variable) -> Variable {
     guard !MemoryPool.shared.isOverLimit else { return input }
     guard checkpointsBlocks else { return block(input, in: self) }
-    let (sequenceLength, recorder) = (sequenceLength, recorder)
+    let (sequenceLength, recorder, dropout) = (sequenceLength, recorder, dropout)
+    let stateBefore = dropout?.state
     return tape.checkpoint(input) { input, isRecomputation in
-      block(
-        input,
-        in: ForwardContext(
-          tape: input.tape, sequenceLength: sequenceLength,
-          recorder: isRecomputation ? nil : recorder))
+      let context = ForwardContext(
+        tape: input.tape, sequenceLength: sequenceLength,
+        recorder: isRecomputation ? nil : recorder, dropout: stateBefore)
+      let output = block(input, in: context)
+      if !isRecomputation, let state = context.dropout?.state { dropout?.state = state }
+      return output
     }
   }
+}
+
+/// Where in the computation dropout has come to, shared by the copies of a context.
+private final class DropoutPlace {
+  var state: Dropout
+
+  init(_ state: Dropout) { self.state = state }
 }

@@ -90,7 +90,8 @@ public struct NanoGPT2: LanguageModel {
   private func hidden(for tokens: [Int32], in context: ForwardContext) -> Variable {
     requireSequences(tokens, context)
     let positions = tokens.indices.map { Int32($0 % context.sequenceLength) }
-    var hidden = tokenEmbedding(tokens, in: context) + positionEmbedding(positions, in: context)
+    var hidden = context.dropped(
+      tokenEmbedding(tokens, in: context) + positionEmbedding(positions, in: context))
     for block in blocks { hidden = context.run(block, on: hidden) }
     return finalNorm(hidden, in: context)
   }

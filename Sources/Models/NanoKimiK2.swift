@@ -57,7 +57,7 @@ public struct NanoKimiK2: LanguageModel {
   /// The last hidden states, normalized.
   private func hidden(for tokens: [Int32], in context: ForwardContext) -> Variable {
     requireSequences(tokens, context)
-    var hidden = tokenEmbedding(tokens, in: context)
+    var hidden = context.dropped(tokenEmbedding(tokens, in: context))
     for block in blocks { hidden = context.run(block, on: hidden) }
     return finalNorm(hidden, in: context)
   }

@@ -45,10 +45,9 @@ public struct Sampler: Sendable {
         logits[Int(token)] = logit > 0 ? logit / repetitionPenalty : logit * repetitionPenalty
       }
     }
-    let ranked = logits.indices.sorted { (logits[$0], $1) > (logits[$1], $0) }
-    guard temperature > 0 else { return Int32(ranked[0]) }
-    let candidates = ranked.prefix(topK ?? ranked.count)
-    let highest = logits[ranked[0]]
+    let highest = logits.max() ?? 0
+    guard temperature > 0 else { return Int32(logits.firstIndex(of: highest)!) }
+    let candidates = candidates(logits, highest: highest)
     let weights = candidates.map { exp(Double((logits[$0] - highest) / temperature)) }
     let kept = keptCount(weights)
     var remaining = Double(generator.nextUniform()) * weights[..<kept].reduce(0, +)
@@ -56,23 +55,35 @@ public struct Sampler: Sendable {
       remaining -= weight
       if remaining < 0 { return Int32(candidate) }
     }
-    return Int32(candidates[candidates.startIndex + kept - 1])  // only when rounding left a remainder
+    return Int32(candidates[kept - 1])  // only when rounding left a remainder
   }
 
-  /// How many of the weights, from the largest down, top-p and min-p leave.
-  private func keptCount(_ weights: [Double]) -> Int {
-    var kept = weights.count
+  /// The tokens to draw from, by falling logit if any rule asks for that, else all in their own order.
+  private func candidates(_ logits: [Float], highest: Float) -> [Int] {
+    var candidates = Array(logits.indices)
     if let minP {
-      kept = weights.firstIndex { $0 < Double(minP) * weights[0] } ?? kept
+      // p ≥ minP · p_max, before any exponential is taken.
+      let threshold = highest + temperature * log(minP)
+      candidates = candidates.filter { logits[$0] >= threshold }
     }
-    if let topP {
-      let limit = Double(topP) * weights.reduce(0, +)
-      var sum = 0.0
-      for (index, weight) in weights[..<kept].enumerated() {
-        sum += weight
-        if sum >= limit { return index + 1 }
-      }
+    if let topK, topK < candidates.count {
+      let threshold = candidates.map { logits[$0] }.sorted(by: >)[topK - 1]
+      candidates = candidates.filter { logits[$0] >= threshold }
     }
-    return kept
+    guard topK != nil || topP != nil else { return candidates }
+    candidates.sort { (logits[$0], $1) > (logits[$1], $0) }
+    return Array(candidates.prefix(topK ?? candidates.count))
+  }
+
+  /// How many of the weights, from the largest down, top-p leaves.
+  private func keptCount(_ weights: [Double]) -> Int {
+    guard let topP else { return weights.count }
+    let limit = Double(topP) * weights.reduce(0, +)
+    var sum = 0.0
+    for (index, weight) in weights.enumerated() {
+      sum += weight
+      if sum >= limit { return index + 1 }
+    }
+    return weights.count
   }
 }

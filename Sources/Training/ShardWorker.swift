@@ -12,6 +12,8 @@ struct ShardWorker<Model: LanguageModel>: Sendable {
   let configuration: TrainerConfiguration
   /// Multiplies the loss, and so the gradients.
   let lossScale: Float
+  /// What the step's dropout masks come from.
+  let generator: RandomGenerator
 
   /// The part's share of the batch's loss, and of its gradients times the loss scale.
   func gradients(ofPart index: Int, of count: Int, _ batch: TokenBatch) -> ShardResult {
@@ -23,7 +25,11 @@ struct ShardWorker<Model: LanguageModel>: Sendable {
     let recorder = StatisticsRecorder()
     let context = ForwardContext(
       tape: tape, sequenceLength: part.sequenceLength, recorder: recorder,
-      checkpointsBlocks: configuration.checkpointsActivations)
+      checkpointsBlocks: configuration.checkpointsActivations,
+      dropout: configuration.dropout > 0
+        ? Dropout(
+          rate: configuration.dropout, generator: generator, firstSequence: sequences.lowerBound)
+        : nil)
     let loss = model.loss(inputs: part.inputs, targets: part.targets, in: context)
     let value = Double(loss.value.scalar) * Double(weight)
     let gradients = tape.gradients(of: loss, seed: weight * lossScale)

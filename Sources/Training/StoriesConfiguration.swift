@@ -34,6 +34,8 @@ public struct StoriesConfiguration: Hashable, Sendable, Codable {
   /// Learning rate at the end, as a share of the peak.
   public var finalLearningRateShare: Float = 0.1
   public var rules = StepRules()
+  /// NanoGPT's dropout.
+  public var gptDropout: Float = 0
 
   /// Steps from one evaluation to the next; the end is evaluated too.
   public var evaluationInterval = 250
@@ -104,10 +106,13 @@ public struct StoriesConfiguration: Hashable, Sendable, Codable {
     model == .nanoKimiK2 ? kimiOptimizer : gptOptimizer
   }
 
-  public var trainer: TrainerConfiguration {
-    TrainerConfiguration(
+  public func trainer(of model: StoriesModel) -> TrainerConfiguration {
+    var trainer = TrainerConfiguration(
       shardCount: shardCount, microBatchCount: microBatchCount, precision: precision,
       gradientClip: gradientClip, checkpointsActivations: checkpointsActivations, rules: rules)
+    trainer.dropout = model == .nanoKimiK2 ? 0 : gptDropout
+    trainer.dropoutSeed = seed
+    return trainer
   }
 
   /// Throws when a value is out of range or two contradict each other.
@@ -132,6 +137,9 @@ public struct StoriesConfiguration: Hashable, Sendable, Codable {
     ]
     for (name, value) in rates where !(value > 0 && value.isFinite) {
       throw ConfigurationError("\(name) is \(value); it must be a positive number")
+    }
+    guard gptDropout >= 0, gptDropout < 1 else {
+      throw ConfigurationError("dropout is \(gptDropout); it must be from 0 to below 1")
     }
     for (name, value) in [("weight-decay", weightDecay), ("bias-rate", rules.selectionBiasRate)]
     where !(value >= 0 && value.isFinite) {

@@ -128,7 +128,7 @@ public struct StoriesRun: Sendable {
     ResidentMemory.resetPeak()
     let saved = try checkpoints.last()
     var progress =
-      saved?.progress ?? Checkpoint.Progress(step: 0, trainer: configuration.trainer)
+      saved?.progress ?? Checkpoint.Progress(step: 0, trainer: configuration.trainer(of: self.model))
     if saved == nil { progress.residentBytesAtStart = ResidentMemory.currentBytes }
     var model = fresh
     if let saved {

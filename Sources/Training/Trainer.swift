@@ -139,7 +139,8 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
     let count = min(configuration.shardCount, batch.sequenceCount / microBatches)
     var results = [ShardResult](repeating: ShardResult(), count: count)
     let worker = ShardWorker(
-      model: model, ids: ids, configuration: configuration, lossScale: lossScale?.value ?? 1)
+      model: model, ids: ids, configuration: configuration, lossScale: lossScale?.value ?? 1,
+      generator: RandomGenerator(seed: configuration.dropoutSeed).split(UInt64(stepCount)))
     for microBatch in 0..<microBatches {
       results.withUnsafeMutableBufferPointer { buffer in
         nonisolated(unsafe) let results = buffer
@@ -243,6 +244,9 @@ public struct TrainerConfiguration: Hashable, Sendable, Codable {
   public var checkpointsActivations: Bool
   /// What the model does by itself after an update.
   public var rules: StepRules
+  /// The share of activations set to zero on their way into the residual stream, and what it comes from.
+  public var dropout: Float = 0
+  public var dropoutSeed: UInt64 = 0
 
   public init(
     shardCount: Int = 4, microBatchCount: Int = 1, precision: Precision = .float32,

@@ -82,6 +82,23 @@ private func weights(
   #expect(try weights(smallGPT()) { $0.checkpointsActivations = true } == weights(smallGPT()))
 }
 
+@Test func dropoutDependsOnStepAndSequenceAlone() throws {
+  func dropped(_ change: (inout TrainerConfiguration) -> Void) throws -> [Float] {
+    try weights(smallGPT(), steps: 1) {
+      $0.dropout = 0.3
+      $0.dropoutSeed = 7
+      $0.gradientClip = nil
+      change(&$0)
+    }
+  }
+  let whole = try dropped { _ in }
+  #expect(try dropped { $0.checkpointsActivations = true } == whole)
+  #expect(relativeDifference(try dropped { $0.microBatchCount = 4 }, whole) < 1e-3)
+  #expect(relativeDifference(try dropped { $0.shardCount = 4 }, whole) < 1e-3)
+  #expect(relativeDifference(try dropped { $0.dropoutSeed = 8 }, whole) > 1e-2)
+  #expect(relativeDifference(try dropped { $0.dropout = 0 }, whole) > 1e-2)
+}
+
 @Test func selectionBiasesMoveAndAreNotTrained() throws {
   let model = try smallKimi()
   var trainer = Trainer(model, rule: AdamW(), configuration: TrainerConfiguration(shardCount: 2))
