@@ -1,0 +1,84 @@
+"""Plants known faults in a copy of the project, and checks that the tests that should notice do fail.
+
+  python3 Tools/mutate.py
+
+All faults are planted at once, each in a place of its own; for each the name of a test that has to fail is given.
+Takes about five minutes.
+"""
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+FAULTS = [
+    ("Sources/Layers/QKClip.swift", "firstKey..<firstKey + c.positionFreeWidth, by: gamma.squareRoot())",
+     "firstKey..<firstKey + c.positionFreeWidth, by: gamma)", "queryKeyClipLandsOnTheThreshold"),
+    ("Sources/CNanoKernels/rotary.inc", "second * cosines[p] + first * sine",
+     "second * cosines[p] - first * sine", "rotaryEmbedding"),
+    ("Sources/CNanoKernels/rows.inc", "load(row + i) * reciprocal * mean) * reciprocal),",
+     "load(row + i) * reciprocal * mean * 0.9f) * reciprocal),", "rmsNorm"),
+    ("Sources/CNanoKernels/vector.h", "(((magnitude >> 13) & 1) + 0xFFF)", "0x1000", "halvesRoundAsIEEE"),
+    ("Sources/Autograd/Ops/RouterLosses.swift", "(f[expert] - weighted / sum) / sum", "f[expert] / sum",
+     "routerLosses"),
+    ("Sources/Autograd/Ops/RoutedExperts.swift", "sortedWeightGradient.elements[Int(place)]",
+     "sortedWeightGradient.elements[assignment]", "dispatchEqualsTheDenseComputationWithMaskedExperts"),
+    ("Sources/Autograd/Ops/LinearCrossEntropy.swift", "start == 0 ? nil : .matrix(dw, rowStride: width)", "nil",
+     "linearCrossEntropyEqualsItsParts"),
+    ("Sources/Autograd/Ops/Dropout.swift", "firstSequence + sequence", "sequence",
+     "dropoutKeepsTheMeanAndMasksTheGradient"),
+    ("Sources/Layers/SparseMoELayer.swift", "biases[index] += rate * (sign - mean)",
+     "biases[index] -= rate * (sign - mean)", "selectionBiasesBalanceASkewedStream"),
+    ("Sources/Layers/AttentionCaches.swift", "headWidth: c.rotaryWidth, offset: 0, firstPosition: position)",
+     "headWidth: c.rotaryWidth, offset: 0, firstPosition: 0)", "absorbedDecodingEqualsTheExpandedForm"),
+    ("Sources/Data/SentencePieceTokenizer.swift", 'contains("\\u{2581}") else', 'contains("\\u{2582}") else',
+     "encodingLosesNothing"),
+    ("Sources/Data/TokenFile.swift", "header.tokenizer == tokenizer", "!tokenizer.isEmpty",
+     "damagedAndForeignTokenFilesAreRefused"),
+    ("Sources/Data/StoryReader.swift", "bytes.firstIndex(of: 0)", "bytes.firstIndex(of: 1)", "badStoriesAreNamed"),
+    ("Sources/Data/Download.swift", "found != wanted.lowercased()", "found.isEmpty", "wrongBytesAreDeleted"),
+    ("Sources/Training/Sampler.swift", "temperature * log(minP)", "temperature * log(minP) - 1",
+     "samplersKeepWhatTheySay"),
+    ("Sources/Training/Checkpoint.swift", "Self.hash(json, file.tensors) == hash", "!hash.isEmpty",
+     "damagedCheckpointsAreRefusedAndTheOneBeforeIsOffered"),
+    ("Sources/Training/LossScale.swift", "guard value > 0x1p-20 else", "guard value > 0x1p30 else",
+     "lossScalingRecoversFromAPlantedOverflow"),
+    ("Sources/Training/FullPassEvaluator.swift", "start == 0 ? endOfStory : tokens[start - 1..<start][0]",
+     "endOfStory", "theFullPassScoresEveryTokenOnce"),
+    ("Sources/Training/Trainer.swift", "    states = restored\n", "",
+     "aStoppedRunEndsWithTheBitsOfOneThatWasNot"),
+    ("Sources/Training/Trainer.swift", "    states = restored\n", "", "killedRunsResumeBitExact"),
+]
+
+root = pathlib.Path(__file__).resolve().parent.parent
+copy = pathlib.Path(tempfile.mkdtemp()) / "project"
+shutil.copytree(root, copy, ignore=shutil.ignore_patterns(".build*", ".git", "runs"))
+for file, old, new, _ in FAULTS:
+    path = copy / file
+    text = path.read_text()
+    if old in text:
+        path.write_text(text.replace(old, new, 1))
+    elif not any(f == file and o == old for f, o, *_ in FAULTS[:FAULTS.index((file, old, new, _))]):
+        sys.exit(f"{file}: no longer contains {old!r}")
+
+
+def swift(*arguments):
+    return subprocess.run(["swift", *arguments], cwd=copy, capture_output=True, text=True)
+
+
+for arguments in (["build", "-c", "release", "--build-tests"], ["build", "-c", "release", "--product", "bench-cli"]):
+    build = swift(*arguments)
+    if build.returncode != 0:
+        sys.exit(build.stdout + build.stderr)
+failed = set()
+for module in ("Tensor", "Autograd", "Layers", "Data", "Training", "BenchCLI"):
+    name = f"Nano{module}Tests" if module != "BenchCLI" else "BenchCLITests"
+    output = swift("test", "-c", "release", "--skip-build", "--filter", name).stdout
+    failed |= set(re.findall(r"✘ Test (\w+)\(", output))
+missed = [(file, test) for file, _, _, test in FAULTS if test not in failed]
+for file, test in missed:
+    print(f"not noticed: the fault in {file} by {test}")
+print(f"{len(FAULTS) - len(missed)} of {len(FAULTS)} faults noticed")
+shutil.rmtree(copy.parent)
+sys.exit(bool(missed))
