@@ -58,6 +58,14 @@ struct EvaluateCommand: ParsableCommand {
           evaluation.tokens, window, evaluation.nllPerToken, evaluation.perplexity,
           evaluation.bitsPerCharacter, evaluation.bitsPerByte,
           Double(evaluation.tokens) / max(watch.seconds, 1e-9)))
+      if let balance = evaluation.balanceLoss, let z = evaluation.zLoss,
+        let violation = evaluation.maximalViolation
+      {
+        print(
+          String(
+            format: "Mixtures, apart from that: balance loss %.4f (1 for uniform scores), z-loss %.4f, maximal "
+              + "violation of balance %.3f", balance, z, violation))
+      }
     }
   }
 }

@@ -99,14 +99,16 @@ public struct SparseMoELayer: Layer {
       down: context.tape.variable(down))
     if let shared { output = output + shared(input, in: context) }
 
+    // Losses without a coefficient are computed where they cost no training time.
+    let reportsLosses = context.recorder != nil && !context.tape.isRecording
     var (balanceLoss, zLoss) = (0.0, 0.0)
-    if c.balanceLossCoefficient > 0 {
+    if c.balanceLossCoefficient > 0 || reportsLosses {
       let loss = logits.sequenceBalanceLoss(
         selection, scoring: c.scoring, sequenceLength: context.sequenceLength)
       balanceLoss = Double(loss.value.scalar)
       output = output.withAuxiliaryLoss(loss, coefficient: c.balanceLossCoefficient)
     }
-    if c.zLossCoefficient > 0 {
+    if c.zLossCoefficient > 0 || reportsLosses {
       let loss = logits.routerZLoss()
       zLoss = Double(loss.value.scalar)
       output = output.withAuxiliaryLoss(loss, coefficient: c.zLossCoefficient)

@@ -1,6 +1,7 @@
 internal import Foundation
 internal import NanoAutograd
 public import NanoData
+internal import NanoLayers
 public import NanoModels
 public import NanoTensor
 
@@ -15,6 +16,12 @@ public struct StoriesEvaluation: Hashable, Sendable, Codable {
   /// Of the raw text, so comparable across tokenizers; what the end of a story costs is included.
   public var bitsPerCharacter: Double
   public var bitsPerByte: Double
+  /// Means over the mixtures of experts, if there are any; none of them is part of the likelihood. The
+  /// sequence-wise balance loss, the router z-loss (both without coefficient), and the maximal violation of
+  /// balance over the whole pass.
+  public var balanceLoss: Double?
+  public var zLoss: Double?
+  public var maximalViolation: Double?
 }
 
 /// Scores a model on tokenized stories: every token once, in windows of fixed stride.
@@ -45,7 +52,7 @@ public struct FullPassEvaluator: Sendable {
     let count = min(limit ?? total, total)
     let chosen = (0..<count).map { $0 * total / count }
     var group = max(1, Self.tokensAtOnce / windowLength)
-    var sums: [(loss: Double, tokens: Int)] = []
+    var sums: [Score] = []
     while true {
       let attempt = MemoryPool.shared.enforcingLimit { losses(of: model, chosen, group: group) }
       sums = attempt.result
@@ -57,37 +64,57 @@ public struct FullPassEvaluator: Sendable {
       group /= 2
     }
     let scored = sums.reduce(0) { $0 + $1.tokens }
-    return evaluation(nllPerToken: sums.reduce(0) { $0 + $1.loss } / Double(scored), tokens: scored)
+    var statistics = ForwardStatistics()
+    for sum in sums { statistics.merge(sum.statistics) }
+    return evaluation(
+      nllPerToken: sums.reduce(0) { $0 + $1.loss } / Double(scored), tokens: scored,
+      routing: statistics.routing)
+  }
+
+  /// What a group of windows gave.
+  private struct Score: Sendable {
+    var loss = 0.0
+    var tokens = 0
+    var statistics = ForwardStatistics()
   }
 
   /// Summed loss of every group of windows.
-  private func losses(
-    of model: some LanguageModel, _ windows: [Int], group: Int
-  ) -> [(loss: Double, tokens: Int)] {
+  private func losses(of model: some LanguageModel, _ windows: [Int], group: Int) -> [Score] {
     let groups = stride(from: 0, to: windows.count, by: group).map {
       Array(windows[$0..<min($0 + group, windows.count)])
     }
-    var sums = [(loss: Double, tokens: Int)](repeating: (0, 0), count: groups.count)
+    var sums = [Score](repeating: Score(), count: groups.count)
     sums.withUnsafeMutableBufferPointer { buffer in
       nonisolated(unsafe) let sums = buffer
       pool.run(groups.count) { index in
         let (batch, counted) = batch(ofWindows: groups[index])
-        let loss = model.loss(
-          inputs: batch.inputs, targets: batch.targets, sequenceLength: windowLength,
-          on: Tape(recording: false, precision: precision))
-        sums[index] = (Double(loss.value.scalar) * Double(counted), counted)
+        let recorder = StatisticsRecorder()
+        let context = ForwardContext(
+          tape: Tape(recording: false, precision: precision), sequenceLength: windowLength,
+          recorder: recorder)
+        let loss = model.loss(inputs: batch.inputs, targets: batch.targets, in: context)
+        sums[index] = Score(
+          loss: Double(loss.value.scalar) * Double(counted), tokens: counted,
+          statistics: recorder.statistics)
       }
     }
     return sums
   }
 
-  private func evaluation(nllPerToken: Double, tokens scored: Int) -> StoriesEvaluation {
+  private func evaluation(
+    nllPerToken: Double, tokens scored: Int, routing: [RoutingStatistics]
+  ) -> StoriesEvaluation {
+    func mean(_ value: (RoutingStatistics) -> Double) -> Double? {
+      routing.isEmpty ? nil : routing.map(value).mean
+    }
     let bitsPerToken = nllPerToken / log(2)
     let (all, header) = (Double(tokens.count), tokens.header)
     return StoriesEvaluation(
       tokens: scored, nllPerToken: nllPerToken, perplexity: exp(nllPerToken),
       bitsPerCharacter: bitsPerToken * all / Double(max(1, header.characterCount)),
-      bitsPerByte: bitsPerToken * all / Double(max(1, header.byteCount)))
+      bitsPerByte: bitsPerToken * all / Double(max(1, header.byteCount)),
+      balanceLoss: mean(\.balanceLoss), zLoss: mean(\.zLoss),
+      maximalViolation: mean(\.maximalViolation))
   }
 
   /// Windows as sequences; what lies behind the last token is not counted.

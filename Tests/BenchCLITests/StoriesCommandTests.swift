@@ -80,6 +80,7 @@ private final class Stories {
   #expect(evaluation.status == 0, "\(evaluation.error)")
   let scored = try JSONDecoder().decode(StoriesEvaluation.self, from: Data(evaluation.output.utf8))
   let final = results.models[2].curve.last!.validation
+  #expect(scored.balanceLoss ?? 0 > 0.5 && scored.zLoss ?? 0 > 0 && scored.maximalViolation ?? -1 >= 0)
   #expect(scored.tokens == final.tokens && abs(scored.nllPerToken - final.nllPerToken) < 1e-9)
 
   let first = try stories.run(["generate", "--model", model, "--tokens", "20", "--seed", "3"])
@@ -150,6 +151,21 @@ private final class Stories {
   let impossible = try stories.compare(settings + ["--memory-limit", "3MB"], out: "impossible")
   #expect(impossible.status == 1)
   #expect(impossible.error.contains("recomputed") && impossible.error.contains("tensors need at least"))
+}
+
+@Test func aFullDiskLeavesNothingHalfWritten() throws {
+  let stories = try Stories()
+  // Files of at most 100 kB: room for the tokens, not for a checkpoint.
+  let result = try CommandResult(
+    Stories.small + [
+      "--data", stories.data, "--out", stories.folder.path + "/full", "--iterations", "4",
+      "--checkpoint-every", "2", "--models", "nanogpt",
+    ], shell: stories.environment + "; ulimit -f 100")
+  #expect(result.status == 1)
+  #expect(result.error.contains("cannot be written"), "\(result.error)")
+  #expect(result.error.split(separator: "\n").count == 1)
+  let left = try FileManager.default.subpathsOfDirectory(atPath: stories.folder.path)
+  #expect(!left.contains { $0.hasSuffix(".partial") || $0.hasSuffix(".checkpoint") })
 }
 
 @Test func changedSettingsAndStoriesAreNamedOnResume() throws {

@@ -127,7 +127,7 @@ private func smallRun(seed: UInt64, stopAfter: Int = .max) throws -> RunOutcome<
   #expect(first.curve.map(\.step) == [0, 10, 20, 29])
   #expect(first.result.bestValidationLoss == first.curve.map(\.validationLoss).min())
   #expect(first.result.bestValidationLoss < first.curve[0].validationLoss)
-  #expect(first.result.completedIterations == 30 && first.result.peakTensorBytes > 0)
+  #expect(first.result.completedIterations == 30)
 }
 
 @Test func interruptedRunsKeepWhatThereIs() throws {
