@@ -23,6 +23,8 @@ public struct Checkpoint: Sendable {
     var optimizerSteps: [String: Int] = [:]
     var loads = LoadAverages()
     public var curve: [StoriesPoint] = []
+    /// Losses of the steps since the last evaluation.
+    var recentLosses: [Double] = []
     /// Seconds of training and of everything, before this point.
     var trainingSeconds = 0.0
     var totalSeconds = 0.0

@@ -254,6 +254,7 @@ private func storiesRun(_ folder: TemporaryFolder, _ name: String, iterations: I
   let second = try run.train(observer: &observer) { false }
   #expect(!second.wasInterrupted && second.result.completedIterations == 12)
   #expect(second.result.curve.map(\.validation) == whole.result.curve.map(\.validation))
+  #expect(second.result.curve.map(\.trainingLoss) == whole.result.curve.map(\.trainingLoss))
   func final(_ name: String) throws -> Data {
     try Data(
       contentsOf: URL(fileURLWithPath: "\(folder.path)/\(name)/model.safetensors"))
