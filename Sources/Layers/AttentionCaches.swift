@@ -2,6 +2,29 @@ internal import Foundation
 public import NanoAutograd
 internal import NanoTensor
 
+/// Attention that can continue a sequence one position at a time.
+public protocol CachedAttention: Layer {
+  associatedtype Cache: Sendable
+
+  /// An empty cache for sequences of at most `contextLength` positions.
+  func makeCache(contextLength: Int) -> Cache
+
+  /// One more position, attending to itself and to what the cache holds.
+  /// - Parameter input: one row.
+  func decode(_ input: Variable, cache: inout Cache, in context: ForwardContext) -> Variable
+}
+
+extension DecoderBlock where Attention: CachedAttention {
+  /// The block at one more position.
+  public func decode(
+    _ input: Variable, cache: inout Attention.Cache, in context: ForwardContext
+  ) -> Variable {
+    let attended =
+      input + attention.decode(attentionNorm(input, in: context), cache: &cache, in: context)
+    return attended + mixer(mixerNorm(attended, in: context), in: context)
+  }
+}
+
 /// What latent attention keeps of the positions so far: the normalized latents and the rotated shared keys.
 public struct LatentCache: Sendable {
   /// capacity × keyValueRank and capacity × rotaryWidth.
@@ -28,7 +51,9 @@ public struct LatentCache: Sendable {
   }
 }
 
-extension LatentAttention {
+extension LatentAttention: CachedAttention {
+  public func makeCache(contextLength: Int) -> LatentCache { LatentCache(configuration) }
+
   /// One more position, attending to itself and to what the cache holds, in the absorbed form: queries are
   /// taken into the latent space, `W_UKᵀ q_n`, and outputs out of it, so that keys and values of earlier
   /// positions are never made again.
@@ -113,9 +138,11 @@ public struct KeyValueCache: Sendable {
   }
 }
 
-extension CausalSelfAttention {
-  /// One more position, attending to itself and to what the cache holds.
-  /// - Parameter input: one row.
+extension CausalSelfAttention: CachedAttention {
+  public func makeCache(contextLength: Int) -> KeyValueCache {
+    KeyValueCache(width: configuration.width, contextLength: contextLength)
+  }
+
   public func decode(
     _ input: Variable, cache: inout KeyValueCache, in context: ForwardContext
   ) -> Variable {

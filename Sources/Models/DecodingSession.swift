@@ -11,69 +11,57 @@ public protocol DecodingSession: Sendable {
   mutating func append(_ token: Int32) -> [Float]
 }
 
+/// Blocks with a cache each, between an embedding and a head that the model gives.
+private struct CachedBlocks<Attention: CachedAttention, Norm: Layer, Mixer: Layer>: DecodingSession {
+  let blocks: [DecoderBlock<Norm, Attention, Mixer>]
+  let embed: @Sendable (_ token: Int32, _ position: Int, ForwardContext) -> Variable
+  let logits: @Sendable (Variable, ForwardContext) -> Variable
+  private var caches: [Attention.Cache]
+  private(set) var position = 0
+
+  init(
+    _ blocks: [DecoderBlock<Norm, Attention, Mixer>], contextLength: Int,
+    embed: @escaping @Sendable (_ token: Int32, _ position: Int, ForwardContext) -> Variable,
+    logits: @escaping @Sendable (Variable, ForwardContext) -> Variable
+  ) {
+    self.blocks = blocks
+    self.embed = embed
+    self.logits = logits
+    caches = blocks.map { $0.attention.makeCache(contextLength: contextLength) }
+  }
+
+  mutating func append(_ token: Int32) -> [Float] {
+    let tape = Tape(recording: false)
+    let context = ForwardContext(tape: tape, sequenceLength: 1)
+    var hidden = embed(token, position, context)
+    for index in blocks.indices {
+      hidden = blocks[index].decode(hidden, cache: &caches[index], in: context)
+    }
+    position += 1
+    return withExtendedLifetime(tape) { logits(hidden, context).value.scalars }
+  }
+}
+
 extension NanoKimiK2 {
-  public func makeDecodingSession() -> (any DecodingSession)? { Session(self) }
-
-  private struct Session: DecodingSession {
-    let model: NanoKimiK2
-    var caches: [LatentCache]
-    private(set) var position = 0
-
-    init(_ model: NanoKimiK2) {
-      self.model = model
-      caches = model.blocks.map { _ in LatentCache(model.configuration.attention) }
-    }
-
-    mutating func append(_ token: Int32) -> [Float] {
-      let tape = Tape(recording: false)
-      let context = ForwardContext(tape: tape, sequenceLength: 1)
-      var hidden = model.tokenEmbedding([token], in: context)
-      for (index, block) in model.blocks.enumerated() {
-        hidden =
-          hidden
-          + block.attention.decode(
-            block.attentionNorm(hidden, in: context), cache: &caches[index], in: context)
-        hidden = hidden + block.mixer(block.mixerNorm(hidden, in: context), in: context)
-      }
-      position += 1
-      return model.finalNorm(hidden, in: context).linear(weight: tape.variable(model.headWeight))
-        .value.scalars
-    }
+  public func makeDecodingSession() -> (any DecodingSession)? {
+    CachedBlocks(
+      blocks, contextLength: configuration.contextLength,
+      embed: { token, _, context in tokenEmbedding([token], in: context) },
+      logits: { hidden, context in
+        finalNorm(hidden, in: context).linear(weight: context.tape.variable(headWeight))
+      })
   }
 }
 
 extension NanoGPT2 {
-  public func makeDecodingSession() -> (any DecodingSession)? { Session(self) }
-
-  private struct Session: DecodingSession {
-    let model: NanoGPT2
-    var caches: [KeyValueCache]
-    private(set) var position = 0
-
-    init(_ model: NanoGPT2) {
-      self.model = model
-      caches = model.blocks.map { _ in
-        KeyValueCache(
-          width: model.configuration.width, contextLength: model.configuration.contextLength)
-      }
-    }
-
-    mutating func append(_ token: Int32) -> [Float] {
-      let tape = Tape(recording: false)
-      let context = ForwardContext(tape: tape, sequenceLength: 1)
-      var hidden =
-        model.tokenEmbedding([token], in: context)
-        + model.positionEmbedding([Int32(position)], in: context)
-      for (index, block) in model.blocks.enumerated() {
-        hidden =
-          hidden
-          + block.attention.decode(
-            block.attentionNorm(hidden, in: context), cache: &caches[index], in: context)
-        hidden = hidden + block.mixer(block.mixerNorm(hidden, in: context), in: context)
-      }
-      position += 1
-      return model.finalNorm(hidden, in: context)
-        .linear(weight: tape.variable(model.tokenEmbedding.table)).value.scalars
-    }
+  public func makeDecodingSession() -> (any DecodingSession)? {
+    CachedBlocks(
+      blocks, contextLength: configuration.contextLength,
+      embed: { token, position, context in
+        tokenEmbedding([token], in: context) + positionEmbedding([Int32(position)], in: context)
+      },
+      logits: { hidden, context in
+        finalNorm(hidden, in: context).linear(weight: context.tape.variable(tokenEmbedding.table))
+      })
   }
 }

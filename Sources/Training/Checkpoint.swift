@@ -30,7 +30,8 @@ public struct Checkpoint: Sendable {
     var totalSeconds = 0.0
     var peakTensorBytes = 0
     var peakResidentBytes = 0
-    var stepSeconds: [Double] = []
+    /// Of the last steps, for their median; a checkpoint must not grow with the run.
+    var recentStepSeconds: [Double] = []
     var updateSeconds = 0.0
     var residentBytesAtStart = 0
     var lossScale: LossScale?

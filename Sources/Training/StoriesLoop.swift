@@ -125,7 +125,7 @@ struct StoriesLoop<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
     progress.trainer = trainer.configuration
     progress.lossScale = trainer.lossScale
     progress.loads.add(report.statistics.routing)
-    progress.stepSeconds.append(seconds)
+    progress.recentStepSeconds = progress.recentStepSeconds.suffix(999) + [seconds]
     progress.trainingSeconds += seconds
     progress.updateSeconds += report.updateSeconds
     progress.recentLosses.append(report.loss)

@@ -29,6 +29,7 @@ public struct StoriesResult: Hashable, Sendable, Codable {
   public var bitsPerCharacter: Double
   public var bitsPerByte: Double
   public var trainStepMeanMs: Double
+  /// Of the last 1,000 steps.
   public var trainStepMedianMs: Double
   public var trainStepWithEvaluationMeanMs: Double
   /// The optimizers' share of the training time.
@@ -63,8 +64,8 @@ public struct StoriesResult: Hashable, Sendable, Codable {
     parameterEfficiency = perplexity / (Double(parameters) / 1e6)
     bitsPerCharacter = best?.validation.bitsPerCharacter ?? .nan
     bitsPerByte = best?.validation.bitsPerByte ?? .nan
-    trainStepMeanMs = progress.stepSeconds.mean * 1e3
-    trainStepMedianMs = progress.stepSeconds.median * 1e3
+    trainStepMeanMs = progress.trainingSeconds / steps * 1e3
+    trainStepMedianMs = progress.recentStepSeconds.median * 1e3
     trainStepWithEvaluationMeanMs = progress.totalSeconds / steps * 1e3
     updateShare = progress.updateSeconds / max(progress.trainingSeconds, 1e-9)
     peakTensorBytes = progress.peakTensorBytes
