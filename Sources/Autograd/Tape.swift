@@ -62,7 +62,12 @@ public final class Tape {
       return constant(value)
     }
     let node = makeNode()
-    entries.append(Entry(output: node.index, backward: backward))
+    if MemoryPool.shared.isOverLimit {  // nobody will read it: what it holds is needed elsewhere
+      entries.removeAll()
+      store.forget()
+    } else {
+      entries.append(Entry(output: node.index, backward: backward))
+    }
     return Variable(value: value, node: node, tape: self)
   }
 

@@ -21,7 +21,8 @@ enum Main {
     // A write past a file size limit is then an error that is reported, not a signal that kills.
     signal(SIGXFSZ, SIG_IGN)
     do {
-      var command = try BenchCLI.parseAsRoot()
+      let arguments = try SettingsFile.expand(Array(CommandLine.arguments.dropFirst()))
+      var command = try BenchCLI.parseAsRoot(arguments)
       try command.run()
     } catch let exit as ExitCode {
       Foundation.exit(exit.rawValue)

@@ -125,13 +125,15 @@ struct BenchStepCommand: ParsableCommand {
     _ fresh: some LanguageModel, _ configuration: StoriesConfiguration, _ workload: Workload
   ) throws -> Report {
     let chosen: StoriesModel = try StudyOptions.choose(model, for: "model")!
-    let rate = configuration.learningRate(of: chosen)
     switch configuration.optimizer(of: chosen) {
     case .adamW:
-      return try measure(fresh, rule: StoriesRecipe.adamW(learningRate: rate), workload)
+      return try measure(fresh, rule: StoriesRecipe.adamW(learningRate: configuration.learningRate), workload)
     case .muon:
       return try measure(
-        fresh, rule: StoriesRecipe.muon(learningRate: rate, precision: configuration.precision),
+        fresh,
+        rule: StoriesRecipe.muon(
+          learningRate: configuration.learningRate,
+          muonLearningRate: configuration.muonLearningRate, precision: configuration.precision),
         workload)
     }
   }

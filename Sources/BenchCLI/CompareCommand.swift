@@ -41,10 +41,9 @@ struct CompareCommand: ParsableCommand {
   // MARK: Stories
 
   private func runStories() throws {
-    let settings = try study.config.map(SettingsFile.read)
     var (plan, path) = try storiesRun.plan(
-      stories, study, data: data ?? settings?.data,
-      out: out ?? settings?.out ?? Self.defaultFolder())
+      stories, study, data: data,
+      out: out ?? Self.defaultFolder())
     let dataset = try storiesRun.dataset(&plan, folder: path, isQuiet: quiet)
     Interruption.install()
     var session = StoriesSession(
@@ -72,11 +71,10 @@ struct CompareCommand: ParsableCommand {
 
   private func runCharacters() throws {
     let configuration = try study.configuration()
-    let settings = try study.config.map(SettingsFile.read)
-    let corpus = try Corpus.load(data ?? settings?.data, seed: configuration.seed)
+    let corpus = try Corpus.load(data, seed: configuration.seed)
     let dataset = try TextDataset(
       tokens: corpus.tokens, contextLength: configuration.contextLength)
-    let path = out ?? settings?.out ?? Self.defaultFolder()
+    let path = out ?? Self.defaultFolder()
     let folder = try RunFolder(path)
     if !quiet {
       if Build.isDebug {

@@ -103,42 +103,40 @@ struct StoriesOptions: ParsableArguments {
   func configuration(
     _ shared: StudyOptions, startingFrom begun: StoriesConfiguration? = nil
   ) throws -> StoriesConfiguration {
-    let file = try shared.config.map(SettingsFile.read) ?? SettingsFile()
-    let size = try StudyOptions.choose(size ?? file.size, for: "size") ?? begun?.size ?? .small
-    let context = shared.context ?? file.context
+    let size = try StudyOptions.choose(size, for: "size") ?? begun?.size ?? .small
     var study =
       begun
       ?? StoriesConfiguration(
-        size: size, vocabularySize: vocab ?? file.vocab ?? 4096, contextLength: context ?? 256)
+        size: size, vocabularySize: vocab ?? 4096, contextLength: shared.context ?? 256)
     if begun != nil {
       study.size = size
-      if let context { study.kimi.contextLength = context }
+      assign(shared.context, to: &study.kimi.contextLength)
     } else if Build.isDebug {
       study.iterations = 10
     }
-    try setSizes(&study, shared, file)
-    try setTraining(&study, shared, file)
+    try setSizes(&study, shared)
+    try setTraining(&study, shared)
     try study.validate()
     return study
   }
 
   private func setSizes(
-    _ study: inout StoriesConfiguration, _ shared: StudyOptions, _ file: SettingsFile
+    _ study: inout StoriesConfiguration, _ shared: StudyOptions
   ) throws {
-    if let width = shared.embd ?? file.embd {
+    if let width = shared.embd {
       study.kimi.attention.width = width
       study.kimi.mixture.modelWidth = width
       study.gpt.width = width
     }
-    if let layers = shared.layers ?? file.layers {
+    if let layers = shared.layers {
       study.kimi.layerCount = layers
       study.gpt.layerCount = layers
     }
-    if let heads = shared.heads ?? file.heads {
+    if let heads = shared.heads {
       study.kimi.attention.headCount = heads
       study.gpt.headCount = heads
     }
-    assign(shared.experts ?? file.experts, to: &study.kimi.mixture.expertCount)
+    assign(shared.experts, to: &study.kimi.mixture.expertCount)
     assign(expertsPerToken, to: &study.kimi.mixture.chosenCount)
     assign(sharedExperts, to: &study.kimi.mixture.sharedCount)
     assign(expertWidth, to: &study.kimi.mixture.expertWidth)
@@ -162,18 +160,18 @@ struct StoriesOptions: ParsableArguments {
   }
 
   private func setTraining(
-    _ study: inout StoriesConfiguration, _ shared: StudyOptions, _ file: SettingsFile
+    _ study: inout StoriesConfiguration, _ shared: StudyOptions
   ) throws {
-    assign(shared.iterations ?? file.iterations, to: &study.iterations)
-    assign(shared.evalInterval ?? file.evalInterval, to: &study.evaluationInterval)
-    assign(shared.evalIters ?? file.evalIters, to: &study.evaluationWindows)
-    assign(shared.batch ?? file.batch, to: &study.batchSize)
-    assign(shared.seed ?? file.seed, to: &study.seed)
-    assign(shared.shards ?? file.shards, to: &study.shardCount)
-    assign(shared.lr ?? file.lr, to: &study.gptLearningRate)
-    assign(shared.muonLr ?? file.muonLr, to: &study.kimiLearningRate)
+    assign(shared.iterations, to: &study.iterations)
+    assign(shared.evalInterval, to: &study.evaluationInterval)
+    assign(shared.evalIters, to: &study.evaluationWindows)
+    assign(shared.batch, to: &study.batchSize)
+    assign(shared.seed, to: &study.seed)
+    assign(shared.shards, to: &study.shardCount)
+    assign(shared.lr, to: &study.learningRate)
+    assign(shared.muonLr, to: &study.muonLearningRate)
     assign(
-      try StudyOptions.choose(shared.precision ?? file.precision, for: "precision"),
+      try StudyOptions.choose(shared.precision, for: "precision"),
       to: &study.precision)
     assign(try StudyOptions.choose(kimiOptimizer, for: "optimizer"), to: &study.kimiOptimizer)
     assign(try StudyOptions.choose(gptOptimizer, for: "optimizer"), to: &study.gptOptimizer)
@@ -187,15 +185,7 @@ struct StoriesOptions: ParsableArguments {
     if let qkClip { study.rules.queryKeyClip = qkClip == 0 ? nil : qkClip }
     if activationCheckpointing { study.checkpointsActivations = true }
     if let memoryLimit { study.memoryLimit = try ByteCount(memoryLimit).bytes }
-    if let names = shared.models ?? file.models {
-      study.models = try names.split(separator: ",").map {
-        try StudyOptions.choose($0.trimmingCharacters(in: .whitespaces), for: "model")!
-      }
-    }
-  }
-
-  private func assign<Value>(_ value: Value?, to target: inout Value) {
-    if let value { target = value }
+    assign(try StudyOptions.chooseAll(shared.models, for: "model"), to: &study.models)
   }
 
   private static func list<Choice: CaseIterable & RawRepresentable<String>>(

@@ -61,6 +61,8 @@ struct StoriesRunOptions: ParsableArguments {
     return (plan, resume)
   }
 
+  private static let tokenizerName = "tokenizer.model"
+
   /// Tokenizer and tokens, from the cache or made now. A new folder begins with the tokenizer and the plan
   /// in it; a resumed one must still have the same stories.
   func dataset(_ plan: inout StoriesPlan, folder: String, isQuiet: Bool) throws -> StoriesDataset {
@@ -70,9 +72,8 @@ struct StoriesRunOptions: ParsableArguments {
         Terminal.rewriteLine(String(format: "%@: %.0f%%", stage.rawValue, 100 * share))
       }
     }
-    let kept = folder + "/tokenizer.model"
     let tokenizer = try preparation.tokenizer(
-      model: resume == nil ? self.tokenizer : kept,
+      model: resume == nil ? self.tokenizer : "\(folder)/\(Self.tokenizerName)",
       vocabularySize: plan.configuration.vocabularySize)
     plan.configuration.setVocabularySize(tokenizer.vocabularySize)
     try plan.configuration.validate()
@@ -83,10 +84,12 @@ struct StoriesRunOptions: ParsableArguments {
     let digest = "\(dataset.training.header) \(dataset.validation.header)"
     if resume == nil {
       plan.stories = SHA256.hexadecimal(of: digest.utf8)
-      _ = try FileManager.default.createDirectory(
-        atPath: folder, withIntermediateDirectories: true)
-      try AtomicFile.write(tokenizer.model, to: kept)
-      try plan.write(folder)
+      try RunFolder.create(
+        folder,
+        with: [
+          Self.tokenizerName: tokenizer.model,
+          StoriesPlan.fileName: JSONEncoder.readable.encode(plan),
+        ])
     } else if plan.stories != SHA256.hexadecimal(of: digest.utf8) {
       throw RunError("\(folder): the stories have changed since the run was begun; begin a new run")
     }

@@ -33,7 +33,6 @@ struct StoriesSession {
   private func folder(_ model: StoriesModel) -> String { path + "/" + model.rawValue }
 
   mutating func run() throws -> StoriesResults {
-    MemoryPool.shared.limit = plan.configuration.memoryLimit
     for model in plan.configuration.models where failure == nil && !wasInterrupted {
       if let finished = finishedResult(model) {
         results.append(finished)
@@ -93,7 +92,7 @@ struct StoriesSession {
   }
 }
 
-/// What defines a run and is kept in its folder as `run.json`, so that it can be resumed.
+/// What defines a run and is kept in its folder, so that it can be resumed.
 struct StoriesPlan: Codable, Equatable {
   var configuration: StoriesConfiguration
   var data: String?
@@ -101,8 +100,10 @@ struct StoriesPlan: Codable, Equatable {
   /// A hash of what the stories are.
   var stories: String?
 
+  static let fileName = "run.json"
+
   static func read(_ folder: String) throws -> StoriesPlan {
-    let path = folder + "/run.json"
+    let path = "\(folder)/\(fileName)"
     guard let data = FileManager.default.contents(atPath: path) else {
       throw RunError("\(path): no such file; --resume needs the folder of a stories run")
     }
@@ -111,10 +112,6 @@ struct StoriesPlan: Codable, Equatable {
     } catch let error as DecodingError {
       throw RunError("\(path): \(error.summary)")
     }
-  }
-
-  func write(_ folder: String) throws {
-    try AtomicFile.write(JSONEncoder.readable.encode(self), to: folder + "/run.json")
   }
 
   /// Names of the settings in which two plans differ.

@@ -12,6 +12,7 @@ struct StudyOptions: ParsableArguments {
   )
   var preset: String?
 
+  /// For the help: ``SettingsFile/expand(_:)`` has taken it out of the command line before it is parsed.
   @Option(help: "A JSON file with any of these settings, named like the flags; flags win over it.")
   var config: String?
 
@@ -45,7 +46,7 @@ struct StudyOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "AdamW's learning rate.")
   var lr: Float?
 
-  @Option(parsing: .unconditional, help: "TrueMuon's learning rate.")
+  @Option(parsing: .unconditional, help: "The learning rate of TrueMuon, or of Muon on stories.")
   var muonLr: Float?
 
   @Option(parsing: .unconditional, help: "What all randomness comes from.")
@@ -67,38 +68,29 @@ struct StudyOptions: ParsableArguments {
 
   /// Which study is meant.
   func presetName() throws -> PresetName {
-    let file = try config.map(SettingsFile.read) ?? SettingsFile()
-    return try Self.choose(preset ?? file.preset, for: "preset") ?? .seed
+    return try Self.choose(preset, for: "preset") ?? .seed
   }
 
   /// The character study that flags, file and preset make together, validated.
   func configuration() throws -> StudyConfiguration {
-    let file = try config.map(SettingsFile.read) ?? SettingsFile()
     var study = StudyConfiguration(
-      preset: try Self.choose(preset ?? file.preset, for: "preset") ?? .seed)
-    func set<Value>(_ path: WritableKeyPath<StudyConfiguration, Value>, _ values: Value?...) {
-      if let value = values.compactMap({ $0 }).first { study[keyPath: path] = value }
-    }
+      preset: try Self.choose(preset, for: "preset") ?? .seed)
     if Build.isDebug { study.shorten() }
-    set(\.iterations, iterations, file.iterations)
-    set(\.evaluationInterval, evalInterval, file.evalInterval)
-    set(\.evaluationBatches, evalIters, file.evalIters)
-    set(\.batchSize, batch, file.batch)
-    set(\.contextLength, context, file.context)
-    set(\.width, embd, file.embd)
-    set(\.layerCount, layers, file.layers)
-    set(\.headCount, heads, file.heads)
-    set(\.expertCount, experts, file.experts)
-    set(\.learningRate, lr, file.lr)
-    set(\.muonLearningRate, muonLr, file.muonLr)
-    set(\.seed, seed, file.seed)
-    set(\.shardCount, shards, file.shards)
-    set(\.precision, try Self.choose(precision ?? file.precision, for: "precision"))
-    if let names = models ?? file.models {
-      study.models = try names.split(separator: ",").map {
-        try Self.choose($0.trimmingCharacters(in: .whitespaces), for: "model")!
-      }
-    }
+    assign(iterations, to: &study.iterations)
+    assign(evalInterval, to: &study.evaluationInterval)
+    assign(evalIters, to: &study.evaluationBatches)
+    assign(batch, to: &study.batchSize)
+    assign(context, to: &study.contextLength)
+    assign(embd, to: &study.width)
+    assign(layers, to: &study.layerCount)
+    assign(heads, to: &study.headCount)
+    assign(experts, to: &study.expertCount)
+    assign(lr, to: &study.learningRate)
+    assign(muonLr, to: &study.muonLearningRate)
+    assign(seed, to: &study.seed)
+    assign(shards, to: &study.shardCount)
+    assign(try Self.choose(precision, for: "precision"), to: &study.precision)
+    assign(try Self.chooseAll(models, for: "model"), to: &study.models)
     try study.validate()
     return study
   }
@@ -114,62 +106,25 @@ struct StudyOptions: ParsableArguments {
     }
     return choice
   }
+
+  /// The cases that a text names, separated by commas.
+  static func chooseAll<Choice: RawRepresentable<String> & CaseIterable>(
+    _ text: String?, for kind: String
+  ) throws -> [Choice]? {
+    try text?.split(separator: ",").map {
+      try choose($0.trimmingCharacters(in: .whitespaces), for: kind)!
+    }
+  }
+}
+
+/// Sets what a flag gave.
+func assign<Value>(_ value: Value?, to target: inout Value) {
+  if let value { target = value }
 }
 
 /// All presets: those of the character study, and the stories study.
 enum PresetName: String, CaseIterable {
   case seed, standard, stories
-}
-
-/// The settings of a `--config` file.
-struct SettingsFile: Codable {
-  var preset: String?
-  var data: String?
-  var iterations: Int?
-  var evalInterval: Int?
-  var evalIters: Int?
-  var batch: Int?
-  var context: Int?
-  var embd: Int?
-  var layers: Int?
-  var heads: Int?
-  var experts: Int?
-  var lr: Float?
-  var muonLr: Float?
-  var seed: UInt64?
-  var precision: String?
-  var shards: Int?
-  var models: String?
-  var out: String?
-  var size: String?
-  var vocab: Int?
-
-  enum CodingKeys: String, CodingKey, CaseIterable {
-    case preset, data, iterations, batch, context, embd, layers, heads, experts, lr, seed,
-      precision, shards, models, out, size, vocab
-    case evalInterval = "eval-interval"
-    case evalIters = "eval-iters"
-    case muonLr = "muon-lr"
-  }
-
-  static func read(_ path: String) throws -> SettingsFile {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw ValidationError("\(path): no such file, or not readable")
-    }
-    guard let object = try? JSONSerialization.jsonObject(with: data) as? [String: Any] else {
-      throw ValidationError("\(path): not a JSON object")
-    }
-    let known = CodingKeys.allCases.map(\.rawValue)
-    if let unknown = object.keys.sorted().first(where: { !known.contains($0) }) {
-      throw ValidationError(
-        "\(path): unknown setting '\(unknown)'; known: \(known.joined(separator: ", "))")
-    }
-    do {
-      return try JSONDecoder().decode(SettingsFile.self, from: data)
-    } catch let error as DecodingError {
-      throw ValidationError("\(path): \(error.summary)")
-    }
-  }
 }
 
 /// How this program was compiled.

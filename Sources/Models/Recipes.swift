@@ -34,11 +34,11 @@ public enum StoriesRecipe {
   /// Muon in Moonlight's convention on hidden matrices, each expert by itself; AdamW on embeddings, head,
   /// norms, biases and routers.
   public static func muon(
-    learningRate: Float, beta2: Float = 0.95, weightDecay: Float = 0.1,
-    precision: Precision = .float32
+    learningRate: Float, muonLearningRate: Float, beta2: Float = 0.95,
+    weightDecay: Float = 0.1, precision: Precision = .float32
   ) -> RoutedOptimizer<Muon, RoutedOptimizer<AdamW, AdamW>> {
     var muon = Muon.moonlight
-    muon.learningRate = learningRate
+    muon.learningRate = muonLearningRate
     muon.weightDecay = weightDecay
     var iteration = NewtonSchulz.quintic
     // Half precision's range is too narrow for the iteration.

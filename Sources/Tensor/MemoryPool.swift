@@ -27,6 +27,8 @@ public final class MemoryPool: Sendable {
     var isEnforced = false
     /// What would have been live at the first allocation that passed the limit.
     var needBeyondLimit: Int?
+    var largestBlock = 0
+    var reserve = MemoryReserve()
     var free: [[UInt]] = Array(repeating: [], count: SizeClass.count)
   }
 
@@ -46,16 +48,26 @@ public final class MemoryPool: Sendable {
     set { state.withLock { $0.limit = newValue ?? .max } }
   }
 
+  /// A limit that stays below what the system has left: going on until it refuses an allocation, or ends the
+  /// process, would be too late. Nil where the system does not say what it has.
+  public var systemLimit: Int? {
+    guard let available = SystemMemory.availableBytes else { return nil }
+    let held = state.withLock { $0.statistics.currentBytes + $0.statistics.cachedBytes }
+    return held + available - available / 8
+  }
+
   /// Runs work that can be given up when it needs more memory than the limit.
   ///
-  /// The allocation that passes the limit succeeds all the same, since no operation could go on without; but
-  /// from then on ``isOverLimit`` tells the work to end early, and what it returns is worth nothing. One
-  /// such work runs at a time.
+  /// The allocation that passes the limit, or that the system refuses, succeeds all the same (the latter from
+  /// a reserve), since no operation could go on without; but from then on ``isOverLimit`` tells the work to
+  /// end early, and what it returns is worth nothing. One such work runs at a time.
   /// - Returns: what `body` returned, or in `needed` the bytes that would have been live.
   public func enforcingLimit<Result>(_ body: () -> Result) -> (result: Result, needed: Int?) {
     state.withLock { state in
       state.isEnforced = true
       state.needBeyondLimit = nil
+      // Room for what an operation allocates before the work looks whether it is over the limit.
+      state.reserve.hold(max(64 << 20, 4 * state.largestBlock))
     }
     limitWasPassed.store(false, ordering: .relaxed)
     let result = body()
@@ -87,35 +99,50 @@ public final class MemoryPool: Sendable {
   func allocate(bytes: Int) -> (memory: UnsafeMutableRawPointer, capacity: Int, number: UInt64) {
     let sizeClass = SizeClass(fitting: bytes)
     let capacity = sizeClass.bytes
-    let (reused, number) = state.withLock { state -> (UInt?, UInt64) in
+    let (reused, number, mustTrim) = state.withLock { state -> (UInt?, UInt64, Bool) in
       state.statistics.allocationCount += 1
       state.statistics.currentBytes += capacity
+      state.largestBlock = max(state.largestBlock, capacity)
       if state.isEnforced && state.statistics.currentBytes > state.limit {
-        if state.needBeyondLimit == nil {
-          state.needBeyondLimit = state.statistics.currentBytes
-          limitWasPassed.store(true, ordering: .relaxed)
-        }
+        giveUp(&state)
       } else {
         state.statistics.peakBytes = max(state.statistics.peakBytes, state.statistics.currentBytes)
       }
       let block = state.free[sizeClass.index].popLast()
       if block != nil { state.statistics.cachedBytes -= capacity }
-      return (block, UInt64(state.statistics.allocationCount))
+      let held = state.statistics.currentBytes + state.statistics.cachedBytes
+      return (block, UInt64(state.statistics.allocationCount), held > state.limit)
     }
     if let reused, let memory = UnsafeMutableRawPointer(bitPattern: reused) {
       return (memory, capacity, number)
     }
+    // Blocks kept for reuse are memory too: they go before the pool grows beyond the limit.
+    if mustTrim { trim() }
     return (freshBlock(capacity), capacity, number)
   }
 
-  /// Memory from the system. When it refuses, blocks held for reuse go back first.
+  /// Lets the work that runs in ``enforcingLimit(_:)`` know that it must end.
+  private func giveUp(_ state: inout State) {
+    if state.needBeyondLimit == nil { state.needBeyondLimit = state.statistics.currentBytes }
+    limitWasPassed.store(true, ordering: .relaxed)
+  }
+
+  /// Memory from the system. When it refuses, blocks held for reuse go back first, then the reserve; then
+  /// other threads get a moment to notice that their work is over.
   private func freshBlock(_ bytes: Int) -> UnsafeMutableRawPointer {
     if let block = alignedAllocation(bytes) { return block }
-    trim()
-    guard let block = alignedAllocation(bytes) else {
-      fatalError("out of memory: the system refused \(bytes) bytes; set a --memory-limit below what it has")
+    let canGiveUp = state.withLock { state in
+      guard state.isEnforced else { return false }
+      giveUp(&state)
+      state.reserve.release()
+      return true
     }
-    return block
+    for _ in 0..<(canGiveUp ? 100 : 1) {
+      trim()
+      if let block = alignedAllocation(bytes) { return block }
+      usleep(10_000)
+    }
+    fatalError("MemoryPool: out of memory: the system refused \(bytes) bytes")
   }
 
   private func alignedAllocation(_ bytes: Int) -> UnsafeMutableRawPointer? {
@@ -130,6 +157,27 @@ public final class MemoryPool: Sendable {
       state.statistics.cachedBytes += capacity
       state.free[SizeClass(fitting: capacity).index].append(address)
     }
+  }
+}
+
+/// Address space that is kept, untouched, for the moment when the system has none left.
+private struct MemoryReserve {
+  private var memory: UInt?
+  private var bytes = 0
+
+  /// Grows to at least `bytes`; what the system refuses is not reserved.
+  mutating func hold(_ bytes: Int) {
+    guard memory == nil || self.bytes < bytes else { return }
+    release()
+    let block = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    guard let block, block != MAP_FAILED else { return }
+    (memory, self.bytes) = (UInt(bitPattern: block), bytes)
+  }
+
+  mutating func release() {
+    guard let memory else { return }
+    munmap(UnsafeMutableRawPointer(bitPattern: memory), bytes)
+    self.memory = nil
   }
 }
 

@@ -57,6 +57,26 @@ public final class RunFolder {
     }
   }
 
+  /// Makes a folder that begins with the given files: it appears with all of them or not at all.
+  /// - Throws: when the path exists and is not an empty folder, or cannot be written.
+  public static func create(_ path: String, with files: [String: Data]) throws {
+    try check(path)
+    let temporary = URL(fileURLWithPath: path).path + ".partial"
+    try? FileManager.default.removeItem(atPath: temporary)
+    do {
+      try FileManager.default.createDirectory(
+        atPath: temporary, withIntermediateDirectories: true)
+      for (name, data) in files { try AtomicFile.write(data, to: temporary + "/" + name) }
+      guard rename(temporary, path) == 0 else {
+        throw RunFolderError(
+          description: "\(path): cannot be created: \(String(cString: strerror(errno)))")
+      }
+    } catch {
+      try? FileManager.default.removeItem(atPath: temporary)
+      throw error
+    }
+  }
+
   public func append(_ point: EvaluationPoint, model: String) throws(FileWriteError) {
     let seconds = String(format: "%.3f", point.seconds)
     for (split, loss) in [

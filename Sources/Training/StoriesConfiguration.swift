@@ -23,8 +23,10 @@ public struct StoriesConfiguration: Hashable, Sendable, Codable {
 
   public var kimiOptimizer = OptimizerKind.muon
   public var gptOptimizer = OptimizerKind.adamW
-  public var kimiLearningRate: Float = 2e-3
-  public var gptLearningRate: Float = 2e-3
+  /// AdamW's, in both models.
+  public var learningRate: Float = 2e-3
+  /// Muon's, in both models; its updates have the root mean square of AdamW's, so the same rate suits it.
+  public var muonLearningRate: Float = 2e-3
   public var weightDecay: Float = 0.1
   public var beta2: Float = 0.95
   public var gradientClip: Float? = 1
@@ -98,10 +100,6 @@ public struct StoriesConfiguration: Hashable, Sendable, Codable {
     }
   }
 
-  public func learningRate(of model: StoriesModel) -> Float {
-    model == .nanoKimiK2 ? kimiLearningRate : gptLearningRate
-  }
-
   public func optimizer(of model: StoriesModel) -> OptimizerKind {
     model == .nanoKimiK2 ? kimiOptimizer : gptOptimizer
   }
@@ -132,7 +130,7 @@ public struct StoriesConfiguration: Hashable, Sendable, Codable {
         "\(name) is \(value); it must be from \(range.lowerBound) to \(range.upperBound)")
     }
     let rates: [(name: String, value: Float)] = [
-      ("lr", gptLearningRate), ("muon-lr", kimiLearningRate), ("clip", gradientClip ?? 1),
+      ("lr", learningRate), ("muon-lr", muonLearningRate), ("clip", gradientClip ?? 1),
       ("qk-clip", rules.queryKeyClip ?? 1),
     ]
     for (name, value) in rates where !(value > 0 && value.isFinite) {

@@ -41,6 +41,8 @@ struct StoriesLoop<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
       try trainer.restore(
         stepCount: progress.step, lossScale: progress.lossScale, optimizer: saved.optimizer)
     }
+    // Only now: what weights and optimizer hold is no longer there for steps.
+    MemoryPool.shared.limit = run.configuration.memoryLimit ?? MemoryPool.shared.systemLimit
     let log = try MetricsLog(folder: run.folder, firstStep: progress.step)
     // Nothing throws from here on: a value that cannot be copied is made whole or not at all.
     self.run = run
@@ -106,8 +108,10 @@ struct StoriesLoop<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
       keeping: configuration.keptCheckpoints)
   }
 
+  /// What the run came to; the memory that its steps needed goes back.
   mutating func result() -> StoriesResult {
     updateProgress()
+    MemoryPool.shared.trim()
     return StoriesResult(
       model: run.model, Model.self, parameters: parameterCounts.all,
       activeParameters: parameterCounts.active, progress: progress,
@@ -147,7 +151,14 @@ struct StoriesLoop<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
       } catch {
         guard case .memoryLimit(let step, let needed, let limit) = error else { throw error }
         MemoryPool.shared.trim()
-        let need = "step \(step): \(needed / 1_000_000) MB of \(limit / 1_000_000) MB"
+        let need: String
+        if needed > limit {
+          need = "step \(step): more than \(limit / 1_000_000) MB of tensors"
+        } else {
+          // The system refused memory: others than tensors need some too.
+          MemoryPool.shared.limit = needed - needed / 8
+          need = "step \(step): no more memory at \(needed / 1_000_000) MB of tensors"
+        }
         if trainer.configuration.microBatchCount < configuration.batchSize {
           trainer.configuration.microBatchCount = min(
             2 * trainer.configuration.microBatchCount, configuration.batchSize)
@@ -176,7 +187,9 @@ struct StoriesLoop<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
       loss: report.loss + Double(mixture.balanceLossCoefficient) * balanceLoss
         + Double(mixture.zLossCoefficient) * zLoss,
       nll: report.loss, balanceLoss: balanceLoss, zLoss: zLoss,
-      learningRate: Double(configuration.learningRate(of: run.model) * report.learningRateFactor),
+      learningRate: Double(configuration.learningRate * report.learningRateFactor),
+      muonLearningRate: configuration.optimizer(of: run.model) == .muon
+        ? Double(configuration.muonLearningRate * report.learningRateFactor) : nil,
       gradientNorm: Double(report.gradientNorm),
       tokensPerSecond: Double(configuration.batchSize * configuration.contextLength) / seconds,
       seconds: seconds, updateSeconds: report.updateSeconds,

@@ -12,7 +12,10 @@ public struct StepRecord: Hashable, Sendable, Codable {
   public var nll: Double
   public var balanceLoss: Double
   public var zLoss: Double
+  /// AdamW's.
   public var learningRate: Double
+  /// Muon's, where it updates something.
+  public var muonLearningRate: Double?
   public var gradientNorm: Double
   public var tokensPerSecond: Double
   public var seconds: Double
@@ -79,12 +82,31 @@ struct LoadAverages: Hashable, Sendable, Codable {
 final class MetricsLog {
   private let csv, jsonLines: LineFile
 
-  private static let columns = [
-    "step", "loss", "nll", "balance_loss", "z_loss", "learning_rate", "gradient_norm",
-    "tokens_per_second", "seconds", "update_seconds", "current_tensor_bytes", "peak_tensor_bytes",
-    "resident_bytes", "micro_batches", "maximal_violation", "load_entropy", "router_entropy",
-    "dead_experts", "largest_bias", "smallest_bias", "largest_router_logit",
-    "largest_attention_logit",
+  /// The columns of `metrics.csv`; a mixture's figures are the largest, smallest or mean of all mixtures.
+  private static let columns: [(name: String, value: @Sendable (StepRecord) -> Double?)] = [
+    ("step", { Double($0.step) }),
+    ("loss", { $0.loss }),
+    ("nll", { $0.nll }),
+    ("balance_loss", { $0.balanceLoss }),
+    ("z_loss", { $0.zLoss }),
+    ("learning_rate", { $0.learningRate }),
+    ("muon_learning_rate", { $0.muonLearningRate }),
+    ("gradient_norm", { $0.gradientNorm }),
+    ("tokens_per_second", { $0.tokensPerSecond }),
+    ("seconds", { $0.seconds }),
+    ("update_seconds", { $0.updateSeconds }),
+    ("current_tensor_bytes", { Double($0.currentTensorBytes) }),
+    ("peak_tensor_bytes", { Double($0.peakTensorBytes) }),
+    ("resident_bytes", { Double($0.residentBytes) }),
+    ("micro_batches", { Double($0.microBatches) }),
+    ("maximal_violation", { $0.mixtures.map(\.maximalViolation).max() }),
+    ("load_entropy", { $0.mixtures.isEmpty ? nil : $0.mixtures.map(\.loadEntropy).mean }),
+    ("router_entropy", { $0.mixtures.isEmpty ? nil : $0.mixtures.map(\.routerEntropy).mean }),
+    ("dead_experts", { Double($0.mixtures.reduce(0) { $0 + $1.deadExperts }) }),
+    ("largest_bias", { $0.mixtures.map(\.largestBias).max().map(Double.init) }),
+    ("smallest_bias", { $0.mixtures.map(\.smallestBias).min().map(Double.init) }),
+    ("largest_router_logit", { $0.mixtures.map(\.largestRouterLogit).max().map(Double.init) }),
+    ("largest_attention_logit", { $0.largestAttentionLogits.max().map(Double.init) }),
   ]
 
   /// Starts the files, or continues those that are there: lines of steps from `firstStep` on, left by a run
@@ -93,7 +115,8 @@ final class MetricsLog {
     let (csvPath, jsonPath) = (folder + "/metrics.csv", folder + "/metrics.jsonl")
     csv = try LineFile(
       continuing: csvPath,
-      with: [Self.columns.joined(separator: ",")] + Self.lines(csvPath).dropFirst().prefix(firstStep))
+      with: [Self.columns.map(\.name).joined(separator: ",")]
+        + Self.lines(csvPath).dropFirst().prefix(firstStep))
     jsonLines = try LineFile(
       continuing: jsonPath, with: Array(Self.lines(jsonPath).prefix(firstStep)))
   }
@@ -109,21 +132,9 @@ final class MetricsLog {
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     try jsonLines.append(String(decoding: try encoder.encode(record), as: UTF8.self))
-    let mixtures = record.mixtures
-    func mean(_ value: (MixtureRecord) -> Double) -> Double { mixtures.map(value).mean }
-    let numbers: [Double] = [
-      record.loss, record.nll, record.balanceLoss, record.zLoss, record.learningRate,
-      record.gradientNorm, record.tokensPerSecond, record.seconds, record.updateSeconds,
-      Double(record.currentTensorBytes), Double(record.peakTensorBytes),
-      Double(record.residentBytes), Double(record.microBatches),
-      mixtures.map(\.maximalViolation).max() ?? 0, mean(\.loadEntropy), mean(\.routerEntropy),
-      Double(mixtures.reduce(0) { $0 + $1.deadExperts }),
-      Double(mixtures.map(\.largestBias).max() ?? 0),
-      Double(mixtures.map(\.smallestBias).min() ?? 0),
-      Double(mixtures.map(\.largestRouterLogit).max() ?? 0),
-      Double(record.largestAttentionLogits.max() ?? 0),
-    ]
-    try csv.append(
-      "\(record.step)," + numbers.map { String(format: "%.7g", $0) }.joined(separator: ","))
+    let fields = Self.columns.map { column in
+      column.value(record).map { String(format: "%.7g", $0) } ?? ""
+    }
+    try csv.append(fields.joined(separator: ","))
   }
 }

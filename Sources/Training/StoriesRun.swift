@@ -102,18 +102,20 @@ public struct StoriesRun: Sendable {
   private func train(
     _ fresh: some LanguageModel, observer: inout some StoriesObserver, shouldStop: () -> Bool
   ) throws -> Outcome {
-    let (rate, c) = (configuration.learningRate(of: model), configuration)
-    switch configuration.optimizer(of: model) {
+    let c = configuration
+    switch c.optimizer(of: model) {
     case .adamW:
       return try train(
         fresh,
-        rule: StoriesRecipe.adamW(learningRate: rate, beta2: c.beta2, weightDecay: c.weightDecay),
+        rule: StoriesRecipe.adamW(
+          learningRate: c.learningRate, beta2: c.beta2, weightDecay: c.weightDecay),
         observer: &observer, shouldStop: shouldStop)
     case .muon:
       return try train(
         fresh,
         rule: StoriesRecipe.muon(
-          learningRate: rate, beta2: c.beta2, weightDecay: c.weightDecay, precision: c.precision),
+          learningRate: c.learningRate, muonLearningRate: c.muonLearningRate, beta2: c.beta2,
+          weightDecay: c.weightDecay, precision: c.precision),
         observer: &observer, shouldStop: shouldStop)
     }
   }

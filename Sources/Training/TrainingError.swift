@@ -2,7 +2,7 @@
 public enum TrainingError: Error, Hashable, CustomStringConvertible {
   /// The loss, or the gradient of a tensor, became infinite or NaN. The weights are those before the step.
   case notFinite(step: Int, tensor: String)
-  /// A step needed more tensor bytes than the limit. The weights are those before the step.
+  /// A step needed more tensor bytes than the limit, or than the system granted. The weights are those before the step.
   case memoryLimit(step: Int, needed: Int, limit: Int)
 
   public var description: String {
@@ -10,8 +10,8 @@ public enum TrainingError: Error, Hashable, CustomStringConvertible {
     case .notFinite(let step, let tensor):
       "step \(step): \(tensor) is not finite; the last good weights are kept. Try a lower learning rate"
     case .memoryLimit(let step, let needed, let limit):
-      "step \(step): tensors need at least \(needed / 1_000_000) MB, the limit is \(limit / 1_000_000) MB; "
-        + "raise --memory-limit or reduce the batch, the context or the size"
+      "step \(step): tensors need at least \(needed / 1_000_000) MB and may hold \(limit / 1_000_000) MB; "
+        + "raise --memory-limit or what the system grants, or reduce the batch, the context or the size"
     }
   }
 }

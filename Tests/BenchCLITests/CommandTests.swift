@@ -119,15 +119,15 @@ private func pngSize(_ path: String) throws -> (Int, Int) {
   let folder = try TemporaryFolder()
   let config = folder.path + "/config.json"
   try Data(
-    #"{"iterations": 7, "embd": 16, "layers": 1, "eval-iters": 1, "models": "nanogpt", "seed": 5}"#
+    #"{"iterations": 7, "embd": 16, "layers": 1, "eval-iters": 1, "models": ["nanogpt"], "seed": 5, "quiet": true}"#
       .utf8
   )
   .write(to: URL(fileURLWithPath: config))
   let result = try CommandResult(
-    ["--config", config, "--iterations", "3", "--json", "--quiet", "--out", folder.path + "/run"])
+    ["--iterations", "3", "--config", config, "--json", "--out", folder.path + "/run"])
   let results = try JSONDecoder().decode(StudyResults.self, from: Data(result.output.utf8))
   #expect(results.configuration.iterations == 3 && results.configuration.width == 16)
-  #expect(results.seed == 5 && results.models.count == 1)
+  #expect(results.seed == 5 && results.models.count == 1 && result.error.isEmpty)
 }
 
 @Test func interruptionWritesWhatThereIs() throws {
@@ -166,8 +166,10 @@ private func pngSize(_ path: String) throws -> (Int, Int) {
     (["--models", "nanogpt,gpt5"], "unknown model 'gpt5'"), (["--models", ""], "models"),
     (["--frobnicate"], "frobnicate"), (["--config", folder.path + "/none.json"], "no such file"),
     (["--config", try file("bad.json", Data("{".utf8))], "not a JSON object"),
-    (["--config", try file("odd.json", Data(#"{"epochs": 3}"#.utf8))], "unknown setting 'epochs'"),
-    (["--config", try file("type.json", Data(#"{"batch": "many"}"#.utf8))], "batch"),
+    (["--config", try file("odd.json", Data(#"{"epochs": 3}"#.utf8))], "odd.json: Unknown option"),
+    (["--config", try file("type.json", Data(#"{"batch": "many"}"#.utf8))], "'--batch"),
+    (["--config", try file("null.json", Data(#"{"seed": null}"#.utf8))], "null at 'seed'"),
+    (["--config"], "Missing value for '--config"),
   ]
   for (arguments, part) in cases {
     let result = try CommandResult(["compare", "--out", out] + arguments)

@@ -118,7 +118,6 @@ private final class Stories {
     if begun {
       finished = try stories.run(resume, killAfter: wait).status == 0
     } else {
-      try? FileManager.default.removeItem(atPath: stories.folder.path + "/killed")
       finished = try stories.compare(settings, out: "killed", killAfter: wait).status == 0
       begun = (try? stories.file("killed/run.json")) != nil
     }
@@ -153,6 +152,25 @@ private final class Stories {
   #expect(impossible.error.contains("recomputed") && impossible.error.contains("tensors need at least"))
 }
 
+/// Without a limit of the user's, what the system grants is the limit.
+@Test func memoryThatTheSystemRefusesIsAnswered() throws {
+  let stories = try Stories()
+  let settings = ["--iterations", "2", "--models", "nanokimik2", "--batch", "256", "--context", "64"]
+  #expect(try stories.compare(settings, out: "free").status == 0)
+  let free = try stories.results("free").models[0]
+  // The whole address space, of which code, libraries and threads take some 200 MB.
+  let kilobytes = (200_000_000 + free.peakTensorBytes * 8 / 10) / 1024
+  let limited = try CommandResult(
+    Stories.small + settings + [
+      "--data", stories.data, "--out", stories.folder.path + "/limited",
+    ], shell: stories.environment + "; ulimit -v \(kilobytes)")
+  #expect(limited.status == 0, "\(limited.error)")
+  #expect(limited.error.contains("micro-batches"), "\(limited.error)")
+  let result = try stories.results("limited").models[0]
+  #expect(result.microBatches > 1 && result.peakTensorBytes < free.peakTensorBytes)
+  #expect(abs(result.finalValidationLoss - free.finalValidationLoss) < 1e-3)
+}
+
 @Test func aFullDiskLeavesNothingHalfWritten() throws {
   let stories = try Stories()
   // Files of at most 100 kB: room for the tokens, not for a checkpoint.
@@ -177,7 +195,7 @@ private final class Stories {
   #expect(changed.status == 1)
   #expect(
     changed.error.contains("configuration.batchSize (4 there, 8 now)")
-      && changed.error.contains("gptLearningRate"))
+      && changed.error.contains("configuration.learningRate"))
   try Data("Other stories.<|endoftext|>".utf8).write(to: URL(fileURLWithPath: stories.data))
   let other = try stories.run(["compare", "--resume", path])
   #expect(other.status == 1)

@@ -43,7 +43,7 @@ private func weights(
   var configuration = TrainerConfiguration(shardCount: 2, gradientClip: 1)
   change(&configuration)
   var trainer = Trainer(
-    model, rule: StoriesRecipe.muon(learningRate: 1e-2), configuration: configuration,
+    model, rule: StoriesRecipe.muon(learningRate: 1e-2, muonLearningRate: 1e-2), configuration: configuration,
     pool: WorkerPool(threadCount: threads))
   for step in 0..<steps { _ = try trainer.step(on: batch(step)) }
   return trainer.model.weights.flatMap(\.tensor.scalars)
@@ -221,14 +221,17 @@ private struct SilentObserver: StoriesObserver {
   func didNotice(_ message: String) {}
 }
 
-private func storiesRun(_ folder: TemporaryFolder, _ name: String, iterations: Int = 12) throws
-  -> StoriesRun
-{
+private func storiesRun(
+  _ folder: TemporaryFolder, _ name: String, model: StoriesModel = .nanoKimiK2,
+  precision: Precision = .float32
+) throws -> StoriesRun {
   let (tokens, tokenizer) = try storyTokens(folder)
   var configuration = StoriesConfiguration(
     size: .tiny, vocabularySize: tokenizer.vocabularySize, contextLength: 16)
   configuration.kimi.layerCount = 2
-  configuration.iterations = iterations
+  configuration.iterations = 12
+  configuration.precision = precision
+  configuration.gptDropout = 0.1
   configuration.batchSize = 4
   configuration.evaluationInterval = 5
   configuration.evaluationWindows = 4
@@ -236,15 +239,17 @@ private func storiesRun(_ folder: TemporaryFolder, _ name: String, iterations: I
   let dataset = try StoriesDataset(
     tokenizer: tokenizer, training: tokens, validation: tokens, source: "test", contextLength: 16)
   return StoriesRun(
-    configuration, model: .nanoKimiK2, dataset: dataset, folder: folder.path + "/" + name)
+    configuration, model: model, dataset: dataset, folder: folder.path + "/" + name)
 }
 
-@Test func aStoppedRunEndsWithTheBitsOfOneThatWasNot() throws {
+@Test(arguments: Precision.allCases, [StoriesModel.nanoGPT, .nanoKimiK2])
+func aStoppedRunEndsWithTheBitsOfOneThatWasNot(precision: Precision, model: StoriesModel) throws {
   let folder = try TemporaryFolder()
   var observer = SilentObserver()
-  let whole = try storiesRun(folder, "whole").train(observer: &observer) { false }
+  let whole = try storiesRun(folder, "whole", model: model, precision: precision)
+    .train(observer: &observer) { false }
 
-  let run = try storiesRun(folder, "parts")
+  let run = try storiesRun(folder, "parts", model: model, precision: precision)
   var steps = 0
   let first = try run.train(observer: &observer) {
     steps += 1
@@ -343,7 +348,7 @@ private func storiesRun(_ folder: TemporaryFolder, _ name: String, iterations: I
 func halfPrecisionLearnsAsFloat32Does(precision: Precision) throws {
   func losses(_ precision: Precision) throws -> [Double] {
     var trainer = Trainer(
-      try smallKimi(), rule: StoriesRecipe.muon(learningRate: 1e-2, precision: precision),
+      try smallKimi(), rule: StoriesRecipe.muon(learningRate: 1e-2, muonLearningRate: 1e-2, precision: precision),
       configuration: TrainerConfiguration(shardCount: 2, precision: precision, gradientClip: 1))
     return try (0..<15).map { _ in try trainer.step(on: batch(0)).loss }
   }

@@ -1,0 +1,99 @@
+import ArgumentParser
+import Foundation
+import NanoTraining
+
+/// A `--config` file: a JSON object of settings named like the flags, which stand in the command line for it.
+///
+/// The file's settings are put before the flags of the command line. A flag that is given twice has its last
+/// value, so those on the command line win, and every flag there is can stand in the file.
+struct SettingsFile {
+  private let path: String
+  private let settings: [String: Setting]
+
+  init(_ path: String) throws {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw RunError("\(path): no such file, or not readable")
+    }
+    guard (try? JSONSerialization.jsonObject(with: data)) is [String: Any] else {
+      throw RunError("\(path): not a JSON object")
+    }
+    do {
+      settings = try JSONDecoder().decode([String: Setting].self, from: data)
+    } catch let error as DecodingError {
+      throw RunError("\(path): \(error.summary)")
+    }
+    self.path = path
+  }
+
+  /// The settings as a command line has them, in the order of their names.
+  private var arguments: [String] {
+    settings.sorted { $0.key < $1.key }.flatMap { name, setting in
+      switch setting {
+      case .text(let text): ["--\(name)", text]
+      case .flag(let isSet): isSet ? ["--\(name)"] : []
+      case .list(let items): ["--\(name)", items.joined(separator: ",")]
+      }
+    }
+  }
+
+  /// A command line with what `--config` names put in its place.
+  /// - Throws: for a file that is not there, is no JSON object, or holds a setting that the command lacks or
+  ///   refuses.
+  static func expand(_ arguments: [String]) throws -> [String] {
+    guard let (path, others) = try takeConfig(from: arguments) else { return arguments }
+    let command = others.prefix { !$0.hasPrefix("-") }
+    let file = try SettingsFile(path)
+    do {
+      _ = try BenchCLI.parseAsRoot(command + file.arguments)
+    } catch {
+      throw RunError("\(path): \(BenchCLI.message(for: error))")
+    }
+    return command + file.arguments + others.dropFirst(command.count)
+  }
+
+  /// The last `--config FILE` or `--config=FILE`, and the arguments without any.
+  private static func takeConfig(
+    from arguments: [String]
+  ) throws -> (path: String, others: [String])? {
+    var (path, others, iterator) = (nil as String?, [String](), arguments.makeIterator())
+    while let argument = iterator.next() {
+      if argument == "--config" {
+        guard let file = iterator.next() else {
+          throw ValidationError("Missing value for '--config <config>'")
+        }
+        path = file
+      } else if argument.hasPrefix("--config=") {
+        path = String(argument.dropFirst("--config=".count))
+      } else {
+        others.append(argument)
+      }
+    }
+    return path.map { ($0, others) }
+  }
+}
+
+/// A setting's value in a ``SettingsFile``.
+private enum Setting: Decodable {
+  case text(String)
+  case flag(Bool)
+  case list([String])
+
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    if let isSet = try? container.decode(Bool.self) {
+      self = .flag(isSet)
+    } else if let text = Self.text(in: container) {
+      self = .text(text)
+    } else {
+      self = .list(try container.decode([String].self))
+    }
+  }
+
+  /// A string, or a number as a command line has it.
+  private static func text(in container: any SingleValueDecodingContainer) -> String? {
+    if let text = try? container.decode(String.self) { return text }
+    if let integer = try? container.decode(Int.self) { return "\(integer)" }
+    if let integer = try? container.decode(UInt64.self) { return "\(integer)" }
+    return (try? container.decode(Double.self)).map { "\($0)" }
+  }
+}
