@@ -100,20 +100,23 @@ struct GenerateCommand: ParsableCommand {
       Sampler(
         temperature: temperature, topK: topK, topP: topP, minP: minP,
         repetitionPenalty: repetitionPenalty), generator: RandomGenerator(seed: seed))
-    FileHandle.standardOutput.write(Data(prompt.utf8))
+    write(prompt)
     var stream = DecodedStream(tokenizer)
     let watch = Stopwatch()
     let made = generator.generate(
       tokens, after: promptTokens, endingAt: end, from: contents.model
     ) { token in
-      FileHandle.standardOutput.write(Data(stream.append(token).utf8))
+      write(stream.append(token))
     }
-    print(stream.rest())
+    write(stream.rest() + "\n")
     Terminal.writeError(
       String(
         format: "%d tokens, %.0f tokens/s", made.count,
         Double(made.count) / max(watch.seconds, 1e-9)))
   }
+
+  /// Hands text on at once, as `print` does not when its reader is a pipe.
+  private func write(_ text: String) { FileHandle.standardOutput.write(Data(text.utf8)) }
 }
 
 /// Text of tokens as they come: only what later tokens cannot change is handed out.

@@ -74,7 +74,7 @@ struct StoriesOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "Largest global gradient norm; 0 for no clipping.")
   var clip: Float?
 
-  @Option(parsing: .unconditional, help: "NanoGPT's dropout.")
+  @Option(parsing: .unconditional, help: "NanoGPT's dropout: embeddings, attention, residual branches.")
   var dropout: Float?
 
   @Option(parsing: .unconditional, help: "Micro-batches that a batch is worked through in.")

@@ -47,7 +47,7 @@ public struct CausalSelfAttention: Layer {
   public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {
     let mixed = queryKeyValue(input, in: context).causalAttention(
       sequenceLength: context.sequenceLength, headCount: configuration.headCount,
-      scale: configuration.scale
+      scale: configuration.scale, dropout: context.nextDropoutMasks()
     ) { context.recorder?.statistics.attention.append(AttentionStatistics(largestLogits: $0)) }
     return projection(mixed, in: context)
   }

@@ -50,6 +50,9 @@ public struct ForwardContext {
     return dropout.state(input, sequenceLength: sequenceLength)
   }
 
+  /// The masks of attention probabilities that come next; nil without dropout.
+  func nextDropoutMasks() -> DropoutMasks? { dropout?.state.nextMasks() }
+
   /// Runs a block, checkpointed if that is wanted. What it reports is reported once.
   ///
   /// Once tensors have passed the memory limit, blocks are skipped: whoever set the limit asks afterwards.

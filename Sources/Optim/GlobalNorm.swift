@@ -12,7 +12,8 @@ internal import NanoTensor
 public struct GlobalNorm: Hashable, Sendable {
   private var sumOfSquares = 0.0
 
-  public init() {}
+  /// The norm of gradients whose elements' squares have been added up.
+  public init(sumOfSquares: Double = 0) { self.sumOfSquares = sumOfSquares }
 
   /// Takes a gradient into account.
   public mutating func add(_ gradient: Span<Float>) {

@@ -4,7 +4,8 @@ public import NanoOptim
 public import NanoTensor
 
 /// Everything that defines a run of the stories study.
-public struct StoriesConfiguration: Hashable, Sendable, Codable {
+public struct StoriesConfiguration: ComparisonConfiguration, Hashable {
+  public var presetName: String { "stories" }
   /// `nanokimik2`'s sizes; its vocabulary and context are the study's.
   public var kimi: NanoKimiK2Configuration
   /// `nanogpt`'s sizes.
@@ -36,7 +37,7 @@ public struct StoriesConfiguration: Hashable, Sendable, Codable {
   /// Learning rate at the end, as a share of the peak.
   public var finalLearningRateShare: Float = 0.1
   public var rules = StepRules()
-  /// NanoGPT's dropout.
+  /// NanoGPT's dropout: of embeddings, residual branches and attention probabilities.
   public var gptDropout: Float = 0
 
   /// Steps from one evaluation to the next; the end is evaluated too.

@@ -1,7 +1,7 @@
 internal import Foundation
 public import NanoData
 internal import NanoModels
-public import NanoTensor
+internal import NanoTensor
 
 /// One evaluation of the stories study.
 public struct StoriesPoint: Hashable, Sendable, Codable {
@@ -97,32 +97,10 @@ public struct StoriesResult: Hashable, Sendable, Codable {
   }
 }
 
-/// What `results.json` of the stories study holds. Names are stable.
-public struct StoriesResults: Sendable, Codable {
-  public var preset = "stories"
-  public var seed: UInt64
-  public var precision: Precision
-  public var configuration: StoriesConfiguration
-  public var corpus: StoriesCorpusDescription
-  public var machine: Machine
-  public var versions: Versions
-  public var interrupted: Bool
-  public var models: [StoriesResult]
-
-  public init(
-    configuration: StoriesConfiguration, corpus: StoriesCorpusDescription, interrupted: Bool,
-    models: [StoriesResult]
-  ) {
-    seed = configuration.seed
-    precision = configuration.precision
-    self.configuration = configuration
-    self.corpus = corpus
-    machine = .current
-    versions = .current
-    self.interrupted = interrupted
-    self.models = models
-  }
-}
+/// The results of the stories study.
+public typealias StoriesResults = ComparisonResults<
+  StoriesConfiguration, StoriesCorpusDescription, StoriesResult
+>
 
 /// Where the stories came from.
 public struct StoriesCorpusDescription: Hashable, Sendable, Codable {

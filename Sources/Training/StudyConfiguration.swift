@@ -2,8 +2,9 @@ public import NanoModels
 public import NanoTensor
 
 /// Everything that defines a run of the character study.
-public struct StudyConfiguration: Hashable, Sendable, Codable {
+public struct StudyConfiguration: ComparisonConfiguration, Hashable {
   public var preset: StudyPreset
+  public var presetName: String { preset.rawValue }
   public var iterations: Int
   /// Iterations from one evaluation to the next; the last iteration is evaluated too.
   public var evaluationInterval: Int

@@ -1,33 +1,7 @@
-public import NanoTensor
+internal import NanoTensor
 
-/// What `results.json` holds. Names are stable.
-public struct StudyResults: Sendable, Codable {
-  public var preset: String
-  public var seed: UInt64
-  public var precision: Precision
-  public var configuration: StudyConfiguration
-  public var corpus: CorpusDescription
-  public var machine: Machine
-  public var versions: Versions
-  /// Whether the run was stopped before its last iteration.
-  public var interrupted: Bool
-  public var models: [ModelResult]
-
-  public init(
-    configuration: StudyConfiguration, corpus: CorpusDescription, interrupted: Bool,
-    models: [ModelResult]
-  ) {
-    preset = configuration.preset.rawValue
-    seed = configuration.seed
-    precision = configuration.precision
-    self.configuration = configuration
-    self.corpus = corpus
-    machine = .current
-    versions = .current
-    self.interrupted = interrupted
-    self.models = models
-  }
-}
+/// The results of the character study.
+public typealias StudyResults = ComparisonResults<StudyConfiguration, CorpusDescription, ModelResult>
 
 /// Where the text came from.
 public struct CorpusDescription: Hashable, Sendable, Codable {
@@ -44,23 +18,6 @@ public struct CorpusDescription: Hashable, Sendable, Codable {
     self.characters = characters
     self.vocabulary = vocabulary
     self.optimumNLL = optimumNLL
-  }
-}
-
-/// What made the results.
-public struct Versions: Hashable, Sendable, Codable {
-  public var nanoKimi: String
-  public var swift: String
-
-  public static var current: Versions {
-    #if swift(>=6.3)
-      let swift = "6.3 or later"
-    #elseif swift(>=6.2)
-      let swift = "6.2"
-    #else
-      let swift = "6.1"
-    #endif
-    return Versions(nanoKimi: "0.1.0", swift: swift)
   }
 }
 

@@ -114,18 +114,17 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
     _ gradients: [Tensor], sumOfSquares: Double, loss: Double, statistics: ForwardStatistics
   ) -> StepReport {
     let scale = lossScale?.value ?? 1
-    let norm = Float(sumOfSquares.squareRoot()) / scale
-    let clip = configuration.gradientClip ?? .infinity
+    let norm = GlobalNorm(sumOfSquares: sumOfSquares)
     let factors = StepFactors(
       learningRate: schedule.factor(at: stepCount),
-      gradient: (norm > clip ? clip / norm : 1) / scale)
+      gradient: norm.factor(clippingTo: scale * (configuration.gradientClip ?? .infinity)) / scale)
     let watch = Stopwatch()
     update(with: gradients, factors: factors)
     lossScale?.didSucceed()
     model.finishStep(statistics, rules: configuration.rules)
     stepCount += 1
     return StepReport(
-      loss: loss, gradientNorm: norm, learningRateFactor: factors.learningRate,
+      loss: loss, gradientNorm: norm.value / scale, learningRateFactor: factors.learningRate,
       statistics: statistics, updateSeconds: watch.seconds)
   }
 
@@ -244,7 +243,8 @@ public struct TrainerConfiguration: Hashable, Sendable, Codable {
   public var checkpointsActivations: Bool
   /// What the model does by itself after an update.
   public var rules: StepRules
-  /// The share of activations set to zero on their way into the residual stream, and what it comes from.
+  /// The share of activations set to zero on their way into the residual stream, and of attention
+  /// probabilities, and what it comes from.
   public var dropout: Float = 0
   public var dropoutSeed: UInt64 = 0
 

@@ -115,6 +115,48 @@ private func pngSize(_ path: String) throws -> (Int, Int) {
   ] { #expect(object[key] != nil, "\(key)") }
 }
 
+/// On a terminal (one that `script` makes) a bar is redrawn in place.
+@Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/script")))
+func terminalsShowABar() throws {
+  #if os(Linux)
+    let folder = try TemporaryFolder()
+    let onTerminal = #"exec script -qefc "$(printf '%q ' "$0" "$@")" /dev/null"#
+    let characters = try CommandResult(
+      ["compare", "--models", "nanogpt", "--out", folder.path + "/a"] + small, shell: onTerminal)
+    let stories = try CommandResult(
+      [
+        "compare", "--preset", "stories", "--size", "0.3M", "--vocab", "400", "--context", "16",
+        "--batch", "2", "--iterations", "2", "--eval-iters", "1", "--models", "nanogpt", "--out",
+        folder.path + "/b",
+      ], shell: "export NANO_KIMI_CACHE='\(folder.path)/cache'; " + onTerminal)
+    for (result, last) in [(characters, "20/20"), (stories, "2/2")] {
+      #expect(result.status == 0, "\(result.output)")
+      for part in ["\r\u{1B}[2K", "████████████████████████ \(last)", "tokens/s", "0:00 left"] {
+        #expect(result.output.contains(part), "\(part): \(result.output)")
+      }
+    }
+  #endif
+}
+
+@Test func interactiveGenerationAnswersEveryLine() throws {
+  let folder = try TemporaryFolder()
+  let run = folder.path + "/run"
+  #expect(
+    try CommandResult(["compare", "--models", "nanogpt", "--quiet", "--out", run] + small).status
+      == 0)
+  let result = try CommandResult(
+    ["generate", "--model", run + "/nanogpt", "--interactive", "--tokens", "12", "--seed", "4"],
+    shell: #"exec < <(printf 'the\n\n€\nand\n')"#)
+  #expect(result.status == 0)
+  let first = try CommandResult(
+    ["generate", "--model", run + "/nanogpt", "--prompt", "the", "--tokens", "12", "--seed", "4"])
+  let second = try CommandResult(
+    ["generate", "--model", run + "/nanogpt", "--prompt", "and", "--tokens", "12", "--seed", "4"])
+  #expect(result.output == first.output + second.output && first.output.hasPrefix("the"))
+  // Between two answers, the prompt that the vocabulary lacks: said, and gone on.
+  #expect(result.error.contains("20AC") && result.error.split(separator: "\n").count == 3)
+}
+
 @Test func configurationFilesAreReadAndFlagsWin() throws {
   let folder = try TemporaryFolder()
   let config = folder.path + "/config.json"

@@ -331,6 +331,43 @@ func routedWeights(scoring: RouterScoring, normalizes: Bool) {
   #expect(part.value.scalars == Array(values.suffix(3_200)))
 }
 
+/// Lengths whose probabilities are kept, and computed again.
+@Test(arguments: [(1, 1), (9, 2), (67, 1)]) func attentionDropout(length: Int, sequences: Int) {
+  let (heads, width) = (2, 3)
+  func masks() -> DropoutMasks {
+    var dropout = Dropout(rate: 0.4, generator: RandomGenerator(seed: 2), firstSequence: 1)
+    return dropout.nextMasks()
+  }
+  // Uniform probabilities 1/(i + 1) mixed with a value that is one at row j alone show column j of the mask.
+  let rows = sequences * length
+  let columns = (0..<length).map { j in
+    var input = [Float](repeating: 0, count: rows * 3 * heads * width)
+    for row in stride(from: j, to: rows, by: length) {
+      for head in 0..<heads { input[(row * 3 + 2) * heads * width + head * width] = 1 }
+    }
+    let tape = Tape(recording: false)
+    return tape.constant(Tensor(input, shape: [rows, 3 * heads * width])).causalAttention(
+      sequenceLength: length, headCount: heads, scale: 1, dropout: masks()
+    ).value.scalars
+  }
+  func mask(_ sequence: Int, _ head: Int, _ i: Int, _ j: Int) -> Double {
+    let value = columns[j][((sequence * length + i) * heads + head) * width] * Float(i + 1)
+    return (Double(value) * 0.6).rounded() / 0.6
+  }
+  let all = (0..<length).flatMap { i in (0...i).map { mask(0, 0, i, $0) } }
+  #expect(length == 1 || Set(all).count == 2)
+  #expect(length < 60 || abs(Double(all.count { $0 == 0 }) / Double(all.count) - 0.4) < 0.05)
+
+  let check = GradientCheck([wave([rows, 3 * heads * width], frequency: 1.37)]) { _, v in
+    v[0].causalAttention(
+      sequenceLength: length, headCount: heads, scale: 0.8, dropout: masks())
+  } reference: { v in
+    Reference.attention(
+      v[0], length: length, heads: heads, width: width, scale: 0.8, mask: mask)
+  }
+  #expect(check.worst < 3e-4)
+}
+
 // MARK: Tape
 
 @Test func auxiliaryLossesTakePartWithTheirCoefficient() {

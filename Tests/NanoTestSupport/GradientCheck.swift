@@ -90,8 +90,10 @@ public enum Reference {
   }
 
   /// Rows [q | k | v].
+  /// - Parameter mask: the factor on a probability of a sequence, head, row and column.
   public static func attention(
-    _ x: [Double], length: Int, heads: Int, width: Int, scale: Double
+    _ x: [Double], length: Int, heads: Int, width: Int, scale: Double,
+    mask: (Int, Int, Int, Int) -> Double = { _, _, _, _ in 1 }
   ) -> [Double] {
     let model = heads * width
     var result = [Double](repeating: 0, count: x.count / 3)
@@ -107,7 +109,7 @@ public enum Reference {
           let p = softmax(scores, width: i + 1)
           for d in 0..<width {
             result[(sequence * length + i) * model + head * width + d] =
-              (0...i).reduce(0) { $0 + p[$1] * at($1, 2, d) }
+              (0...i).reduce(0) { $0 + p[$1] * mask(sequence, head, i, $1) * at($1, 2, d) }
           }
         }
       }

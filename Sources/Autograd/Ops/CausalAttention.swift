@@ -11,6 +11,8 @@ enum CausalAttentionOperation {
     let keyWidth, valueWidth: Int
     let query, key, value, output: Layout
     let scale: Float
+    /// The masks of the probabilities; nil for no dropout.
+    var dropout: DropoutMasks?
 
     /// Where the rows of an operand lie: floats from one position to the next and from head to head.
     struct Layout {
@@ -30,6 +32,18 @@ enum CausalAttentionOperation {
         length: sequenceLength, width: keyWidth, value_width: valueWidth,
         query_stride: query.rowStride, key_stride: key.rowStride, value_stride: value.rowStride,
         output_stride: output.rowStride, scale: scale)
+    }
+
+    /// The probabilities of one head as they are mixed: themselves, or times their mask in `scratch`.
+    func mixed(
+      _ probabilities: UnsafePointer<Float>, sequence: Int, head: Int,
+      scratch: UnsafeMutablePointer<Float>
+    ) -> UnsafePointer<Float> {
+      guard let dropout else { return probabilities }
+      dropout.apply(
+        to: probabilities, into: scratch, sequence: sequence, head: head, length: sequenceLength,
+        rowStride: nk_attention_row_stride(sequenceLength))
+      return UnsafePointer(scratch)
     }
 
     func offset(_ layout: Layout, sequence: Int, head: Int) -> Int {
@@ -52,6 +66,8 @@ enum CausalAttentionOperation {
     var largest = [Float](repeating: -.infinity, count: geometry.headCount)
     var kernelGeometry = geometry.kernelGeometry
     let p = probabilities.mutableElements
+    var dropped = Tensor(uninitialized: [geometry.dropout == nil ? 0 : count])
+    let scratch = dropped.mutableElements
     for sequence in 0..<geometry.sequenceCount {
       for head in 0..<geometry.headCount {
         func at(_ layout: Geometry.Layout) -> Int {
@@ -62,8 +78,10 @@ enum CausalAttentionOperation {
           &kernelGeometry, operands.query + at(geometry.query), operands.key + at(geometry.key),
           p + pair * count)
         largest[head] = max(largest[head], highest)
+        let mixed = geometry.mixed(
+          p + pair * count, sequence: sequence, head: head, scratch: scratch)
         kernels.attention_mix(
-          &kernelGeometry, p + pair * count, operands.value + at(geometry.value),
+          &kernelGeometry, mixed, operands.value + at(geometry.value),
           output + at(geometry.output))
       }
     }
@@ -80,6 +98,8 @@ enum CausalAttentionOperation {
     var kernelGeometry = geometry.kernelGeometry
     var recomputed = Tensor(uninitialized: [probabilities == nil ? count : 0])
     let scratch = recomputed.mutableElements
+    var dropped = Tensor(uninitialized: [geometry.dropout == nil ? 0 : count])
+    let droppedScratch = dropped.mutableElements
     for sequence in 0..<geometry.sequenceCount {
       for head in 0..<geometry.headCount {
         func at(_ layout: Geometry.Layout) -> Int {
@@ -94,8 +114,9 @@ enum CausalAttentionOperation {
         } else {
           _ = kernels.attention_probabilities(&kernelGeometry, query, key, scratch)
         }
+        let mixed = geometry.mixed(p, sequence: sequence, head: head, scratch: droppedScratch)
         kernels.attention_backward(
-          &kernelGeometry, query, key, operands.value + at(geometry.value), p,
+          &kernelGeometry, query, key, operands.value + at(geometry.value), p, mixed,
           gradient + at(geometry.output), gradients.query + at(geometry.query),
           gradients.key + at(geometry.key), gradients.value + at(geometry.value))
       }
@@ -104,14 +125,16 @@ enum CausalAttentionOperation {
 
   /// Queries, keys and values side by side in rows `[query | key | value]`.
   static func fusedGeometry(
-    rows: Int, width: Int, sequenceLength: Int, headCount: Int, scale: Float
+    rows: Int, width: Int, sequenceLength: Int, headCount: Int, scale: Float,
+    dropout: DropoutMasks?
   ) -> Geometry {
     let headWidth = width / headCount
     let input = Geometry.Layout(rowStride: 3 * width, headStep: headWidth)
     return Geometry(
       sequenceCount: rows / sequenceLength, sequenceLength: sequenceLength, headCount: headCount,
       keyWidth: headWidth, valueWidth: headWidth, query: input, key: input, value: input,
-      output: Geometry.Layout(rowStride: width, headStep: headWidth), scale: scale)
+      output: Geometry.Layout(rowStride: width, headStep: headWidth), scale: scale,
+      dropout: dropout)
   }
 }
 
@@ -123,13 +146,15 @@ extension Variable {
   ///   - sequenceLength: rows of one sequence; the rows of all sequences lie one after another.
   ///   - headCount: heads; head h uses the h-th slice of each third.
   ///   - scale: factor on the logits.
+  ///   - dropout: the masks of the probabilities; nil for no dropout.
   ///   - observing: is given the largest unmasked logit of each head.
   /// - Returns: one row a position, the heads' outputs side by side.
   /// - Complexity: O(B·T²·D) time; for short sequences keeps B·H·T² probabilities for the backward pass,
   ///   for long ones computes them again.
   /// - SeeAlso: Vaswani et al., 2017, arXiv:1706.03762.
   public func causalAttention(
-    sequenceLength: Int, headCount: Int, scale: Float, observing: (([Float]) -> Void)? = nil
+    sequenceLength: Int, headCount: Int, scale: Float, dropout: DropoutMasks? = nil,
+    observing: (([Float]) -> Void)? = nil
   ) -> Variable {
     precondition(
       sequenceLength > 0 && shape.rowCount % sequenceLength == 0 && headCount > 0
@@ -138,7 +163,7 @@ extension Variable {
     let width = shape.width / 3
     let geometry = CausalAttentionOperation.fusedGeometry(
       rows: shape.rowCount, width: width, sequenceLength: sequenceLength, headCount: headCount,
-      scale: scale)
+      scale: scale, dropout: dropout)
     func operands(
       _ input: Tensor
     ) -> CausalAttentionOperation.Operands<UnsafePointer<Float>> {

@@ -22,19 +22,59 @@ public struct Dropout {
     self.firstSequence = firstSequence
   }
 
+  /// The masks of the next place.
+  public mutating func nextMasks() -> DropoutMasks {
+    placeCount += 1
+    return DropoutMasks(
+      rate: rate, generator: generator, firstSequence: firstSequence, place: placeCount)
+  }
+
   /// Sets elements to zero and multiplies the rest by 1/(1 - rate), so that the mean stays.
   public mutating func callAsFunction(_ input: Variable, sequenceLength: Int) -> Variable {
-    placeCount += 1
+    let masks = nextMasks()
     let count = sequenceLength * input.shape.width
     var mask = Tensor(uninitialized: input.shape)
     let elements = mask.mutableElements
     for sequence in 0..<input.shape.rowCount / sequenceLength {
-      var stream = generator.split(UInt64(firstSequence + sequence)).split(UInt64(placeCount))
+      var stream = masks.stream(sequence: sequence)
       for index in sequence * count..<(sequence + 1) * count {
-        elements[index] = stream.nextUniform() < rate ? 0 : 1 / (1 - rate)
+        elements[index] = masks.nextFactor(from: &stream)
       }
     }
     return input.masked(by: mask)
+  }
+}
+
+/// The masks of one place of a computation: one a sequence, or one a sequence and head.
+public struct DropoutMasks: Sendable {
+  fileprivate let rate: Float
+  fileprivate let generator: RandomGenerator
+  fileprivate let firstSequence: Int
+  fileprivate let place: Int
+
+  /// What the mask of a sequence of this computation is drawn from.
+  fileprivate func stream(sequence: Int) -> RandomGenerator {
+    generator.split(UInt64(firstSequence + sequence)).split(UInt64(place))
+  }
+
+  /// 0, or 1/(1 - rate).
+  fileprivate func nextFactor(from stream: inout RandomGenerator) -> Float {
+    stream.nextUniform() < rate ? 0 : 1 / (1 - rate)
+  }
+
+  /// One head's attention probabilities times their mask; nothing is drawn for what lies behind the diagonal.
+  func apply(
+    to probabilities: UnsafePointer<Float>, into result: UnsafeMutablePointer<Float>, sequence: Int,
+    head: Int, length: Int, rowStride: Int
+  ) {
+    var stream = stream(sequence: sequence).split(UInt64(head))
+    for row in 0..<length {
+      let start = row * rowStride
+      for index in start...start + row {
+        result[index] = probabilities[index] * nextFactor(from: &stream)
+      }
+      for index in start + row + 1..<start + rowStride { result[index] = 0 }
+    }
   }
 }
 

@@ -175,8 +175,9 @@ typedef struct {
   /// output = probabilities * V
   void (*attention_mix)(const nk_attention *g, const float *probabilities, const float *value,
                         float *output);
+  /// `mixed` is what `attention_mix` was given: the probabilities, or with dropout their product with the mask.
   void (*attention_backward)(const nk_attention *g, const float *query, const float *key,
-                             const float *value, const float *probabilities,
+                             const float *value, const float *probabilities, const float *mixed,
                              const float *output_gradient, float *query_gradient,
                              float *key_gradient, float *value_gradient);
   /// Rotates pairs: out[i], out[j] = cos x[i] -+ sin x[j], with i, j = 2p, 2p + 1 (interleaved) or
