@@ -6,6 +6,7 @@
 #define NK_NAME(symbol) symbol##_avx2
 #define NK_LABEL "avx2"
 
+#include <immintrin.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>

@@ -6,6 +6,7 @@
 #define NK_NAME(symbol) symbol##_avx512
 #define NK_LABEL "avx512"
 
+#include <immintrin.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>

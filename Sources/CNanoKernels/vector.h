@@ -15,6 +15,7 @@
 
 typedef float nk_vector __attribute__((ext_vector_type(NK_WIDTH)));
 typedef int32_t nk_integers __attribute__((ext_vector_type(NK_WIDTH)));
+typedef float nk_vector4 __attribute__((ext_vector_type(4)));
 typedef float nk_vector8 __attribute__((ext_vector_type(8)));
 typedef int32_t nk_integers8 __attribute__((ext_vector_type(8)));
 
@@ -26,35 +27,82 @@ NK_INLINE nk_vector load(const float *p) {
 
 NK_INLINE void store(float *p, nk_vector v) { memcpy(p, &v, sizeof v); }
 
-/// The first `count` (< NK_WIDTH) floats at p, the remaining lanes `fill`.
-NK_INLINE nk_vector load_partial(const float *p, size_t count, float fill) {
-  nk_vector v = fill;
-  memcpy(&v, p, count * sizeof(float));
-  return v;
-}
-
-NK_INLINE void store_partial(float *p, nk_vector v, size_t count) {
-  memcpy(p, &v, count * sizeof(float));
-}
-
-NK_INLINE nk_vector maximum(nk_vector x, nk_vector y) { return x > y ? x : y; }
-
 NK_INLINE nk_integers lane_indices(void) {
   nk_integers v;
   for (int i = 0; i < NK_WIDTH; i++) v[i] = i;
   return v;
 }
 
+/// The first `count` lanes; zero behind them.
+NK_INLINE nk_vector first_lanes(nk_vector v, size_t count) {
+  return lane_indices() < (int32_t)count ? v : (nk_vector)0.0f;
+}
+
+/// The first `count` (<= NK_WIDTH) floats at p and nothing behind them; zero in the other lanes.
+NK_INLINE nk_vector load_some(const float *p, size_t count) {
+  if (count == NK_WIDTH) return load(p);
+#if NK_WIDTH == 16
+  return (nk_vector)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), p);
+#elif NK_WIDTH == 8
+  return (nk_vector)_mm256_maskload_ps(p, (__m256i)(lane_indices() < (int32_t)count));
+#else
+  nk_vector v = 0.0f;
+  memcpy(&v, p, count * sizeof(float));
+  return v;
+#endif
+}
+
+NK_INLINE void store_some(float *p, nk_vector v, size_t count) {
+  if (count == NK_WIDTH) {
+    store(p, v);
+    return;
+  }
+#if NK_WIDTH == 16
+  _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)v);
+#else
+  // In halves: a masked store of AVX2 is slow on some processors.
+#if NK_WIDTH == 8
+  nk_vector4 part = v.lo;
+  if (count & 4) {
+    memcpy(p, &part, 16);
+    p += 4;
+    part = v.hi;
+  }
+#else
+  nk_vector4 part = v;
+#endif
+  if (count & 2) {
+    memcpy(p, &part, 8);
+    p += 2;
+    part = part.zwzw;
+  }
+  if (count & 1) *p = part.x;
+#endif
+}
+
+NK_INLINE nk_vector maximum(nk_vector x, nk_vector y) { return x > y ? x : y; }
+
+// All lanes to one, folded in halves: log2(NK_WIDTH) steps, where one lane after the other would wait for
+// NK_WIDTH.
+#if NK_WIDTH == 16
+#define NK_FOUR_LANES(v, OP) OP(OP((v).lo.lo, (v).lo.hi), OP((v).hi.lo, (v).hi.hi))
+#elif NK_WIDTH == 8
+#define NK_FOUR_LANES(v, OP) OP((v).lo, (v).hi)
+#else
+#define NK_FOUR_LANES(v, OP) (v)
+#endif
+#define NK_SUM(x, y) ((x) + (y))
+#define NK_MAXIMUM(x, y) ((x) > (y) ? (x) : (y))
+
 NK_INLINE float lane_sum(nk_vector v) {
-  float total = 0;
-  for (int i = 0; i < NK_WIDTH; i++) total += v[i];
-  return total;
+  nk_vector4 four = NK_FOUR_LANES(v, NK_SUM);
+  return (four.x + four.z) + (four.y + four.w);
 }
 
 NK_INLINE float lane_maximum(nk_vector v) {
-  float best = v[0];
-  for (int i = 1; i < NK_WIDTH; i++) best = v[i] > best ? v[i] : best;
-  return best;
+  nk_vector4 four = NK_FOUR_LANES(v, NK_MAXIMUM);
+  float even = NK_MAXIMUM(four.x, four.z), odd = NK_MAXIMUM(four.y, four.w);
+  return NK_MAXIMUM(even, odd);
 }
 
 /// e^x to about 1e-7 relative: Cody-Waite reduction and the Cephes degree-5 polynomial. Inputs are
@@ -136,15 +184,23 @@ NK_INLINE void transpose_8x8(const float *source, ptrdiff_t source_row, float *o
   for (int i = 0; i < 8; i++) memcpy(out + i * out_row, &t[i], sizeof t[i]);
 }
 
-/// Runs `FULL` over whole vectors and `TAIL` over the rest, with i the position and `count` the tail.
-#define NK_FOR_EACH_VECTOR(n, FULL, TAIL)       \
-  do {                                          \
-    size_t i = 0;                               \
+/// Runs a body for every vector of n floats, with i its first and `count` its number of them: NK_WIDTH, a
+/// constant, for all but the last.
+#define NK_FOR_EACH_VECTOR(n, ...)               \
+  do {                                           \
+    size_t i = 0;                                \
     for (; i + NK_WIDTH <= (n); i += NK_WIDTH) { \
-      FULL;                                     \
-    }                                           \
-    if (i < (n)) {                              \
-      size_t count = (n) - i;                   \
-      TAIL;                                     \
-    }                                           \
+      const size_t count = NK_WIDTH;             \
+      __VA_ARGS__;                               \
+    }                                            \
+    if (i < (n)) {                               \
+      const size_t count = (n) - i;              \
+      __VA_ARGS__;                               \
+    }                                            \
   } while (0)
+
+/// Rows that are reduced side by side where one alone would wait for its own sums.
+enum { NK_ROW_GROUP = 4 };
+
+/// For the k-th of `group` (a constant, at most NK_ROW_GROUP) rows.
+#define NK_FOR_GROUP _Pragma("clang loop unroll(full)") for (size_t k = 0; k < group; k++)
