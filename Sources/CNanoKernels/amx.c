@@ -20,8 +20,10 @@ static pthread_once_t amx_once = PTHREAD_ONCE_INIT;
 static void request_amx(void) {
   unsigned a, b, c, d;
   if (nk_best_instruction_set() != NK_AVX512 || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return;
-  bool has_bf16 = (d >> 22) & 1, has_tiles = (d >> 24) & 1;
-  amx_granted = has_bf16 && has_tiles && syscall(SYS_arch_prctl, 0x1023, 18) == 0;
+  bool has_tile_products = (d >> 22) & 1, has_tiles = (d >> 24) & 1;
+  if (!has_tile_products || !has_tiles || !__get_cpuid_count(7, 1, &a, &b, &c, &d)) return;
+  bool has_conversion = (a >> 5) & 1;  // AVX512_BF16
+  amx_granted = has_conversion && syscall(SYS_arch_prctl, 0x1023, 18) == 0;
 }
 
 bool nk_has_amx(void) {
@@ -29,7 +31,7 @@ bool nk_has_amx(void) {
   return amx_granted;
 }
 
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,amx-tile,amx-bf16"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma,amx-tile,amx-bf16"))), apply_to = function)
 
 #define NK_WIDTH 16
 #include "vector.h"
@@ -57,6 +59,8 @@ NK_INLINE void configure_tiles(void) {
 #define TILE_LOAD(t, p, stride) _tile_loadd(t, p, stride)
 #define TILE_STORE(t, p, stride) _tile_stored(t, p, stride)
 #define TILE_DOT(c, a, b) _tile_dpbf16ps(c, a, b)
+// VCVTNE2PS2BF16 puts its second operand first. Denormal floats become zero, as in the tile products.
+#define TO_BFLOAT16(first, second) ((halves32)_mm512_cvtne2ps_pbh((__m512)(second), (__m512)(first)))
 
 #include "product_tiles.inc"
 

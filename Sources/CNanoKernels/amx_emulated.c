@@ -45,6 +45,7 @@ static void emulated_dot(emulated_tile *c, const emulated_tile *a, const emulate
 #define TILE_LOAD(t, p, stride) emulated_load(&tiles[t], p, stride)
 #define TILE_STORE(t, p, stride) emulated_store(&tiles[t], p, stride)
 #define TILE_DOT(c, a, b) emulated_dot(&tiles[c], &tiles[a], &tiles[b])
+#define TO_BFLOAT16(first, second) joined_halves(upper_halves(first), upper_halves(second))
 
 #include "product_tiles.inc"
 
