@@ -16,12 +16,7 @@ public final class RunFolder {
   /// - Throws: when the path exists and is not an empty folder, or cannot be written.
   public init(_ path: String) throws {
     try Self.check(path)
-    do {
-      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    } catch {
-      throw RunFolderError(
-        description: "\(path): cannot be created; check the path and its permissions")
-    }
+    try Self.makeDirectory(path)
     self.path = path
     metrics = try LineFile(creating: path + "/metrics.csv")
     try metrics.append("model,step,split,loss,seconds")
@@ -63,9 +58,8 @@ public final class RunFolder {
     try check(path)
     let temporary = URL(fileURLWithPath: path).path + ".partial"
     try? FileManager.default.removeItem(atPath: temporary)
+    try makeDirectory(temporary)
     do {
-      try FileManager.default.createDirectory(
-        atPath: temporary, withIntermediateDirectories: true)
       for (name, data) in files { try AtomicFile.write(data, to: temporary + "/" + name) }
       guard rename(temporary, path) == 0 else {
         throw RunFolderError(
@@ -74,6 +68,15 @@ public final class RunFolder {
     } catch {
       try? FileManager.default.removeItem(atPath: temporary)
       throw error
+    }
+  }
+
+  private static func makeDirectory(_ path: String) throws(RunFolderError) {
+    do {
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    } catch {
+      throw RunFolderError(
+        description: "\(path): cannot be created; check the path and its permissions")
     }
   }
 

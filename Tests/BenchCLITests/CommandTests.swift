@@ -115,6 +115,21 @@ private func pngSize(_ path: String) throws -> (Int, Int) {
   ] { #expect(object[key] != nil, "\(key)") }
 }
 
+/// Nobody, root included, makes a folder in /proc.
+@Test(.enabled(if: FileManager.default.fileExists(atPath: "/proc/self")))
+func unwritableFoldersAreRefused() throws {
+  let folder = try TemporaryFolder()
+  for study in [
+    [], ["--preset", "stories", "--size", "0.3M", "--vocab", "400", "--context", "16"],
+  ] {
+    let result = try CommandResult(
+      ["compare", "--out", "/proc/nano-kimi", "--iterations", "1", "--quiet"] + study,
+      shell: "export NANO_KIMI_CACHE='\(folder.path)/cache'")
+    #expect(result.status == 1 && result.error.contains("cannot be"), "\(result.error)")
+    #expect(result.error.split(separator: "\n").count == 1)
+  }
+}
+
 /// On a terminal (one that `script` makes) a bar is redrawn in place.
 @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/script")))
 func terminalsShowABar() throws {
