@@ -53,7 +53,7 @@ public final class MemoryPool: Sendable {
   public var systemLimit: Int? {
     guard let available = SystemMemory.availableBytes else { return nil }
     let held = state.withLock { $0.statistics.currentBytes + $0.statistics.cachedBytes }
-    return held + available - available / 8
+    return held + available / 4 * 3
   }
 
   /// Runs work that can be given up when it needs more memory than the limit.
@@ -66,8 +66,8 @@ public final class MemoryPool: Sendable {
     state.withLock { state in
       state.isEnforced = true
       state.needBeyondLimit = nil
-      // Room for what an operation allocates before the work looks whether it is over the limit.
-      state.reserve.hold(max(64 << 20, 4 * state.largestBlock))
+      state.largestBlock = 0
+      state.reserve.hold(64 << 20)
     }
     limitWasPassed.store(false, ordering: .relaxed)
     let result = body()
@@ -76,6 +76,7 @@ public final class MemoryPool: Sendable {
       result,
       state.withLock { state in
         state.isEnforced = false
+        state.reserve.release()
         return state.needBeyondLimit
       }
     )
@@ -130,7 +131,13 @@ public final class MemoryPool: Sendable {
   /// Memory from the system. When it refuses, blocks held for reuse go back first, then the reserve; then
   /// other threads get a moment to notice that their work is over.
   private func freshBlock(_ bytes: Int) -> UnsafeMutableRawPointer {
-    if let block = alignedAllocation(bytes) { return block }
+    if let block = alignedAllocation(bytes) {
+      // Room for what operations allocate before the work looks whether it is over the limit.
+      state.withLock { state in
+        if state.isEnforced { state.reserve.hold(4 * state.largestBlock) }
+      }
+      return block
+    }
     let canGiveUp = state.withLock { state in
       guard state.isEnforced else { return false }
       giveUp(&state)
@@ -165,12 +172,12 @@ private struct MemoryReserve {
   private var memory: UInt?
   private var bytes = 0
 
-  /// Grows to at least `bytes`; what the system refuses is not reserved.
+  /// Grows to at least `bytes`; when the system refuses, what was held stays.
   mutating func hold(_ bytes: Int) {
     guard memory == nil || self.bytes < bytes else { return }
-    release()
     let block = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
     guard let block, block != MAP_FAILED else { return }
+    release()
     (memory, self.bytes) = (UInt(bitPattern: block), bytes)
   }
 

@@ -41,8 +41,6 @@ struct StoriesLoop<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
       try trainer.restore(
         stepCount: progress.step, lossScale: progress.lossScale, optimizer: saved.optimizer)
     }
-    // Only now: what weights and optimizer hold is no longer there for steps.
-    MemoryPool.shared.limit = run.configuration.memoryLimit ?? MemoryPool.shared.systemLimit
     let log = try MetricsLog(folder: run.folder, firstStep: progress.step)
     // Nothing throws from here on: a value that cannot be copied is made whole or not at all.
     self.run = run
@@ -156,7 +154,7 @@ struct StoriesLoop<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
           need = "step \(step): more than \(limit / 1_000_000) MB of tensors"
         } else {
           // The system refused memory: others than tensors need some too.
-          MemoryPool.shared.limit = needed - needed / 8
+          MemoryPool.shared.limit = needed / 4 * 3
           need = "step \(step): no more memory at \(needed / 1_000_000) MB of tensors"
         }
         if trainer.configuration.microBatchCount < configuration.batchSize {

@@ -125,6 +125,9 @@ public struct StoriesRun: Sendable {
   ) throws -> Outcome {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     var loop = try StoriesLoop(self, fresh: fresh, rule: rule, pool: pool)
+    // Only now: what weights and optimizer hold is no longer there for steps.
+    MemoryPool.shared.limit = configuration.memoryLimit ?? MemoryPool.shared.systemLimit
+    defer { MemoryPool.shared.limit = nil }
     var (wasInterrupted, failure) = (false, nil as TrainingError?)
     do {
       while true {

@@ -89,8 +89,9 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
   public mutating func step(on batch: TokenBatch) throws(TrainingError) -> StepReport {
     while true {
       let attempt = MemoryPool.shared.enforcingLimit { shardGradients(of: batch) }
-      if let needed = attempt.needed, let limit = MemoryPool.shared.limit {
-        throw .memoryLimit(step: stepCount, needed: needed, limit: limit)
+      if let needed = attempt.needed {
+        throw .memoryLimit(
+          step: stepCount, needed: needed, limit: MemoryPool.shared.limit ?? needed)
       }
       var (shards, statistics) = attempt.result
       let loss = shards.reduce(0) { $0 + $1.weightedLoss }
