@@ -42,8 +42,7 @@ struct CompareCommand: ParsableCommand {
 
   private func runStories() throws {
     var (plan, path) = try storiesRun.plan(
-      stories, study, data: data,
-      out: out ?? Self.defaultFolder())
+      stories, study, data: data, out: out ?? Self.defaultFolder())
     let dataset = try storiesRun.dataset(&plan, folder: path, isQuiet: quiet)
     Interruption.install()
     var session = StoriesSession(

@@ -68,13 +68,12 @@ struct StudyOptions: ParsableArguments {
 
   /// Which study is meant.
   func presetName() throws -> PresetName {
-    return try Self.choose(preset, for: "preset") ?? .seed
+    try Self.choose(preset, for: "preset") ?? .seed
   }
 
-  /// The character study that flags, file and preset make together, validated.
+  /// The character study that flags and preset make together, validated.
   func configuration() throws -> StudyConfiguration {
-    var study = StudyConfiguration(
-      preset: try Self.choose(preset, for: "preset") ?? .seed)
+    var study = StudyConfiguration(preset: try Self.choose(preset, for: "preset") ?? .seed)
     if Build.isDebug { study.shorten() }
     assign(iterations, to: &study.iterations)
     assign(evalInterval, to: &study.evaluationInterval)

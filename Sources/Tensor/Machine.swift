@@ -23,10 +23,7 @@ public struct Machine: Hashable, Sendable, Codable {
   }
 
   private static var processorName: String? {
-    guard let text = try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8) else {
-      return nil
-    }
-    let line = text.split(separator: "\n").first { $0.hasPrefix("model name") }
+    let line = systemLines("/proc/cpuinfo").first { $0.hasPrefix("model name") }
     return line?.split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) }
   }
 
@@ -38,11 +35,17 @@ public struct Machine: Hashable, Sendable, Codable {
 public enum ResidentMemory {
   /// Bytes resident now.
   public static var currentBytes: Int {
-    guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else {
-      return peakBytes
-    }
-    let fields = text.split(separator: " ")
-    return fields.count > 1 ? (Int(fields[1]) ?? 0) * Int(getpagesize()) : 0
+    pages(field: 1) ?? peakBytes
+  }
+
+  /// Bytes of address space in use, touched or not; nil where the system does not say.
+  static var addressSpaceBytes: Int? { pages(field: 0) }
+
+  private static func pages(field: Int) -> Int? {
+    guard let fields = systemLines("/proc/self/statm").first?.split(separator: " "),
+      fields.indices.contains(field)
+    else { return nil }
+    return Int(fields[field]).map { $0 * Int(getpagesize()) }
   }
 
   /// The most bytes that were resident since the start, or since ``resetPeak()``.
@@ -68,9 +71,11 @@ public enum ResidentMemory {
   }
 
   private static func status(of key: String) -> Substring? {
-    guard let text = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8) else {
-      return nil
-    }
-    return text.split(separator: "\n").first { $0.hasPrefix(key) }
+    systemLines("/proc/self/status").first { $0.hasPrefix(key) }
   }
+}
+
+/// The lines of a file in which the system says something of itself; none where there is no such file.
+func systemLines(_ path: String) -> [Substring] {
+  ((try? String(contentsOfFile: path, encoding: .utf8)) ?? "").split(separator: "\n")
 }

@@ -10,7 +10,7 @@ public enum SystemMemory {
 
   /// What the machine has free or could free at once.
   private static var machine: Int? {
-    guard let line = lines("/proc/meminfo").first(where: { $0.hasPrefix("MemAvailable:") }) else {
+    guard let line = systemLines("/proc/meminfo").first(where: { $0.hasPrefix("MemAvailable:") }) else {
       return nil
     }
     return Int(line.filter(\.isNumber)).map { $0 * 1024 }
@@ -25,15 +25,15 @@ public enum SystemMemory {
       getrlimit(RLIMIT_AS, &limit)
     #endif
     guard limit.rlim_cur < UInt64(Int.max),
-      let pages = lines("/proc/self/statm").first?.split(separator: " ").first.flatMap({ Int($0) })
+      let used = ResidentMemory.addressSpaceBytes
     else { return nil }
-    return max(0, Int(limit.rlim_cur) - pages * Int(getpagesize()))
+    return max(0, Int(limit.rlim_cur) - used)
   }
 
   /// What each control group (version 2) from this process's own to the root leaves: its limit less what it
   /// holds, where cached files that can go at once do not count.
   private static var controlGroups: [Int] {
-    guard let own = lines("/proc/self/cgroup").first(where: { $0.hasPrefix("0::") }) else {
+    guard let own = systemLines("/proc/self/cgroup").first(where: { $0.hasPrefix("0::") }) else {
       return []
     }
     var group = own.dropFirst(3).split(separator: "/")
@@ -41,7 +41,7 @@ public enum SystemMemory {
     while true {
       let folder = (["/sys/fs/cgroup"] + group.map(String.init)).joined(separator: "/")
       if let limit = number("\(folder)/memory.max"), let used = number("\(folder)/memory.current") {
-        let cached = lines("\(folder)/memory.stat").first { $0.hasPrefix("inactive_file ") }
+        let cached = systemLines("\(folder)/memory.stat").first { $0.hasPrefix("inactive_file ") }
         let reclaimable = cached.flatMap { Int($0.filter(\.isNumber)) } ?? 0
         available.append(max(0, limit - used + reclaimable))
       }
@@ -49,9 +49,5 @@ public enum SystemMemory {
     }
   }
 
-  private static func number(_ path: String) -> Int? { lines(path).first.flatMap { Int($0) } }
-
-  private static func lines(_ path: String) -> [Substring] {
-    ((try? String(contentsOfFile: path, encoding: .utf8)) ?? "").split(separator: "\n")
-  }
+  private static func number(_ path: String) -> Int? { systemLines(path).first.flatMap { Int($0) } }
 }
