@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import NanoTensor
 
 /// The command `bench-cli`: trains the study's models, compares them, measures them, and writes text with
 /// them. Everything it does is in the libraries; here arguments are parsed and results printed.
@@ -20,6 +21,15 @@ enum Main {
   static func main() {
     // A write past a file size limit is then an error that is reported, not a signal that kills.
     signal(SIGXFSZ, SIG_IGN)
+    MemoryPool.shared.refusalHandler = { bytes in
+      let held = MemoryPool.shared.statistics.currentBytes
+      Terminal.writeError(
+        String(
+          format: "bench-cli: error: out of memory: the system refused %.1f MB beside the %.1f MB of tensors "
+            + "held; a smaller --batch, --context or model needs less",
+          Double(bytes) / 1e6, Double(held) / 1e6))
+      exit(1)
+    }
     do {
       let arguments = try SettingsFile.expand(Array(CommandLine.arguments.dropFirst()))
       var command = try BenchCLI.parseAsRoot(arguments)

@@ -3,15 +3,12 @@
 #if defined(__GLIBC__)
 #include <malloc.h>
 
-// By default glibc trims the top of the heap when a training step frees its activations, and the next
-// step pays a page fault for every 4 KiB of them again.
-void nk_keep_freed_memory(void) {
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  mallopt(M_TRIM_THRESHOLD, 2000000000);
-  mallopt(M_TOP_PAD, 16 << 20);
+void nk_give_back_large_blocks(void) {
+  // A fixed threshold: by default it rises to the largest block ever freed, and blocks below it stay.
+  mallopt(M_MMAP_THRESHOLD, 128 << 10);
   // One arena for all threads: what one frees another can have, and none maps 64 MiB for itself.
   mallopt(M_ARENA_MAX, 1);
 }
 #else
-void nk_keep_freed_memory(void) {}
+void nk_give_back_large_blocks(void) {}
 #endif

@@ -3,7 +3,7 @@ package import CNanoKernels
 /// The kernel table of the widest instruction set here. `NANO_INSTRUCTION_SET` (`portable`, `avx2`,
 /// `avx512`) selects a narrower one, for comparisons.
 nonisolated(unsafe) package let kernels: nk_kernels = {
-  nk_keep_freed_memory()
+  nk_give_back_large_blocks()
   let best = nk_best_instruction_set()
   let wanted = InstructionSet.requested?.kernelSet ?? best
   guard let table = nk_kernels_for(min(wanted.rawValue, best.rawValue).asInstructionSet) else {

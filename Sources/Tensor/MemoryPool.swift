@@ -29,6 +29,9 @@ public final class MemoryPool: Sendable {
     var needBeyondLimit: Int?
     var largestBlock = 0
     var reserve = MemoryReserve()
+    var refusalHandler: @Sendable (Int) -> Never = { bytes in
+      fatalError("MemoryPool: out of memory: the system refused \(bytes) bytes")
+    }
     var free: [[UInt]] = Array(repeating: [], count: SizeClass.count)
   }
 
@@ -65,7 +68,6 @@ public final class MemoryPool: Sendable {
   public func enforcingLimit<Result>(_ body: () -> Result) -> (result: Result, needed: Int?) {
     state.withLock { state in
       state.isEnforced = true
-      state.needBeyondLimit = nil
       state.largestBlock = 0
       state.reserve.hold(64 << 20)
     }
@@ -77,6 +79,7 @@ public final class MemoryPool: Sendable {
       state.withLock { state in
         state.isEnforced = false
         state.reserve.release()
+        defer { state.needBeyondLimit = nil }
         return state.needBeyondLimit
       }
     )
@@ -84,6 +87,13 @@ public final class MemoryPool: Sendable {
 
   /// Whether the work that runs in ``enforcingLimit(_:)`` has passed the limit.
   public var isOverLimit: Bool { limitWasPassed.load(ordering: .relaxed) }
+
+  /// Ends the process when the system refuses memory that no work can go on without: called with the bytes
+  /// that it was asked for. Traps by default; a command sets one that says what to do.
+  public var refusalHandler: @Sendable (Int) -> Never {
+    get { state.withLock { $0.refusalHandler } }
+    set { state.withLock { $0.refusalHandler = newValue } }
+  }
 
   /// Gives every block that is held for reuse back to the system.
   public func trim() {
@@ -104,9 +114,9 @@ public final class MemoryPool: Sendable {
       state.statistics.allocationCount += 1
       state.statistics.currentBytes += capacity
       state.largestBlock = max(state.largestBlock, capacity)
-      if state.isEnforced && state.statistics.currentBytes > state.limit {
-        giveUp(&state)
-      } else {
+      if state.isEnforced && state.statistics.currentBytes > state.limit { giveUp(&state) }
+      // What work that is given up holds until it ends is not what the work that counts needs.
+      if state.needBeyondLimit == nil {
         state.statistics.peakBytes = max(state.statistics.peakBytes, state.statistics.currentBytes)
       }
       let block = state.free[sizeClass.index].popLast()
@@ -149,7 +159,7 @@ public final class MemoryPool: Sendable {
       if let block = alignedAllocation(bytes) { return block }
       usleep(10_000)
     }
-    fatalError("MemoryPool: out of memory: the system refused \(bytes) bytes")
+    state.withLock { $0.refusalHandler }(bytes)
   }
 
   private func alignedAllocation(_ bytes: Int) -> UnsafeMutableRawPointer? {

@@ -130,6 +130,28 @@ func unwritableFoldersAreRefused() throws {
   }
 }
 
+/// Whether `ulimit -v` holds: Darwin knows the limit and does not keep it.
+var limitsAddressSpace: Bool {
+  #if os(Linux)
+    true
+  #else
+    false
+  #endif
+}
+
+/// The characters' study knows no smaller step to try.
+@Test(.enabled(if: limitsAddressSpace)) func refusedMemoryIsOneLine() throws {
+  let folder = try TemporaryFolder()
+  let result = try CommandResult(
+    [
+      "compare", "--out", folder.path + "/run", "--iterations", "1", "--batch", "4096", "--eval-iters",
+      "1", "--quiet",
+    ], shell: "ulimit -v 300000")
+  #expect(result.status == 1)
+  #expect(result.error.hasPrefix("bench-cli: error: out of memory"), "\(result.error)")
+  #expect(result.error.contains("--batch") && result.error.split(separator: "\n").count == 1)
+}
+
 /// Whether `script` of util-linux is there to make a terminal.
 private var hasTerminalMaker: Bool {
   #if os(Linux)

@@ -214,9 +214,9 @@ void nk_worker_pool_destroy(nk_worker_pool *pool);
 
 // MARK: Memory
 
-/// Keeps freed memory in the process instead of giving it back to the system after every step
-/// (glibc only; no effect elsewhere).
-void nk_keep_freed_memory(void);
+/// Makes blocks from 128 KiB up go back to the system as soon as they are freed: the memory pool keeps what
+/// is worth keeping, and what it lets go must be gone (glibc only; no effect elsewhere).
+void nk_give_back_large_blocks(void);
 
 // MARK: Throughput probes
 
