@@ -52,18 +52,23 @@ public final class SentencePieceTokenizer: Tokenizer {
 
   /// Trains a byte-pair encoding of at most `vocabularySize` pieces.
   /// - Parameters:
-  ///   - texts: what to learn from; texts longer than 16 kB are left out by the library.
-  ///   - vocabularySize: at least 300, for the bytes and some letters.
+  ///   - texts: what to learn from.
+  ///   - vocabularySize: at least 259 (for bytes and marks) and one for each character of the texts.
+  /// - Throws: when that is not enough, or there is no text.
   public convenience init(
     trainingOn texts: some Sequence<String>, vocabularySize: Int
   ) throws(TokenizerError) {
+    let longestSentence = 16_384
     let settings = [
       "model_type=bpe", "vocab_size=\(vocabularySize)", "byte_fallback=true",
       "normalization_rule_name=identity", "add_dummy_prefix=false",
       "remove_extra_whitespaces=false", "hard_vocab_limit=false", "character_coverage=0.9999",
-      "max_sentence_length=16384", "num_threads=1", "minloglevel=2",
+      "max_sentence_length=\(longestSentence)", "num_threads=1", "minloglevel=2",
+      "required_chars=\u{2581}",
     ]
-    let source = TextSource(texts)
+    // The space is a piece even if these texts have none: others will. A required character must occur.
+    let source = TextSource(
+      [[" "], texts.flatMap { LongText.parts(of: $0, limit: longestSentence) }].joined())
     var message: UnsafeMutablePointer<CChar>?
     var count = 0
     let bytes = withExtendedLifetime(source) {
@@ -72,11 +77,19 @@ public final class SentencePieceTokenizer: Tokenizer {
         Unmanaged.passUnretained(source).toOpaque(), &count, &message)
     }
     guard let bytes else {
-      throw TokenizerError(
-        description: "a tokenizer of \(vocabularySize) pieces cannot be trained on this text "
-          + "(\(takeMessage(message))); use more text or fewer pieces")
+      throw Self.trainingError(takeMessage(message), vocabularySize: vocabularySize)
     }
     try self.init(model: Data(bytesNoCopy: bytes, count: count, deallocator: .free))
+  }
+
+  /// What SentencePiece says when it cannot train, in words of this program where they are known.
+  private static func trainingError(_ message: String, vocabularySize: Int) -> TokenizerError {
+    let problem = "a tokenizer of \(vocabularySize) pieces cannot be trained on this text"
+    if let counts = message.firstMatch(of: #/required_chars\. \d+ vs (?<needed>\d+)/#) {
+      return TokenizerError(
+        description: "\(problem): its characters and the bytes take \(counts.needed) pieces; ask for more")
+    }
+    return TokenizerError(description: "\(problem) (\(message)); use more text or fewer pieces")
   }
 
   public func encode(_ text: String) throws(TokenizerError) -> [Int32] {

@@ -9,8 +9,8 @@ public struct StoryError: Error, Hashable, CustomStringConvertible {
 /// Reads the stories of a file one after another, in memory for one story and one buffer.
 ///
 /// Three forms: text whose stories end with `<|endoftext|>`, as TinyStories is distributed; JSON Lines
-/// (`.jsonl`, `.ndjson`, or lines that begin with `{`) with a `text` or `story` field; and any other UTF-8 text, cut at
-/// blank lines into stories of at least 1,000 bytes.
+/// (`.jsonl`, `.ndjson`, or lines that begin with `{`) with a `text` or `story` field; and any other UTF-8 text, cut
+/// into stories at the first blank line after 1,000 bytes, or where ``LongText`` does before 4,000.
 public struct StoryReader: Sendable {
   public enum Form: Sendable, Hashable {
     case endOfTextMarks, jsonLines, plainText
@@ -23,6 +23,7 @@ public struct StoryReader: Sendable {
 
   static let mark = Array("<|endoftext|>".utf8)
   private static let shortestPlainStory = 1_000
+  private static let longestPlainStory = 4_000
   private static let bufferSize = 1 << 22
 
   /// Looks at the file and tells its form.
@@ -96,13 +97,22 @@ public struct StoryReader: Sendable {
       guard let mark = firstIndex(of: Self.mark, in: bytes, from: start) else { return last }
       return (start..<mark, mark + Self.mark.count)
     case .plainText:
-      let from = start + Self.shortestPlainStory
-      let blank = [UInt8](repeating: UInt8(ascii: "\n"), count: 2)
-      guard from < bytes.count, let gap = firstIndex(of: blank, in: bytes, from: from) else {
-        return last
-      }
-      return (start..<gap + 2, gap + 2)
+      guard isAtEnd || bytes.count - start > Self.longestPlainStory else { return nil }
+      let end = Self.plainStoryEnd(in: bytes[start...])
+      return (start..<end, end)
     }
+  }
+
+  private static func plainStoryEnd(in rest: ArraySlice<UInt8>) -> Int {
+    let newline = UInt8(ascii: "\n")
+    var search = rest.prefix(longestPlainStory).dropFirst(shortestPlainStory)
+    while let first = search.firstIndex(of: newline) {
+      search = search[(first + 1)...]
+      // A blank line is an empty one, or holds a carriage return.
+      let next = search.first == UInt8(ascii: "\r") ? search.dropFirst() : search
+      if next.first == newline { return next.startIndex + 1 }
+    }
+    return LongText.firstPartEnd(in: rest, limit: longestPlainStory)
   }
 
   private func firstIndex(of pattern: [UInt8], in bytes: [UInt8], from start: Int) -> Int? {
@@ -162,8 +172,4 @@ public struct StoryReader: Sendable {
     else { return nil }
     return String(decoding: bytes[first...last], as: UTF8.self)
   }
-}
-
-extension UInt8 {
-  fileprivate var isWhitespace: Bool { self == 0x20 || (0x09...0x0D).contains(self) }
 }

@@ -80,9 +80,20 @@ private func stories(_ path: String) throws -> [String] {
   #expect(first.vocabularySize <= 350 && first.vocabularySize > 256)
   #expect(first.decode(try first.encode(texts[7] + " ✓ \u{2581}")) == texts[7] + " ✓ \u{2581}")
   #expect(try first.encode(texts[0]).count < texts[0].count / 2)
-  #expect(throws: TokenizerError.self) {
+  #expect {
     try SentencePieceTokenizer(trainingOn: texts, vocabularySize: 100)
+  } throws: {
+    "\($0)".contains("100 pieces") && "\($0)".contains("ask for more")
   }
+}
+
+@Test func tokenizersLearnFromLongTextsAndFromTextsWithoutSpaces() throws {
+  let long = try SentencePieceTokenizer(
+    trainingOn: [String(repeating: "somewhere ", count: 5_000)], vocabularySize: 300)
+  #expect(try long.encode("somewhere").count == 1)
+  let spaceless = try SentencePieceTokenizer(
+    trainingOn: [String(repeating: "物語", count: 20_000)], vocabularySize: 300)
+  #expect(spaceless.decode(try spaceless.encode("物 語")) == "物 語")
 }
 
 @Test func foreignAndTruncatedModelsAreRefused() throws {
@@ -107,6 +118,23 @@ private func stories(_ path: String) throws -> [String] {
     String(repeating: paragraph, count: 4), "c.txt", in: folder)
   let cut = try stories(plain)
   #expect(cut.count == 2 && cut.joined() == String(repeating: paragraph, count: 4))
+}
+
+/// Lines without blank ones, blank lines of Windows, no lines, no spaces, and more than a buffer of it.
+@Test func plainTextOfAnyKindIsCutIntoStories() throws {
+  let folder = try TemporaryFolder()
+  let line = String(repeating: "word ", count: 40) + "\n"
+  for (name, text, ends) in [
+    ("lines", String(repeating: line, count: 500), "\n"),
+    ("windows", String(repeating: "Some words.\r\n\r\n", count: 3_000), "\r\n\r\n"),
+    ("words", String(repeating: "word ", count: 20_000), " "),
+    ("letters", String(repeating: "語é🙂", count: 10_000), ""),
+    ("long", String(repeating: line, count: 30_000), "\n"),
+  ] {
+    let cut = try stories(try write(text, "\(name).txt", in: folder))
+    #expect(cut.count > 10 && cut.joined() == text, "\(name)")
+    #expect(cut.allSatisfy { $0.utf8.count <= 4_000 && $0.hasSuffix(ends) }, "\(name)")
+  }
 }
 
 @Test func storiesLongerThanTheBufferStayWhole() throws {
