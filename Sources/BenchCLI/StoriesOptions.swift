@@ -65,7 +65,7 @@ struct StoriesOptions: ParsableArguments {
   @Option(help: "The learning rate after warm-up: \(list(ScheduleKind.self)).")
   var schedule: String?
 
-  @Option(parsing: .unconditional, help: "Steps of linear warm-up.")
+  @Option(parsing: .unconditional, help: "Steps of linear warm-up; at most half of the run.")
   var warmup: Int?
 
   @Option(parsing: .unconditional, help: "Decoupled weight decay.")

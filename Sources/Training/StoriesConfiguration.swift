@@ -32,7 +32,7 @@ public struct StoriesConfiguration: ComparisonConfiguration, Hashable {
   public var beta2: Float = 0.95
   public var gradientClip: Float? = 1
   public var schedule = ScheduleKind.cosine
-  /// Steps of linear warm-up.
+  /// Steps of linear warm-up; at most half of a run.
   public var warmupSteps = 100
   /// Learning rate at the end, as a share of the peak.
   public var finalLearningRateShare: Float = 0.1
@@ -50,7 +50,7 @@ public struct StoriesConfiguration: ComparisonConfiguration, Hashable {
   /// Checkpoints that are kept beside the best.
   public var keptCheckpoints = 2
   public var checkpointsActivations = false
-  /// Bytes that tensors may hold; nil for no limit.
+  /// Bytes that tensors may hold in forward and backward passes; nil for what the system has left.
   public var memoryLimit: Int?
 
   public init(
@@ -97,7 +97,7 @@ public struct StoriesConfiguration: ComparisonConfiguration, Hashable {
         warmUpSteps: warmup, decaySteps: iterations / 5, totalSteps: iterations,
         finalFactor: finalLearningRateShare)
     case .constant:
-      return ConstantSchedule()
+      return ConstantSchedule(warmUpSteps: warmup)
     }
   }
 
@@ -144,7 +144,7 @@ public struct StoriesConfiguration: ComparisonConfiguration, Hashable {
     where !(value >= 0 && value.isFinite) {
       throw ConfigurationError("\(name) is \(value); it must be 0 or more")
     }
-    if let memoryLimit, memoryLimit < 1 << 20 {
+    if let memoryLimit, memoryLimit < 1_000_000 {
       throw ConfigurationError("memory-limit is \(memoryLimit) bytes; it must be at least 1 MB")
     }
     guard !models.isEmpty, Set(models).count == models.count else {
@@ -168,6 +168,20 @@ public enum StoriesModel: String, CaseIterable, Hashable, Sendable, Codable {
     case .nanoGPTTotal: NanoGPT2.displayName + " (total)"
     case .nanoKimiK2: NanoKimiK2.displayName
     }
+  }
+}
+
+extension StoriesConfiguration {
+  /// What ``OptimizerKind/adamW`` stands for.
+  public var adamWRule: RoutedOptimizer<AdamW, AdamW> {
+    StoriesRecipe.adamW(learningRate: learningRate, beta2: beta2, weightDecay: weightDecay)
+  }
+
+  /// What ``OptimizerKind/muon`` stands for.
+  public var muonRule: RoutedOptimizer<Muon, RoutedOptimizer<AdamW, AdamW>> {
+    StoriesRecipe.muon(
+      learningRate: learningRate, muonLearningRate: muonLearningRate, beta2: beta2,
+      weightDecay: weightDecay, precision: precision)
   }
 }
 

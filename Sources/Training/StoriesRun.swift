@@ -102,21 +102,11 @@ public struct StoriesRun: Sendable {
   private func train(
     _ fresh: some LanguageModel, observer: inout some StoriesObserver, shouldStop: () -> Bool
   ) throws -> Outcome {
-    let c = configuration
-    switch c.optimizer(of: model) {
+    switch configuration.optimizer(of: model) {
     case .adamW:
-      return try train(
-        fresh,
-        rule: StoriesRecipe.adamW(
-          learningRate: c.learningRate, beta2: c.beta2, weightDecay: c.weightDecay),
-        observer: &observer, shouldStop: shouldStop)
+      try train(fresh, rule: configuration.adamWRule, observer: &observer, shouldStop: shouldStop)
     case .muon:
-      return try train(
-        fresh,
-        rule: StoriesRecipe.muon(
-          learningRate: c.learningRate, muonLearningRate: c.muonLearningRate, beta2: c.beta2,
-          weightDecay: c.weightDecay, precision: c.precision),
-        observer: &observer, shouldStop: shouldStop)
+      try train(fresh, rule: configuration.muonRule, observer: &observer, shouldStop: shouldStop)
     }
   }
 

@@ -111,5 +111,7 @@ private func expectGolden(
   let stable = WarmUpStableDecaySchedule(warmUpSteps: 2, decaySteps: 10, totalSteps: 100)
   #expect(stable.factor(at: 0) == 0.5 && stable.factor(at: 50) == 1)
   #expect(stable.factor(at: 95) == 0.5 && stable.factor(at: 100) == 0)
-  #expect(ConstantSchedule().factor(at: 7) == 1)
+  #expect(ConstantSchedule().factor(at: 0) == 1)
+  let constant = ConstantSchedule(warmUpSteps: 4)
+  #expect(constant.factor(at: 0) == 0.25 && constant.factor(at: 3) == 1 && constant.factor(at: 9) == 1)
 }

@@ -4,11 +4,13 @@ public protocol LearningRateSchedule: Sendable {
   func factor(at step: Int) -> Float
 }
 
-/// The base rate throughout.
+/// The base rate throughout, after a linear warm-up if there is one.
 public struct ConstantSchedule: LearningRateSchedule, Hashable, Codable {
-  public init() {}
+  public var warmUpSteps: Int
 
-  public func factor(at step: Int) -> Float { 1 }
+  public init(warmUpSteps: Int = 0) { self.warmUpSteps = warmUpSteps }
+
+  public func factor(at step: Int) -> Float { warmUpFactor(at: step, over: warmUpSteps) }
 }
 
 /// The factor of a linear warm-up: 1/n, 2/n, … 1 over n steps.
