@@ -16,7 +16,7 @@ struct BenchStepCommand: ParsableCommand {
   @OptionGroup var study: StudyOptions
   @OptionGroup var stories: StoriesOptions
 
-  @Option(help: "The model: nanogpt, nanokimi; with --preset stories nanogpt, nanokimik2.")
+  @Option(help: "The model: nanogpt, nanokimi; with --preset stories nanogpt, nanogpt-total, nanokimik2.")
   var model = StudyModel.nanoGPT.rawValue
 
   @Option(parsing: .unconditional, help: "Different characters of the random text.")
@@ -78,6 +78,7 @@ struct BenchStepCommand: ParsableCommand {
   // MARK: The two studies
 
   private func characterReport(_ configuration: StudyConfiguration) throws -> Report {
+    try stories.requireStories()
     let chosen: StudyModel = try StudyOptions.choose(model, for: "model")!
     let sizes = configuration.modelConfiguration(vocabularySize: vocabulary)
     try sizes.validate()
@@ -110,31 +111,23 @@ struct BenchStepCommand: ParsableCommand {
       vocabularySize: configuration.vocabularySize, contextLength: configuration.contextLength,
       batchSize: configuration.batchSize, seed: configuration.seed, steps: steps ?? 10)
     var generator = RandomGenerator(seed: configuration.seed)
-    switch chosen {
-    case .nanoGPT:
-      return try measure(NanoGPT2(configuration.gpt, using: &generator), configuration, workload)
-    case .nanoGPTTotal:
-      return try measure(
-        NanoGPT2(configuration.gptTotal, using: &generator), configuration, workload)
-    case .nanoKimiK2:
-      return try measure(NanoKimiK2(configuration.kimi, using: &generator), configuration, workload)
+    func measure(_ fresh: some LanguageModel) throws -> Report {
+      try self.measure(fresh, of: chosen, configuration, workload)
+    }
+    return switch chosen {
+    case .nanoGPT: try measure(NanoGPT2(configuration.gpt, using: &generator))
+    case .nanoGPTTotal: try measure(NanoGPT2(configuration.gptTotal, using: &generator))
+    case .nanoKimiK2: try measure(NanoKimiK2(configuration.kimi, using: &generator))
     }
   }
 
   private func measure(
-    _ fresh: some LanguageModel, _ configuration: StoriesConfiguration, _ workload: Workload
+    _ fresh: some LanguageModel, of chosen: StoriesModel, _ configuration: StoriesConfiguration,
+    _ workload: Workload
   ) throws -> Report {
-    let chosen: StoriesModel = try StudyOptions.choose(model, for: "model")!
     switch configuration.optimizer(of: chosen) {
-    case .adamW:
-      return try measure(fresh, rule: StoriesRecipe.adamW(learningRate: configuration.learningRate), workload)
-    case .muon:
-      return try measure(
-        fresh,
-        rule: StoriesRecipe.muon(
-          learningRate: configuration.learningRate,
-          muonLearningRate: configuration.muonLearningRate, precision: configuration.precision),
-        workload)
+    case .adamW: try measure(fresh, rule: configuration.adamWRule, workload)
+    case .muon: try measure(fresh, rule: configuration.muonRule, workload)
     }
   }
 

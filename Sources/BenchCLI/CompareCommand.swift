@@ -69,6 +69,8 @@ struct CompareCommand: ParsableCommand {
   // MARK: Characters
 
   private func runCharacters() throws {
+    try stories.requireStories()
+    try storiesRun.requireStories()
     let configuration = try study.configuration()
     let corpus = try Corpus.load(data, seed: configuration.seed)
     let dataset = try TextDataset(

@@ -8,7 +8,7 @@ struct ProgressDisplay: RunObserver {
   let folder: RunFolder
   let isQuiet: Bool
   private let start = Stopwatch()
-  private var lastDraw = 0.0
+  private var bar: ProgressBar
   private var lastEvaluation: EvaluationPoint?
   private var smoothedSpeed = 0.0
   private var smoothedLoss = 0.0
@@ -17,6 +17,7 @@ struct ProgressDisplay: RunObserver {
     self.model = model
     self.folder = folder
     self.isQuiet = isQuiet
+    bar = ProgressBar(model.displayName)
   }
 
   mutating func didEvaluate(_ point: EvaluationPoint, of total: Int) throws {
@@ -33,19 +34,11 @@ struct ProgressDisplay: RunObserver {
     smoothedSpeed = step == 0 ? tokensPerSecond : 0.98 * smoothedSpeed + 0.02 * tokensPerSecond
     smoothedLoss = step == 0 ? loss : 0.98 * smoothedLoss + 0.02 * loss
     guard !isQuiet, Terminal.isInteractive else { return }
-    let elapsed = start.seconds
-    guard elapsed - lastDraw > 0.1 || step == total - 1 else { return }
-    lastDraw = elapsed
-    let done = Double(step + 1) / Double(total)
-    let filled = Int(done * 24)
-    let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 24 - filled)
-    let left = Int((elapsed / done - elapsed).rounded())
-    Terminal.rewriteLine(
-      String(
-        format: "%@ %@ %d/%d  loss %.3f  val %.3f  %.0fk tokens/s  %d:%02d left", model.displayName,
-        bar,
-        step + 1, total, smoothedLoss, lastEvaluation?.validationLoss ?? .nan, smoothedSpeed / 1000,
-        left / 60, left % 60))
+    let validation = lastEvaluation.map { String(format: "val %.3f  ", $0.validationLoss) } ?? ""
+    bar.draw(
+      done: step + 1, of: total, made: step + 1, elapsed: start.seconds,
+      details: String(format: "loss %.3f  ", smoothedLoss) + validation
+        + String(format: "%.0fk tokens/s", smoothedSpeed / 1000))
   }
 
   /// Ends the bar's line.

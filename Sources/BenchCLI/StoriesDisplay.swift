@@ -15,7 +15,7 @@ struct StoriesDisplay: StoriesObserver {
   let tableInterval: Int?
   private let start = Stopwatch()
   private var firstStep: Int?
-  private var lastDraw = -1.0
+  private var bar: ProgressBar
   private var lastEvaluation: StoriesPoint?
 
   init(
@@ -28,6 +28,7 @@ struct StoriesDisplay: StoriesObserver {
     self.seed = seed
     self.isQuiet = isQuiet
     self.tableInterval = tableInterval
+    bar = ProgressBar(model.displayName)
   }
 
   mutating func didStep(_ record: StepRecord, of total: Int) {
@@ -35,19 +36,12 @@ struct StoriesDisplay: StoriesObserver {
     guard !isQuiet else { return }
     if let tableInterval, record.step % tableInterval == 0 { writeTableLine(record) }
     guard Terminal.isInteractive else { return }
-    let elapsed = start.seconds
-    guard elapsed - lastDraw > 0.2 || record.step == total - 1 else { return }
-    lastDraw = elapsed
-    let done = Double(record.step + 1) / Double(total)
-    let filled = Int(done * 24)
-    let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 24 - filled)
-    let made = Double(record.step + 1 - firstStep!)
-    let left = Int(elapsed / made * Double(total - record.step - 1))
-    Terminal.rewriteLine(
-      String(
-        format: "%@ %@ %d/%d  loss %.3f  val %.3f  %.0f tokens/s  %d:%02d left",
-        model.displayName, bar, record.step + 1, total, record.nll,
-        lastEvaluation?.validation.nllPerToken ?? .nan, record.tokensPerSecond, left / 60, left % 60))
+    let validation =
+      lastEvaluation.map { String(format: "val %.3f  ", $0.validation.nllPerToken) } ?? ""
+    bar.draw(
+      done: record.step + 1, of: total, made: record.step + 1 - firstStep!, elapsed: start.seconds,
+      details: String(format: "loss %.3f  ", record.nll) + validation
+        + String(format: "%.0f tokens/s", record.tokensPerSecond))
   }
 
   private func writeTableLine(_ record: StepRecord) {
@@ -65,11 +59,12 @@ struct StoriesDisplay: StoriesObserver {
   mutating func didEvaluate(_ point: StoriesPoint, of total: Int) {
     lastEvaluation = point
     guard !isQuiet, !Terminal.isInteractive else { return }
+    let training = point.trainingLoss.map { String(format: "training %.4f  ", $0) } ?? ""
     Terminal.writeError(
-      String(
-        format: "%@ %6d/%d  training %.4f  validation %.4f  %.4f bits/character  %.0f s",
-        model.displayName, point.step, total, point.trainingLoss ?? .nan, point.validation.nllPerToken,
-        point.validation.bitsPerCharacter, point.seconds))
+      String(format: "%@ %6d/%d  ", model.displayName, point.step, total) + training
+        + String(
+          format: "validation %.4f  %.4f bits/character  %.0f s", point.validation.nllPerToken,
+          point.validation.bitsPerCharacter, point.seconds))
   }
 
   mutating func shouldSample(_ model: some LanguageModel, step: Int) throws {

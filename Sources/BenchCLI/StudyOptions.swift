@@ -22,13 +22,13 @@ struct StudyOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "Steps from one evaluation to the next.")
   var evalInterval: Int?
 
-  @Option(parsing: .unconditional, help: "Random batches of each split in an evaluation.")
+  @Option(parsing: .unconditional, help: "Random batches of each split in an evaluation; of stories windows.")
   var evalIters: Int?
 
   @Option(parsing: .unconditional, help: "Sequences in a batch.")
   var batch: Int?
 
-  @Option(parsing: .unconditional, help: "Characters in a sequence.")
+  @Option(parsing: .unconditional, help: "Characters in a sequence, or pieces of stories.")
   var context: Int?
 
   @Option(parsing: .unconditional, help: "Width of the models.")
@@ -61,9 +61,10 @@ struct StudyOptions: ParsableArguments {
   var shards: Int?
 
   @Option(
-    help:
-      "Models to train, separated by commas: \(StudyModel.allCases.map(\.rawValue).joined(separator: ","))."
-  )
+    help: """
+      Models to train, separated by commas: \(StudyModel.allCases.map(\.rawValue).joined(separator: ", ")); of \
+      stories \(StoriesModel.allCases.map(\.rawValue).joined(separator: ", ")).
+      """)
   var models: String?
 
   /// Which study is meant.

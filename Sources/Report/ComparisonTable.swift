@@ -33,12 +33,16 @@ public enum ComparisonTable {
     guard let best = ranked.first else { return "No model was evaluated." }
     let name = Palette.displayName(of: best.name)
     var verdict: String
-    if ranked.count > 1, let second = ranked.last {
+    if let second = ranked.dropFirst().last {
       let difference = second.bestValidationLoss - best.bestValidationLoss
+      let other = Palette.displayName(of: second.name)
+      let outcome =
+        areLevel(best.bestValidationLoss, second.bestValidationLoss)
+        ? "\(name) and \(other) are level: \(fixed(best.bestValidationLoss, 4)) nats a character, \(name)"
+        : "\(name) is better: \(fixed(best.bestValidationLoss, 4)) nats a character, "
+          + "\(fixed(difference, 4)) (\(fixed(100 * difference / second.bestValidationLoss, 1))%) below \(other),"
       verdict =
-        "\(name) is better: \(fixed(best.bestValidationLoss, 4)) nats a character, "
-        + "\(fixed(difference, 4)) (\(fixed(100 * difference / second.bestValidationLoss, 1))%) below "
-        + "\(Palette.displayName(of: second.name)), with "
+        outcome + " with "
         + "\(fixed(Double(best.parameters) / Double(second.parameters), 2)) times its parameters and "
         + "\(fixed(best.trainStepMeanMs / second.trainStepMeanMs, 2)) times its training time."
     } else {

@@ -89,6 +89,10 @@ public enum StoriesTable {
   private static func comparison(
     _ first: StoriesResult, _ firstLoss: Double, _ second: StoriesResult, _ secondLoss: Double
   ) -> String {
+    if areLevel(firstLoss, secondLoss) {
+      return "\(Palette.displayName(of: first.name)) and \(Palette.displayName(of: second.name)) are level at "
+        + "\(fixed(firstLoss, 4)) nats a token"
+    }
     let isBetter = firstLoss < secondLoss
     let (better, worse) = isBetter ? (first, second) : (second, first)
     let (low, high) = (min(firstLoss, secondLoss), max(firstLoss, secondLoss))

@@ -28,6 +28,9 @@ func fixed(_ value: Double, _ digits: Int) -> String {
   value.isFinite ? String(format: "%.\(digits)f", value) : "-"
 }
 
+/// Whether two losses are the same to the four digits that reports give.
+func areLevel(_ first: Double, _ second: Double) -> Bool { fixed(first, 4) == fixed(second, 4) }
+
 /// A whole number with its thousands apart.
 func grouped(_ value: Int) -> String {
   var groups: [Substring] = []

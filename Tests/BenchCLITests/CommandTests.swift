@@ -104,6 +104,27 @@ private func pngSize(_ path: String) throws -> (Int, Int) {
   #expect(optimum > 0.05 && optimum < results.models[0].bestValidationLoss)
 }
 
+@Test func equalLossesAreCalledLevel() throws {
+  let folder = try TemporaryFolder()
+  let path = folder.path + "/a.txt"
+  try Data(repeating: UInt8(ascii: "a"), count: 1000).write(to: URL(fileURLWithPath: path))
+  let result = try CommandResult(
+    ["--data", path, "--quiet", "--out", folder.path + "/run"] + small)
+  #expect(result.output.contains("are level: 0.0000 nats"), "\(result.output)")
+}
+
+/// A flag without effect would mislead.
+@Test func flagsOfTheStoriesAreRefusedWithoutThem() throws {
+  for (flags, named) in [
+    (["compare", "--size", "3M"], "--size"), (["compare", "--kv-rank", "8"], "--kv-rank"),
+    (["compare", "--split-heads"], "--split-heads"), (["compare", "--sample-every", "5"], "--sample-every"),
+    (["bench", "step", "--expert-width", "64"], "--expert-width"),
+  ] {
+    let result = try CommandResult(flags)
+    #expect(result.status != 0 && result.error.contains("\(named) is a flag of the stories study"))
+  }
+}
+
 @Test func benchStepPrintsItsNames() throws {
   let result = try CommandResult(
     ["bench", "step", "--model", "nanokimi", "--steps", "3", "--json"] + small)
