@@ -115,14 +115,24 @@ public struct StoryPreparation: Sendable {
   }
 
   /// The token file of a split, made if the cache does not have it.
+  /// - Throws: when the split has no story, or a file cannot be read or written.
   public func tokens(
     of split: Split, tokenizer: SentencePieceTokenizer
   ) throws -> TokenFile {
     let key = SHA256.hexadecimal(of: tokenizer.model)
     let path = try cached("tokens \(split.rawValue) \(key)", extension: "tokens")
-    if let file = try? TokenFile(path, tokenizer: key) { return file }
+    if let file = try? TokenFile(path, tokenizer: key) { return try nonEmpty(file, split) }
     try writeTokens(of: split, tokenizer: tokenizer, to: path)
-    return try TokenFile(path, tokenizer: key)
+    return try nonEmpty(try TokenFile(path, tokenizer: key), split)
+  }
+
+  private func nonEmpty(_ file: TokenFile, _ split: Split) throws(StoryError) -> TokenFile {
+    guard file.header.storyCount > 0 else {
+      throw StoryError(
+        description: "\(source.name): no story for \(split.rawValue); where no file is named for that, every "
+          + "tenth story of ten or more validates")
+    }
+    return file
   }
 
   /// Tokenizes a split into a file.

@@ -144,6 +144,18 @@ private func stories(_ path: String) throws -> [String] {
   #expect(try stories(path) == ["a", long, "b"])
 }
 
+@Test func aSplitWithoutStoriesIsNamed() throws {
+  let folder = try TemporaryFolder()
+  let path = try write("One.<|endoftext|>Two.<|endoftext|>", "few.txt", in: folder)
+  let preparation = StoryPreparation(try StorySource(path), cacheFolder: folder.path + "/cache")
+  #expect(try preparation.tokens(of: .training, tokenizer: tokenizer()).header.storyCount == 2)
+  #expect {
+    try preparation.tokens(of: .validation, tokenizer: tokenizer())
+  } throws: {
+    "\($0)".contains("few.txt: no story for validation")
+  }
+}
+
 @Test func badStoriesAreNamed() throws {
   let folder = try TemporaryFolder()
   func expect(_ data: Data, _ name: String, _ part: String) throws {
