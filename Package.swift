@@ -95,6 +95,7 @@ let package = Package(
         "NanoTraining", "NanoModels", "NanoLayers", "NanoOptim", "NanoData", "NanoAutograd",
         "NanoTensor",
       ]),
+    tests("NanoReport", dependencies: ["NanoReport", "NanoTraining", "CCairo"]),
     tests("BenchCLI", dependencies: ["NanoTraining", "NanoTensor", "NanoData"]),
   ],
   cxxLanguageStandard: .cxx17

@@ -55,22 +55,19 @@ public enum StoriesTable {
       results.models.first { $0.name == model.rawValue }
     }
     return [
-      matched("Active-matched", kimi, partner(.nanoGPT), missing: .nanoGPT) { $0.bestValidationLoss },
-      matched("Total-matched", kimi, partner(.nanoGPTTotal), missing: .nanoGPTTotal) {
-        $0.bestValidationLoss
-      },
+      matched("Active-matched", kimi, partner(.nanoGPT), missing: .nanoGPT),
+      matched("Total-matched", kimi, partner(.nanoGPTTotal), missing: .nanoGPTTotal),
       wallClock(kimi, partner(.nanoGPT) ?? partner(.nanoGPTTotal)),
     ].joined(separator: "\n")
   }
 
   private static func matched(
-    _ kind: String, _ kimi: StoriesResult, _ other: StoriesResult?, missing: StoriesModel,
-    loss: (StoriesResult) -> Double
+    _ kind: String, _ kimi: StoriesResult, _ other: StoriesResult?, missing: StoriesModel
   ) -> String {
     guard let other else {
       return "\(kind): not run; add \(missing.rawValue) to --models."
     }
-    return "\(kind), equal tokens: " + comparison(kimi, loss(kimi), other, loss(other))
+    return "\(kind), equal tokens: " + comparison(kimi, kimi.bestValidationLoss, other, other.bestValidationLoss)
       + " (\(grouped(kimi.activeParameters)) of \(grouped(kimi.parameters)) parameters active against "
       + "\(grouped(other.parameters)); \(fixed(kimi.trainStepMeanMs / other.trainStepMeanMs, 2)) times the "
       + "time a step)."
