@@ -23,6 +23,8 @@ public struct Checkpoint: Sendable {
     var optimizerSteps: [String: Int] = [:]
     var loads = LoadAverages()
     public var curve: [StoriesPoint] = []
+    /// The evaluation of the weights that are kept as the best.
+    var best: StoriesPoint?
     /// Losses of the steps since the last evaluation.
     var recentLosses: [Double] = []
     /// Seconds of training and of everything, before this point.

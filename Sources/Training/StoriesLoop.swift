@@ -76,16 +76,29 @@ struct StoriesLoop<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
     guard evaluation.nllPerToken.isFinite else {
       throw TrainingError.notFinite(step: step, tensor: "the validation loss")
     }
-    if evaluation.nllPerToken < progress.curve.map(\.validation.nllPerToken).min() ?? .infinity {
-      try ModelFolder.save(trainer.model, tokenizer: run.dataset.tokenizer, to: run.folder)
-    }
     let point = StoriesPoint(
       step: step, trainingLoss: progress.recentLosses.isEmpty ? nil : progress.recentLosses.mean,
       validation: evaluation, trainingSeconds: progress.trainingSeconds,
       seconds: progress.totalSeconds)
     progress.curve.append(point)
     progress.recentLosses = []
+    let isBest = isAtEnd ? try isBestInFullPass(point) : point.isBetter(than: progress.best)
+    if isBest {
+      try ModelFolder.save(trainer.model, tokenizer: run.dataset.tokenizer, to: run.folder)
+      progress.best = point
+    }
     try observer.didEvaluate(point, of: configuration.iterations)
+  }
+
+  /// Whether the end's full pass is at least as good as one of the best weights so far, which were chosen on
+  /// some windows.
+  private mutating func isBestInFullPass(_ point: StoriesPoint) throws -> Bool {
+    guard var best = progress.best, let kept = try ModelFolder.load(run.folder).model as? Model else {
+      return true
+    }
+    best.validation = evaluator.evaluate(kept)
+    progress.best = best
+    return !best.isBetter(than: point)
   }
 
   func sampleIfDue(_ observer: inout some StoriesObserver) throws {

@@ -12,6 +12,10 @@ public struct StoriesPoint: Hashable, Sendable, Codable {
   /// Seconds of training alone, and of everything, so far.
   public var trainingSeconds: Double
   public var seconds: Double
+
+  func isBetter(than other: StoriesPoint?) -> Bool {
+    validation.nllPerToken < other?.validation.nllPerToken ?? .infinity
+  }
 }
 
 /// Every figure of one model. Names that the character study has too mean the same.
@@ -20,7 +24,8 @@ public struct StoriesResult: Hashable, Sendable, Codable {
   public var parameters: Int
   /// Parameters that take part in the computation for one token.
   public var activeParameters: Int
-  /// In nats a token.
+  /// In nats a token: of the weights that were best, which are those kept, in a full pass if the run reached
+  /// its end.
   public var bestValidationLoss: Double
   public var finalValidationLoss: Double
   public var finalTrainingLoss: Double
@@ -52,7 +57,7 @@ public struct StoriesResult: Hashable, Sendable, Codable {
     progress: Checkpoint.Progress, tokensPerStep: Int
   ) {
     let curve = progress.curve
-    let best = curve.min { $0.validation.nllPerToken < $1.validation.nllPerToken }
+    let best = progress.best
     let steps = Double(max(1, progress.step))
     name = model.rawValue
     self.parameters = parameters

@@ -242,6 +242,27 @@ private func storiesRun(
     configuration, model: model, dataset: dataset, folder: folder.path + "/" + name)
 }
 
+/// With rates below zero the loss rises, so the best weights are the first ones.
+@Test func theBestLossIsAFullPassOfTheKeptWeights() throws {
+  let folder = try TemporaryFolder()
+  let falling = try storiesRun(folder, "run")
+  var configuration = falling.configuration
+  configuration.learningRate *= -1
+  configuration.muonLearningRate *= -1
+  let run = StoriesRun(
+    configuration, model: .nanoKimiK2, dataset: falling.dataset, folder: falling.folder)
+  var observer = SilentObserver()
+  let result = try run.train(observer: &observer) { false }.result
+  #expect(result.bestIteration == 0 && result.bestValidationLoss < result.finalValidationLoss)
+  let kept = try #require(try ModelFolder.load(run.folder).model as? NanoKimiK2)
+  let evaluation = run.evaluator.evaluate(kept)
+  #expect(evaluation.nllPerToken == result.bestValidationLoss)
+  #expect(evaluation.bitsPerByte == result.bitsPerByte)
+  // On the way it was chosen on four windows.
+  let chosen = try #require(result.curve.first { $0.step == result.bestIteration })
+  #expect(chosen.validation.tokens < evaluation.tokens)
+}
+
 @Test(arguments: Precision.allCases, [StoriesModel.nanoGPT, .nanoKimiK2])
 func aStoppedRunEndsWithTheBitsOfOneThatWasNot(precision: Precision, model: StoriesModel) throws {
   let folder = try TemporaryFolder()
