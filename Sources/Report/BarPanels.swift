@@ -61,9 +61,14 @@ struct BarPanels {
         Rectangle(
           x: center - barWidth / 2, y: plot.maxY - height, width: barWidth, height: height),
         Palette.color(of: bar.model))
+      let label = String(format: panel.format, bar.value)
+      let labelWidth = 1.15 * canvas.width(of: label, size: 13)
+      // No grid line through the number.
+      canvas.fill(
+        Rectangle(
+          x: center - labelWidth / 2, y: plot.maxY - height - 20, width: labelWidth, height: 17), .paper)
       canvas.text(
-        String(format: panel.format, bar.value), at: Point(x: center, y: plot.maxY - height - 7),
-        size: 13, bold: true, align: .center)
+        label, at: Point(x: center, y: plot.maxY - height - 7), size: 13, bold: true, align: .center)
       canvas.text(
         Palette.displayName(of: bar.model), at: Point(x: center, y: plot.maxY + 19), size: 12.5,
         align: .center)

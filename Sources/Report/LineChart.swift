@@ -16,15 +16,20 @@ struct LineChart {
   var series: [Series]
   /// Nil for from zero, or below, to the largest value.
   var yRange: ClosedRange<Double>?
+  /// Whether lines that run level to the right end stay below the legend; without ``yRange`` only.
+  var keepsLegendFree = false
   /// A level that is drawn across.
   var reference: (label: String, value: Double)?
+
+  private static let legendRow = 18.0
 
   func draw(in cell: Rectangle, on canvas: Canvas) {
     let plot = Rectangle(
       x: cell.x + 70, y: cell.y + 56, width: cell.width - 96, height: cell.height - 116)
     let points = series.flatMap(\.points)
     let xAxis = Axis(0...max(1, points.map(\.x).max() ?? 1), tickCount: 6)
-    let highest = max(points.map(\.y).max() ?? 1, 1e-9) * 1.08
+    let share = keepsLegendFree ? 1 - (Self.legendRow * Double(series.count) + 12) / plot.height : 1 / 1.08
+    let highest = max(points.map(\.y).max() ?? 1, 1e-9) / share
     let yAxis = Axis(yRange ?? min(0, points.map(\.y).min() ?? 0)...highest, tickCount: 7)
     func place(_ point: Point) -> Point {
       Point(
@@ -68,7 +73,7 @@ struct LineChart {
     let labelWidth = series.map { canvas.width(of: $0.label, size: 11.5) }.max() ?? 0
     let x = plot.maxX - labelWidth - 8
     for (index, line) in series.enumerated() {
-      let y = plot.y + 14 + 18 * Double(index)
+      let y = plot.y + 14 + Self.legendRow * Double(index)
       canvas.stroke(
         [Point(x: x - 36, y: y - 4), Point(x: x - 8, y: y - 4)], line.color, width: 2,
         dashes: line.dashes)

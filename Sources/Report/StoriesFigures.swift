@@ -82,11 +82,9 @@ public enum StoriesFigures {
           dashes: [3, 3]),
       ]
     }
-    // Room for the legend above the lines.
-    let highest = series.flatMap { $0.points.map(\.y) }.max() ?? 1
     LineChart(
       title: "Memory over training", xLabel: "iteration", yLabel: "MB", series: series,
-      yRange: 0...max(highest, 1) * 1.4
+      keepsLegendFree: true
     ).draw(in: Rectangle(x: 0, y: 0, width: 800, height: 460), on: canvas)
     return try canvas.png()
   }
