@@ -22,7 +22,7 @@ struct StudyOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "Steps from one evaluation to the next.")
   var evalInterval: Int?
 
-  @Option(parsing: .unconditional, help: "Random batches of each split in an evaluation; of stories windows.")
+  @Option(parsing: .unconditional, help: "Random batches of each split in an evaluation; windows in one of stories.")
   var evalIters: Int?
 
   @Option(parsing: .unconditional, help: "Sequences in a batch.")

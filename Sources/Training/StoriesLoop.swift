@@ -93,11 +93,13 @@ struct StoriesLoop<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
   /// Whether the end's full pass is at least as good as one of the best weights so far, which were chosen on
   /// some windows.
   private mutating func isBestInFullPass(_ point: StoriesPoint) throws -> Bool {
-    guard var best = progress.best, let kept = try ModelFolder.load(run.folder).model as? Model else {
-      return true
+    guard var best = progress.best else { return true }
+    if best.validation.tokens < point.validation.tokens,
+      let kept = try ModelFolder.load(run.folder).model as? Model
+    {
+      best.validation = evaluator.evaluate(kept)
+      progress.best = best
     }
-    best.validation = evaluator.evaluate(kept)
-    progress.best = best
     return !best.isBetter(than: point)
   }
 
