@@ -46,6 +46,7 @@ public struct NanoKimiK2Configuration: ModelConfiguration {
     try ConfigurationError.require(
       [
         ("vocabulary", vocabularySize, 1 << 20), ("context", contextLength, 1 << 16),
+        ("the attention's context", a.contextLength, 1 << 16),
         ("embd", a.width, 1 << 14), ("layers", layerCount, 1 << 10), ("heads", a.headCount, 1 << 10),
         ("nope-dim", a.positionFreeWidth, 1 << 10), ("rope-dim", a.rotaryWidth, 1 << 10),
         ("v-dim", a.valueWidth, 1 << 10), ("kv-rank", a.keyValueRank, 1 << 14),

@@ -118,7 +118,7 @@ public struct StoriesConfiguration: ComparisonConfiguration, Hashable {
   public func validate() throws(ConfigurationError) {
     let ranges: [(name: String, value: Int, range: ClosedRange<Int>)] = [
       ("iterations", iterations, 1...1_000_000_000), ("batch", batchSize, 1...65_536),
-      ("shards", shardCount, 1...1024), ("accumulate", microBatchCount, 1...batchSize),
+      ("shards", shardCount, 1...1024), ("accumulate", microBatchCount, 1...max(1, batchSize)),
       ("warmup", warmupSteps, 0...1_000_000_000),
       ("eval-interval", evaluationInterval, 1...1_000_000_000),
       ("eval-iters", evaluationWindows, 1...1_000_000),
@@ -140,8 +140,12 @@ public struct StoriesConfiguration: ComparisonConfiguration, Hashable {
     guard gptDropout >= 0, gptDropout < 1 else {
       throw ConfigurationError("dropout is \(gptDropout); it must be from 0 to below 1")
     }
-    for (name, value) in [("weight-decay", weightDecay), ("bias-rate", rules.selectionBiasRate)]
-    where !(value >= 0 && value.isFinite) {
+    let factors: [(name: String, value: Float)] = [
+      ("weight-decay", weightDecay), ("bias-rate", rules.selectionBiasRate),
+      ("balance-loss", kimi.mixture.balanceLossCoefficient),
+      ("z-loss", kimi.mixture.zLossCoefficient),
+    ]
+    for (name, value) in factors where !(value >= 0 && value.isFinite) {
       throw ConfigurationError("\(name) is \(value); it must be 0 or more")
     }
     if let memoryLimit, memoryLimit < 1_000_000 {
