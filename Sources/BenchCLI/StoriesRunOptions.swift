@@ -7,7 +7,7 @@ import NanoTraining
 
 /// How a stories run is fed, watched, kept and continued.
 struct StoriesRunOptions: ParsableArguments {
-  @Option(help: "Stories to validate on; by default the folder's own, else every tenth story.")
+  @Option(help: "Stories to validate on; by default the folder's own, else one story in ten.")
   var valid: String?
 
   @Option(help: "A SentencePiece model; by default one is trained on the stories.")

@@ -12,7 +12,7 @@ struct TokenizeCommand: ParsableCommand {
   @Option(help: "A file or folder of TinyStories, JSON Lines or text.")
   var data: String
 
-  @Option(help: "Stories to validate on; by default the folder's own, else every tenth story.")
+  @Option(help: "Stories to validate on; by default the folder's own, else one story in ten.")
   var valid: String?
 
   @Option(help: "A SentencePiece model; by default one is trained on the training stories.")

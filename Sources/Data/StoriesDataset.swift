@@ -129,8 +129,8 @@ public struct StoryPreparation: Sendable {
   private func nonEmpty(_ file: TokenFile, _ split: Split) throws(StoryError) -> TokenFile {
     guard file.header.storyCount > 0 else {
       throw StoryError(
-        description: "\(source.name): no story for \(split.rawValue); where no file is named for that, every "
-          + "tenth story of ten or more validates")
+        description: "\(source.name): no story for \(split.rawValue); name a file for validation, or give two "
+          + "stories or more")
     }
     return file
   }
@@ -188,7 +188,7 @@ public struct StoryPreparation: Sendable {
       throw StoryError(
         description: "\(cacheFolder): cannot be created; set NANO_KIMI_CACHE to a folder that can")
     }
-    let key = SHA256.hexadecimal(of: "format 2 \(source.fingerprint) \(settings)".utf8)
+    let key = SHA256.hexadecimal(of: "format 3 \(source.fingerprint) \(settings)".utf8)
     return "\(cacheFolder)/\(key.prefix(32)).\(suffix)"
   }
 }

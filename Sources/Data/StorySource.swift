@@ -14,7 +14,8 @@ public struct StorySource: Sendable {
   /// A file of stories, or a folder with a training file as TinyStories is distributed
   /// (`TinyStoriesV2-GPT4-train.txt`, `TinyStories-train.txt` or `train.txt`, and the like with `valid`).
   ///
-  /// Without a validation file every tenth story validates; a story is never cut.
+  /// Without a validation file one story in ten validates, from the second on, so that two are enough; a
+  /// story is never cut.
   /// - Throws: when there is no such file, or it is not readable.
   public init(_ path: String, validation: String? = nil) throws(StoryError) {
     var isDirectory: ObjCBool = false
@@ -65,12 +66,12 @@ public struct StorySource: Sendable {
   public func forEachStory(
     of split: Split, _ body: (_ story: String, _ bytesRead: Int) throws -> Void
   ) throws {
-    func everyTenth(_ index: Int) -> Bool { (index % 10 == 9) == (split == .validation) }
+    func belongs(_ index: Int) -> Bool { (index % 10 == 1) == (split == .validation) }
     var index = 0
     switch content {
     case .files(let training, nil):
       try training.forEachStory { story, bytes in
-        if everyTenth(index) { try body(story, bytes) }
+        if belongs(index) { try body(story, bytes) }
         index += 1
       }
     case .files(let training, let validation?):
@@ -79,7 +80,7 @@ public struct StorySource: Sendable {
       var bytes = 0
       for story in stories {
         bytes += story.utf8.count
-        if everyTenth(index) { try body(story, bytes) }
+        if belongs(index) { try body(story, bytes) }
         index += 1
       }
     }
