@@ -48,10 +48,16 @@ struct BenchStepCommand: ParsableCommand {
     var peakResidentBytes: Int
   }
 
-  func run() throws {
+  func validate() throws {
     guard (1...1_000_000).contains(steps ?? 1) else {
       throw ValidationError("steps is \(steps!); it must be from 1 to 1000000")
     }
+    guard study.models == nil else {
+      throw ValidationError("bench step measures one model; name it with --model")
+    }
+  }
+
+  func run() throws {
     let report =
       switch try study.presetName() {
       case .seed, .standard: try characterReport(study.configuration())

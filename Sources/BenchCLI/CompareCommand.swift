@@ -31,6 +31,12 @@ struct CompareCommand: ParsableCommand {
   @Flag(help: "Print results.json instead of the table.")
   var json = false
 
+  func validate() throws {
+    guard storiesRun.resume == nil || out == nil else {
+      throw ValidationError("--out is for a new run; a resumed one goes on in its folder")
+    }
+  }
+
   func run() throws {
     switch try storiesRun.resume == nil ? study.presetName() : .stories {
     case .seed, .standard: try runCharacters()

@@ -32,6 +32,9 @@ struct StoriesRunOptions: ParsableArguments {
     guard tableEvery ?? 1 >= 1 else {
       throw ValidationError("table-every is \(tableEvery!); it must be at least 1")
     }
+    guard resume == nil || tokenizer == nil else {
+      throw ValidationError("--tokenizer is for a new run; a resumed one has its own")
+    }
   }
 
   /// What to run and where: a new folder, or one that is resumed with the settings it was begun with.
@@ -106,6 +109,9 @@ struct StoriesRunOptions: ParsableArguments {
   /// The named stories, else the built-in corpus.
   static func source(_ data: String?, valid: String?, seed: UInt64) throws -> StorySource {
     if let data { return try StorySource(data, validation: valid) }
+    guard valid == nil else {
+      throw ValidationError("--valid needs --data; the built-in corpus has its own split")
+    }
     var generator = RandomGenerator(seed: seed).split(0)
     return StorySource(builtInWith: &generator)
   }
