@@ -5,19 +5,23 @@ import NanoModels
 import NanoTensor
 import NanoTraining
 
-/// `bench-cli evaluate`: a full pass of a trained model over stories.
+/// `bench-cli evaluate`: a full pass of a trained model over text that it was not trained on.
 struct EvaluateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "evaluate",
-    abstract: "Score a stories model: NLL per token, perplexity, bits per character and byte.")
+    abstract: "Score a trained model: NLL per token, perplexity, bits per character and byte.")
 
   @Option(help: "A model folder, such as runs/<time>-compare/nanokimik2.")
   var model: String
 
-  @Option(help: "Stories: a file, or a folder of which the validation file is read.")
+  @Option(
+    help: """
+      What the model was trained on, of which the validation split is read: stories, or for a model of characters \
+      a text.
+      """)
   var data: String
 
-  @Option(help: "Stories to score instead of those that --data sets apart.")
+  @Option(help: "Stories, or a whole text, to score instead of what --data sets apart.")
   var valid: String?
 
   @Option(
@@ -32,19 +36,15 @@ struct EvaluateCommand: ParsableCommand {
 
   func run() throws {
     let contents = try ModelFolder.load(model)
-    guard let tokenizer = contents.tokenizer as? SentencePieceTokenizer else {
-      throw ValidationError("\(model): a character model; evaluate reads models of stories")
-    }
     let window = context ?? contents.model.configuration.contextLength
     guard (1...contents.model.configuration.contextLength).contains(window) else {
       throw ValidationError(
         "context is \(window); it must be from 1 to the model's "
           + "\(contents.model.configuration.contextLength)")
     }
-    let preparation = StoryPreparation(try StorySource(data, validation: valid))
-    let tokens = try preparation.tokens(of: .validation, tokenizer: tokenizer)
+    let (text, content) = try scoredText(for: contents.tokenizer)
     let evaluator = FullPassEvaluator(
-      tokens: tokens, endOfStory: tokenizer.endOfStory, windowLength: window,
+      text, windowLength: window,
       precision: try StudyOptions.choose(precision, for: "precision") ?? .float32)
     let watch = Stopwatch()
     let evaluation = evaluator.evaluate(contents.model)
@@ -53,10 +53,10 @@ struct EvaluateCommand: ParsableCommand {
     } else {
       print(
         String(
-          format: "%d stories, %d tokens in windows of %d: %.4f nats a token, perplexity %.3f, "
-            + "%.4f bits a character, %.4f bits a byte (%.0f tokens/s)", tokens.header.storyCount,
-          evaluation.tokens, window, evaluation.nllPerToken, evaluation.perplexity,
-          evaluation.bitsPerCharacter, evaluation.bitsPerByte,
+          format: "%@, %d tokens in windows of %d: %.4f nats a token, perplexity %.3f, "
+            + "%.4f bits a character, %.4f bits a byte (%.0f tokens/s)", content, evaluation.tokens,
+          window, evaluation.nllPerToken, evaluation.perplexity, evaluation.bitsPerCharacter,
+          evaluation.bitsPerByte,
           Double(evaluation.tokens) / max(watch.seconds, 1e-9)))
       if let balance = evaluation.balanceLoss, let z = evaluation.zLoss,
         let violation = evaluation.maximalViolation
@@ -66,6 +66,29 @@ struct EvaluateCommand: ParsableCommand {
             format: "Mixtures, apart from that: balance loss %.4f (1 for uniform scores), z-loss %.4f, maximal "
               + "violation of balance %.3f", balance, z, violation))
       }
+    }
+  }
+
+  /// What is scored, and what that is called.
+  private func scoredText(for tokenizer: any Tokenizer) throws -> (text: ScoredText, content: String) {
+    switch tokenizer {
+    case let tokenizer as CharacterTokenizer:
+      let text = try TextFile.read(valid ?? data)
+      let scored =
+        try valid == nil
+        ? ScoredText(
+          validating: TextDataset(tokens: try tokenizer.encode(text), contextLength: 1),
+          tokenizer: tokenizer)
+        : ScoredText(whole: text, tokenizer: tokenizer)
+      return (scored, "\(scored.characterCount) characters")
+    case let tokenizer as SentencePieceTokenizer:
+      let preparation = StoryPreparation(try StorySource(data, validation: valid))
+      let tokens = try preparation.tokens(of: .validation, tokenizer: tokenizer)
+      return (
+        ScoredText(tokens, endOfStory: tokenizer.endOfStory), "\(tokens.header.storyCount) stories"
+      )
+    default:
+      preconditionFailure("evaluate: no text for \(type(of: tokenizer))")
     }
   }
 }

@@ -32,6 +32,8 @@ public struct TokenBatch: Hashable, Sendable {
 /// A text that is too short for what is asked of it.
 public struct DatasetError: Error, Hashable, CustomStringConvertible {
   public let description: String
+
+  public init(description: String) { self.description = description }
 }
 
 /// A tokenized text: the first 90% train, the rest validates.

@@ -1,12 +1,12 @@
 internal import Foundation
 internal import NanoAutograd
-public import NanoData
+internal import NanoData
 internal import NanoLayers
 public import NanoModels
 public import NanoTensor
 
-/// What a pass over stories says of a model.
-public struct StoriesEvaluation: Hashable, Sendable, Codable {
+/// What a pass over a text says of a model.
+public struct FullPassEvaluation: Hashable, Sendable, Codable {
   /// Tokens that were predicted.
   public var tokens: Int
   /// Mean negative log likelihood, in nats a token.
@@ -24,31 +24,29 @@ public struct StoriesEvaluation: Hashable, Sendable, Codable {
   public var maximalViolation: Double?
 }
 
-/// Scores a model on tokenized stories: every token once, in windows of fixed stride.
+/// Scores a model on a tokenized text: every token once, in windows of fixed stride.
 ///
 /// Windows of `windowLength` tokens follow one another; a token is predicted from those before it in its
 /// window and the one before the window.
 public struct FullPassEvaluator: Sendable {
-  public let tokens: TokenFile
-  public let endOfStory: Int32
+  public let text: ScoredText
   public let windowLength: Int
   public let precision: Precision
   private let pool: WorkerPool
 
   public init(
-    tokens: TokenFile, endOfStory: Int32, windowLength: Int, precision: Precision = .float32,
+    _ text: ScoredText, windowLength: Int, precision: Precision = .float32,
     pool: WorkerPool = .shared
   ) {
-    self.tokens = tokens
-    self.endOfStory = endOfStory
+    self.text = text
     self.windowLength = windowLength
     self.precision = precision
     self.pool = pool
   }
 
-  /// - Parameter windows: how many windows to read, spread over the stories; nil for all.
-  public func evaluate(_ model: some LanguageModel, windows limit: Int? = nil) -> StoriesEvaluation {
-    let total = (tokens.count + windowLength - 1) / windowLength
+  /// - Parameter windows: how many windows to read, spread over the text; nil for all.
+  public func evaluate(_ model: some LanguageModel, windows limit: Int? = nil) -> FullPassEvaluation {
+    let total = (text.count + windowLength - 1) / windowLength
     let count = min(limit ?? total, total)
     let chosen = (0..<count).map { $0 * total / count }
     var group = max(1, Self.tokensAtOnce / windowLength)
@@ -103,16 +101,16 @@ public struct FullPassEvaluator: Sendable {
 
   private func evaluation(
     nllPerToken: Double, tokens scored: Int, routing: [RoutingStatistics]
-  ) -> StoriesEvaluation {
+  ) -> FullPassEvaluation {
     func mean(_ value: (RoutingStatistics) -> Double) -> Double? {
       routing.isEmpty ? nil : routing.map(value).mean
     }
     let bitsPerToken = nllPerToken / log(2)
-    let (all, header) = (Double(tokens.count), tokens.header)
-    return StoriesEvaluation(
+    let all = Double(text.count)
+    return FullPassEvaluation(
       tokens: scored, nllPerToken: nllPerToken, perplexity: exp(nllPerToken),
-      bitsPerCharacter: bitsPerToken * all / Double(max(1, header.characterCount)),
-      bitsPerByte: bitsPerToken * all / Double(max(1, header.byteCount)),
+      bitsPerCharacter: bitsPerToken * all / Double(max(1, text.characterCount)),
+      bitsPerByte: bitsPerToken * all / Double(max(1, text.byteCount)),
       balanceLoss: mean(\.balanceLoss), zLoss: mean(\.zLoss),
       maximalViolation: mean(\.maximalViolation))
   }
@@ -122,10 +120,10 @@ public struct FullPassEvaluator: Sendable {
     var (inputs, targets, counted) = ([Int32](), [Int32](), 0)
     for window in windows {
       let start = window * windowLength
-      let found = tokens[start..<min(start + windowLength, tokens.count)]
+      let found = text.tokens(start..<min(start + windowLength, text.count))
       let padding = windowLength - found.count
-      let before = start == 0 ? endOfStory : tokens[start - 1..<start][0]
-      inputs += [before] + found.dropLast() + Array(repeating: endOfStory, count: padding)
+      let before = start == 0 ? text.before : text.tokens(start - 1..<start)[0]
+      inputs += [before] + found.dropLast() + Array(repeating: text.before, count: padding)
       targets += found + Array(repeating: -1, count: padding)
       counted += found.count
     }

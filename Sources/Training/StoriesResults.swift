@@ -8,7 +8,7 @@ public struct StoriesPoint: Hashable, Sendable, Codable {
   public var step: Int
   /// Mean training loss since the evaluation before; nil for the first.
   public var trainingLoss: Double?
-  public var validation: StoriesEvaluation
+  public var validation: FullPassEvaluation
   /// Seconds of training alone, and of everything, so far.
   public var trainingSeconds: Double
   public var seconds: Double

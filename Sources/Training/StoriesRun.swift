@@ -67,7 +67,7 @@ public struct StoriesRun: Sendable {
 
   public var evaluator: FullPassEvaluator {
     FullPassEvaluator(
-      tokens: dataset.validation, endOfStory: dataset.tokenizer.endOfStory,
+      ScoredText(dataset.validation, endOfStory: dataset.tokenizer.endOfStory),
       windowLength: configuration.contextLength, precision: configuration.precision, pool: pool)
   }
 

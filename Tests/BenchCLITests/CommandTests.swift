@@ -92,6 +92,17 @@ private func pngSize(_ path: String) throws -> (Int, Int) {
     generated.status == 0 && generated.output.count == 34 && generated.output.hasPrefix("wor"))
   let outside = try CommandResult(["generate", "--model", out + "/nanogpt", "--prompt", "wor€"])
   #expect(outside.status != 0 && outside.error.contains("position 3"))
+
+  let evaluated = try CommandResult(
+    ["evaluate", "--model", out + "/nanokimi", "--data", text, "--json"])
+  let scored = try JSONDecoder().decode(FullPassEvaluation.self, from: Data(evaluated.output.utf8))
+  #expect(scored.tokens == words.count - Int(0.9 * Double(words.count)))
+  #expect(abs(scored.nllPerToken - results.models[1].bestValidationLoss) < 0.1)
+  let foreign = folder.path + "/foreign.txt"
+  try Data("wor€".utf8).write(to: URL(fileURLWithPath: foreign))
+  let refused = try CommandResult(
+    ["evaluate", "--model", out + "/nanokimi", "--data", text, "--valid", foreign])
+  #expect(refused.status == 1 && refused.error.contains("position 3"))
 }
 
 @Test func builtInCorpusReportsItsOptimum() throws {

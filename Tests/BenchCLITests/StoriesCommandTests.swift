@@ -78,7 +78,7 @@ private final class Stories {
   let model = stories.folder.path + "/run/nanokimik2"
   let evaluation = try stories.run(["evaluate", "--model", model, "--data", stories.data, "--json"])
   #expect(evaluation.status == 0, "\(evaluation.error)")
-  let scored = try JSONDecoder().decode(StoriesEvaluation.self, from: Data(evaluation.output.utf8))
+  let scored = try JSONDecoder().decode(FullPassEvaluation.self, from: Data(evaluation.output.utf8))
   let final = results.models[2].curve.last!.validation
   #expect(scored.balanceLoss ?? 0 > 0.5 && scored.zLoss ?? 0 > 0 && scored.maximalViolation ?? -1 >= 0)
   #expect(scored.tokens == final.tokens && abs(scored.nllPerToken - final.nllPerToken) < 1e-9)

@@ -140,7 +140,7 @@ private func storyTokens(_ folder: TemporaryFolder) throws -> (TokenFile, Senten
       size: .tiny, vocabularySize: tokenizer.vocabularySize, contextLength: 32), using: &generator)
   model.finalNorm.gain.value = Tensor(zeros: [64])  // all logits zero
   let evaluator = FullPassEvaluator(
-    tokens: tokens, endOfStory: tokenizer.endOfStory, windowLength: 32)
+    ScoredText(tokens, endOfStory: tokenizer.endOfStory), windowLength: 32)
   let result = evaluator.evaluate(model)
   let expected = log(Double(tokenizer.vocabularySize))
   #expect(result.tokens == tokens.count)
@@ -159,7 +159,7 @@ private func storyTokens(_ folder: TemporaryFolder) throws -> (TokenFile, Senten
       vocabularySize: tokenizer.vocabularySize, contextLength: 32, width: 16, layerCount: 1,
       headCount: 2), using: &generator)
   let result = FullPassEvaluator(
-    tokens: tokens, endOfStory: tokenizer.endOfStory, windowLength: 32
+    ScoredText(tokens, endOfStory: tokenizer.endOfStory), windowLength: 32
   ).evaluate(model)
   // Window by window, token by token.
   let all = tokens[0..<tokens.count]
@@ -173,6 +173,43 @@ private func storyTokens(_ folder: TemporaryFolder) throws -> (TokenFile, Senten
       Double(logits.crossEntropy(targets: Array(window)).value.scalar) * Double(window.count)
   }
   #expect(abs(result.nllPerToken - total / Double(all.count)) < 1e-5)
+}
+
+@Test func theFullPassScoresEveryValidationCharacterOnce() throws {
+  let text = String(repeating: "caf\u{E9} au lait, ", count: 30)
+  let tokenizer = CharacterTokenizer(vocabularyOf: text)
+  let tokens = try tokenizer.encode(text)
+  let dataset = try TextDataset(tokens: tokens, contextLength: 8)
+  var generator = RandomGenerator(seed: 1)
+  let model = try NanoKimi(
+    CharacterModelConfiguration(
+      vocabularySize: tokenizer.vocabularySize, contextLength: 8, width: 16, layerCount: 1,
+      headCount: 2, expertCount: 2), using: &generator)
+  func expected(from start: Int) -> Double {
+    var total = 0.0
+    for window in stride(from: start, to: tokens.count, by: 8) {
+      let end = min(window + 8, tokens.count)
+      let tape = Tape(recording: false)
+      let loss = model.loss(
+        inputs: Array(tokens[window - 1..<end - 1]), targets: Array(tokens[window..<end]),
+        sequenceLength: end - window, on: tape)
+      total += Double(loss.value.scalar) * Double(end - window)
+    }
+    return total / Double(tokens.count - start)
+  }
+  let split = dataset.count(of: .training)
+  let validation = FullPassEvaluator(
+    ScoredText(validating: dataset, tokenizer: tokenizer), windowLength: 8
+  ).evaluate(model)
+  #expect(validation.tokens == tokens.count - split && validation.balanceLoss == nil)
+  #expect(abs(validation.nllPerToken - expected(from: split)) < 1e-5)
+  #expect(validation.bitsPerByte < validation.bitsPerCharacter)
+  let whole = FullPassEvaluator(
+    try ScoredText(whole: text, tokenizer: tokenizer), windowLength: 8
+  ).evaluate(model)
+  #expect(whole.tokens == tokens.count - 1)
+  #expect(abs(whole.nllPerToken - expected(from: 1)) < 1e-5)
+  #expect(throws: DatasetError.self) { try ScoredText(whole: "c", tokenizer: tokenizer) }
 }
 
 private func expectCachedGeneration<Model: LanguageModel>(_ model: Model) throws {

@@ -1,50 +1,57 @@
 internal import CNanoKernels
 internal import NanoTensor
 
-// N rows, V classes.
+// N rows, V classes, C rows that count.
 
-/// `loss = mean_n (logsumexp(x_n) - x_n[target_n])`; `dx = (softmax(x) - onehot) / N`.
+/// `loss = mean_n (logsumexp(x_n) - x_n[target_n])`; `dx = (softmax(x) - onehot) / C`.
 enum CrossEntropyOperation {
   struct Saved {
-    /// `softmax - onehot`
+    /// `softmax - onehot`; zero in rows that do not count.
     let difference_NV: Tensor
+    let counted: Int
   }
 
-  static func forward(logits_NV: Tensor, targets: [Int32]) -> (loss: Tensor, saved: Saved) {
+  static func forward(
+    logits_NV: Tensor, targets: [Int32], counted: Int
+  ) -> (loss: Tensor, saved: Saved) {
     var difference = Tensor(uninitialized: logits_NV.shape)
     let total = kernels.cross_entropy(
       logits_NV.elements, targets, difference.mutableElements, targets.count, logits_NV.shape.width)
     return (
-      Tensor([Float(total / Double(targets.count))], shape: []), Saved(difference_NV: difference)
+      Tensor([Float(total / Double(counted))], shape: []),
+      Saved(difference_NV: difference, counted: counted)
     )
   }
 
   /// The loss alone.
-  static func loss(logits_NV: Tensor, targets: [Int32]) -> Tensor {
+  static func loss(logits_NV: Tensor, targets: [Int32], counted: Int) -> Tensor {
     let total = kernels.cross_entropy(
       logits_NV.elements, targets, nil, targets.count, logits_NV.shape.width)
-    return Tensor([Float(total / Double(targets.count))], shape: [])
+    return Tensor([Float(total / Double(counted))], shape: [])
   }
 
   static func backward(_ gradient: Tensor, _ saved: Saved) -> Tensor {
-    saved.difference_NV * (gradient.scalar / Float(saved.difference_NV.shape.rowCount))
+    saved.difference_NV * (gradient.scalar / Float(saved.counted))
   }
 }
 
 extension Variable {
   /// The mean negative log likelihood, in nats, of `targets` under the softmax of each row of logits.
-  /// - Precondition: one target a row, each a column.
+  /// - Parameter targets: one class a row; a negative one leaves its row out of the mean.
   /// - Returns: a scalar; rows are summed in Double.
   public func crossEntropy(targets: [Int32]) -> Variable {
+    let counted = targets.count { $0 >= 0 }
     precondition(
-      targets.count == shape.rowCount && !targets.isEmpty,
-      "crossEntropy: logits \(shape), \(targets.count) targets")
+      targets.count == shape.rowCount && counted > 0,
+      "crossEntropy: logits \(shape), \(targets.count) targets, \(counted) of them classes")
     precondition(
-      targets.allSatisfy { $0 >= 0 && $0 < shape.width }, "crossEntropy: a target outside \(shape)")
+      targets.allSatisfy { $0 < shape.width }, "crossEntropy: a target outside \(shape)")
     guard tape.isRecording, !node.isConstant else {
-      return tape.constant(CrossEntropyOperation.loss(logits_NV: value, targets: targets))
+      return tape.constant(
+        CrossEntropyOperation.loss(logits_NV: value, targets: targets, counted: counted))
     }
-    let (loss, saved) = CrossEntropyOperation.forward(logits_NV: value, targets: targets)
+    let (loss, saved) = CrossEntropyOperation.forward(
+      logits_NV: value, targets: targets, counted: counted)
     let node = node
     return tape.record(loss, inputs: self) { gradient, slots in
       slots.accumulate(CrossEntropyOperation.backward(gradient, saved), into: node)
