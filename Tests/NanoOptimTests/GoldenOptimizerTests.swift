@@ -51,6 +51,8 @@ private func expectGolden(
 
 @Test func muonMatchesMoonlight() throws { try expectGolden("moonlight", Muon.moonlight) }
 
+@Test func muonMatchesDion() throws { try expectGolden("dion", Muon.dion) }
+
 @Test func muonMatchesOptax() throws {
   try expectGolden("optax", Muon.optax, order: .inputsByOutputs)
 }

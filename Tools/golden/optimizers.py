@@ -77,6 +77,29 @@ def moonlight(p, m, g, lr=1e-3, beta=0.95, wd=0.1):
     return p * (1 - lr * wd) - lr * 0.2 * max(p.shape) ** 0.5 * o, m
 
 
+POLAR_EXPRESS = [
+    (8.156555, -22.483293, 15.878770), (4.042930, -2.808917, 0.500018), (3.891668, -2.772484, 0.506065),
+    (3.285754, -2.368129, 0.464490), (2.346541, -1.709783, 0.423236),
+]
+
+
+def polar_express(g):
+    """The Polar Express (arXiv 2505.16932) as microsoft/dion and modded-nanogpt have it, in float32."""
+    x = g / (1.02 * g.norm() + 1e-6)
+    t = x.size(0) > x.size(1)
+    x = x.T if t else x
+    for a, b, c in POLAR_EXPRESS:
+        s = x @ x.T
+        x = a * x + (b * s + c * s @ s) @ x
+    return x.T if t else x
+
+
+def dion(p, m, g, lr=0.01, beta=0.95, wd=0.01):
+    """The Muon of microsoft/dion with its defaults: no Nesterov, spectral-norm scale."""
+    m = beta * m + g
+    return p * (1 - lr * wd) - lr * (p.size(0) / p.size(1)) ** 0.5 * polar_express(m), m
+
+
 def true_muon(p, m, g, lr=1e-2, beta=0.9, wd=0.01):
     m = beta * m + (1 - beta) * g
     return p - lr * (zeropower(beta * m + g) + wd * p), m
@@ -84,6 +107,7 @@ def true_muon(p, m, g, lr=1e-2, beta=0.9, wd=0.01):
 
 run_rule("keller_jordan", keller_jordan)
 run_rule("moonlight", moonlight)
+run_rule("dion", dion)
 run_rule("true_muon", true_muon)
 
 for label, shape in SHAPES.items():
