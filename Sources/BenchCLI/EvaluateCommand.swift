@@ -73,14 +73,19 @@ struct EvaluateCommand: ParsableCommand {
   private func scoredText(for tokenizer: any Tokenizer) throws -> (text: ScoredText, content: String) {
     switch tokenizer {
     case let tokenizer as CharacterTokenizer:
-      let text = try TextFile.read(valid ?? data)
-      let scored =
-        try valid == nil
-        ? ScoredText(
-          validating: TextDataset(tokens: try tokenizer.encode(text), contextLength: 1),
-          tokenizer: tokenizer)
-        : ScoredText(whole: text, tokenizer: tokenizer)
-      return (scored, "\(scored.characterCount) characters")
+      let path = valid ?? data
+      let text = try TextFile.read(path)
+      do {
+        let scored =
+          try valid == nil
+          ? ScoredText(
+            validating: TextDataset(tokens: try tokenizer.encode(text), contextLength: 1),
+            tokenizer: tokenizer)
+          : ScoredText(whole: text, tokenizer: tokenizer)
+        return (scored, "\(scored.characterCount) characters")
+      } catch {
+        throw RunError("\(path): \(error)")
+      }
     case let tokenizer as SentencePieceTokenizer:
       let preparation = StoryPreparation(try StorySource(data, validation: valid))
       let tokens = try preparation.tokens(of: .validation, tokenizer: tokenizer)

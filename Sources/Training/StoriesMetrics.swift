@@ -107,6 +107,7 @@ final class MetricsLog {
     ("smallest_bias", { $0.mixtures.map(\.smallestBias).min().map(Double.init) }),
     ("largest_router_logit", { $0.mixtures.map(\.largestRouterLogit).max().map(Double.init) }),
     ("largest_attention_logit", { $0.largestAttentionLogits.max().map(Double.init) }),
+    ("loss_scale", { $0.lossScale }),
   ]
 
   /// Starts the files, or continues those that are there: lines of steps from `firstStep` on, left by a run
