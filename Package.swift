@@ -87,7 +87,7 @@ let package = Package(
     tests("NanoAutograd", dependencies: ["NanoAutograd", "NanoTensor"]),
     tests("NanoLayers", dependencies: ["NanoLayers", "NanoAutograd", "NanoTensor"]),
     tests("NanoOptim", dependencies: ["NanoOptim", "NanoTensor"]),
-    tests("NanoModels", dependencies: ["NanoModels", "NanoAutograd", "NanoTensor"]),
+    tests("NanoModels", dependencies: ["NanoModels", "NanoLayers", "NanoAutograd", "NanoTensor"]),
     tests("NanoData", dependencies: ["NanoData", "NanoTensor"]),
     tests(
       "NanoTraining",
