@@ -228,7 +228,7 @@ private final class Stories {
     (["compare", "--preset", "stories", "--valid", stories.data] + out, "--valid needs --data"),
     (["compare", "--resume", stories.folder.path] + out, "--out is for a new run"),
     (["compare", "--resume", stories.folder.path, "--tokenizer", foreign], "--tokenizer is for a new run"),
-    (["bench", "step", "--models", "nanokimi"], "--model"),
+    (["bench", "step", "--models", "nanokimi"], "name it with --model"),
     (["export", "--model", stories.folder.path] + out, "config.json"),
     (["import", "--model", stories.folder.path] + out, "config.json"),
     (["tokenize", "--data", lines] + out, "line 2"),

@@ -3,7 +3,7 @@ internal import NanoTensor
 
 // N rows, V classes, C rows that count.
 
-/// `loss = mean_n (logsumexp(x_n) - x_n[target_n])`; `dx = (softmax(x) - onehot) / C`.
+/// `loss = mean (logsumexp(x_n) - x_n[target_n])` over the rows that count; `dx = (softmax(x) - onehot) / C`.
 enum CrossEntropyOperation {
   struct Saved {
     /// `softmax - onehot`; zero in rows that do not count.
