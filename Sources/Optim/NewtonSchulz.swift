@@ -9,9 +9,8 @@ public import NanoTensor
 /// A = X Xᵀ,  X ← a X + (b A + c A²) X      for every (a, b, c)
 /// ```
 ///
-/// For more rows than columns the same iteration runs from the right, `X ← a X + X (b A + c A²)` with
-/// `A = Xᵀ X`, which equals transposing, iterating and transposing back. A and A² are symmetric: only
-/// their upper tiles are computed.
+/// The iteration runs on the taller of X and Xᵀ, from the right: `X ← a X + X (b A + c A²)` with `A = Xᵀ X`.
+/// A and A² are symmetric: only their upper tiles are computed.
 /// - SeeAlso: Jordan et al., "Muon", 2024; Bernstein, Newhouse, 2024, arXiv:2409.20325.
 public struct NewtonSchulz: Hashable, Sendable, Codable {
   /// One iteration's polynomial `a x + b x³ + c x⁵`.
@@ -74,36 +73,46 @@ public struct NewtonSchulz: Hashable, Sendable, Codable {
   }
 
   func orthogonalize(_ matrix: UnsafeMutablePointer<Float>, rows: Int, columns: Int) {
-    let count = rows * columns
-    let norm = Float(kernels.sum_of_squares(matrix, count).squareRoot())
-    kernels.scale(matrix, 1 / (safetyFactor * norm + epsilon), matrix, count)
+    let norm = Float(kernels.sum_of_squares(matrix, rows * columns).squareRoot())
+    kernels.scale(matrix, 1 / (safetyFactor * norm + epsilon), matrix, rows * columns)
+    guard rows <= columns else {
+      iterate(matrix, rows: rows, columns: columns)
+      return
+    }
+    var tallStorage = Tensor(uninitialized: [columns, rows])
+    let tall = tallStorage.mutableElements
+    kernels.transpose(matrix, rows, columns, tall)
+    iterate(tall, rows: columns, columns: rows)
+    kernels.transpose(tall, columns, rows, matrix)
+  }
 
-    let fromLeft = rows <= columns
-    let order = min(rows, columns)
-    var gramStorage = Tensor(uninitialized: [order, order])
-    var polynomialStorage = Tensor(uninitialized: [order, order])
+  /// `X ← a X + X (b A + c A²)` with `A = Xᵀ X`, in place, for every step.
+  ///
+  /// Products from this side read both operands as they lie; from the other, X Xᵀ copies a transposed X every
+  /// time.
+  private func iterate(_ matrix: UnsafeMutablePointer<Float>, rows: Int, columns: Int) {
+    var gramStorage = Tensor(uninitialized: [columns, columns])
+    var polynomialStorage = Tensor(uninitialized: [columns, columns])
     var nextStorage = Tensor(uninitialized: [rows, columns])
     let (gram, polynomial) = (gramStorage.mutableElements, polynomialStorage.mutableElements)
     var (current, next) = (matrix, nextStorage.mutableElements)
+    let a = MatrixView(gram, rows: columns, columns: columns)
+    let b = MatrixView(polynomial, rows: columns, columns: columns)
 
     for step in coefficients {
       let x = MatrixView(current, rows: rows, columns: columns)
-      let a = MatrixView(gram, rows: order, columns: order)
-      multiply(
-        fromLeft ? x : x.transposed, fromLeft ? x.transposed : x, into: gram,
-        triangle: .upperResult, precision: precision)
-      kernels.mirror_upper(gram, order)
+      multiply(x.transposed, x, into: gram, triangle: .upperResult, precision: precision)
+      kernels.mirror_upper(gram, columns)
       multiply(
         a, a, into: polynomial, scale: step.c,
-        adding: .matrix(gram, rowStride: order, factor: step.b), triangle: .upperResult,
+        adding: .matrix(gram, rowStride: columns, factor: step.b), triangle: .upperResult,
         precision: precision)
-      kernels.mirror_upper(polynomial, order)
-      let b = MatrixView(polynomial, rows: order, columns: order)
+      kernels.mirror_upper(polynomial, columns)
       multiply(
-        fromLeft ? b : x, fromLeft ? x : b, into: next,
-        adding: .matrix(current, rowStride: columns, factor: step.a), precision: precision)
+        x, b, into: next, adding: .matrix(current, rowStride: columns, factor: step.a),
+        precision: precision)
       swap(&current, &next)
     }
-    if current != matrix { matrix.update(from: current, count: count) }
+    if current != matrix { matrix.update(from: current, count: rows * columns) }
   }
 }

@@ -57,6 +57,15 @@ private func transposed(_ tensor: Tensor) -> [Float] {
   return (0..<rows * columns).map { x[$0 % rows * columns + $0 / rows] }
 }
 
+@Test(arguments: [(16, 64), (13, 21), (5, 8)])
+func transposeOfAWideMatrixHasTheSameBits(rows: Int, columns: Int) {
+  var generator = RandomGenerator(seed: 9)
+  let wide = Tensor(normal: [rows, columns], using: &generator)
+  let tall = Tensor(transposed(wide), shape: [columns, rows])
+  let method = Orthogonalization.newtonSchulz(.quintic)
+  #expect(transposed(orthogonalized(tall, method)) == orthogonalized(wide, method).scalars)
+}
+
 @Test func zeroStaysZero() {
   let zero = Tensor(zeros: [5, 3])
   #expect(orthogonalized(zero, .newtonSchulz(.quintic)).scalars.allSatisfy { $0 == 0 })

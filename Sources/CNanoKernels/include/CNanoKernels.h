@@ -189,6 +189,8 @@ typedef struct {
                 float *square, size_t n);
   /// Copies the strictly upper triangle of an n x n row-major matrix onto the lower one.
   void (*mirror_upper)(float *x, size_t n);
+  /// out (columns x rows) = the transpose of x (rows x columns); the two do not overlap.
+  void (*transpose)(const float *x, size_t rows, size_t columns, float *out);
 } nk_kernels;
 
 /// The table for an instruction set, or null when this machine or this build lacks it.
