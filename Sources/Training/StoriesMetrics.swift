@@ -80,10 +80,17 @@ struct LoadAverages: Hashable, Sendable, Codable {
 
 /// `metrics.csv` and `metrics.jsonl` of one model: a line a step, each handed to the system when written.
 final class MetricsLog {
-  private let csv, jsonLines: LineFile
+  private typealias Column = (name: String, value: @Sendable (StepRecord) -> Double?)
 
-  /// The columns of `metrics.csv`; a mixture's figures are the largest, smallest or mean of all mixtures.
-  private static let columns: [(name: String, value: @Sendable (StepRecord) -> Double?)] = [
+  private let jsonLines: LineFile
+  private let csvPath: String
+  /// Lines of `metrics.csv` from before this run.
+  private let keptLines: [String]
+  /// Opened with the first record, whose layers decide on the columns.
+  private var csv: (file: LineFile, columns: [Column])?
+
+  /// What is told of the whole model; a mixture's figure is the largest, smallest or mean of all mixtures.
+  private static let modelColumns: [Column] = [
     ("step", { Double($0.step) }),
     ("loss", { $0.loss }),
     ("nll", { $0.nll }),
@@ -110,14 +117,42 @@ final class MetricsLog {
     ("loss_scale", { $0.lossScale }),
   ]
 
+  private static let mixtureColumns: [(name: String, value: @Sendable (MixtureRecord) -> Double)] = [
+    ("maximal_violation", { $0.maximalViolation }),
+    ("load_entropy", { $0.loadEntropy }),
+    ("router_entropy", { $0.routerEntropy }),
+    ("dead_experts", { Double($0.deadExperts) }),
+    ("largest_bias", { Double($0.largestBias) }),
+    ("smallest_bias", { Double($0.smallestBias) }),
+    ("largest_router_logit", { Double($0.largestRouterLogit) }),
+  ]
+
+  /// The model's columns, then those of each mixture and each attention layer, counted from 1.
+  private static func columns(of record: StepRecord) -> [Column] {
+    var columns = modelColumns
+    for (layer, mixture) in record.mixtures.enumerated() {
+      for expert in mixture.loads.indices {
+        columns.append(
+          ("mixture\(layer + 1)_load\(expert + 1)", { $0.mixtures[layer].loads[expert] }))
+      }
+      for column in mixtureColumns {
+        columns.append(
+          ("mixture\(layer + 1)_\(column.name)", { column.value($0.mixtures[layer]) }))
+      }
+    }
+    for layer in record.largestAttentionLogits.indices {
+      columns.append(
+        ("attention\(layer + 1)_largest_logit", { Double($0.largestAttentionLogits[layer]) }))
+    }
+    return columns
+  }
+
   /// Starts the files, or continues those that are there: lines of steps from `firstStep` on, left by a run
   /// that was killed after its last checkpoint, are dropped.
   init(folder: String, firstStep: Int) throws {
-    let (csvPath, jsonPath) = (folder + "/metrics.csv", folder + "/metrics.jsonl")
-    csv = try LineFile(
-      continuing: csvPath,
-      with: [Self.columns.map(\.name).joined(separator: ",")]
-        + Self.lines(csvPath).dropFirst().prefix(firstStep))
+    let jsonPath = folder + "/metrics.jsonl"
+    csvPath = folder + "/metrics.csv"
+    keptLines = Array(Self.lines(csvPath).dropFirst().prefix(firstStep))
     jsonLines = try LineFile(
       continuing: jsonPath, with: Array(Self.lines(jsonPath).prefix(firstStep)))
   }
@@ -133,9 +168,18 @@ final class MetricsLog {
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     try jsonLines.append(String(decoding: try encoder.encode(record), as: UTF8.self))
-    let fields = Self.columns.map { column in
+    let (file, columns) = try csv ?? openCSV(for: record)
+    let fields = columns.map { column in
       column.value(record).map { String(format: "%.7g", $0) } ?? ""
     }
-    try csv.append(fields.joined(separator: ","))
+    try file.append(fields.joined(separator: ","))
+  }
+
+  private func openCSV(for record: StepRecord) throws -> (file: LineFile, columns: [Column]) {
+    let columns = Self.columns(of: record)
+    let header = columns.map(\.name).joined(separator: ",")
+    let opened = (try LineFile(continuing: csvPath, with: [header] + keptLines), columns)
+    csv = opened
+    return opened
   }
 }

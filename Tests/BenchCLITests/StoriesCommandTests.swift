@@ -64,7 +64,15 @@ private final class Stories {
     #expect(model.bestValidationLoss < log(400.0) && model.curve.map(\.step) == [0, 10, 20, 30])
     #expect(model.bitsPerCharacter > 0 && model.tokensPerSecond > 0 && model.peakTensorBytes > 0)
     let metrics = String(decoding: try stories.file("run/\(model.name)/metrics.csv"), as: UTF8.self)
-    #expect(metrics.split(separator: "\n").count == 31)
+    let lines = metrics.split(separator: "\n").map {
+      $0.split(separator: ",", omittingEmptySubsequences: false)
+    }
+    #expect(lines.count == 31 && lines.allSatisfy { $0.count == lines[0].count })
+    let loads = zip(lines[0], lines[30])
+      .filter { $0.0.hasPrefix("mixture1_load") && $0.0.last!.isNumber }.compactMap { Double($0.1) }
+    #expect(loads.isEmpty == (model.name != "nanokimik2"))
+    #expect(loads.isEmpty || abs(loads.reduce(0, +) - 1) < 1e-5)
+    #expect(lines[0].contains("attention1_largest_logit"))
   }
   let total = results.models[1].parameters
   #expect(abs(total - results.models[2].parameters) < results.models[2].parameters / 5)
