@@ -117,39 +117,3 @@ struct CompareCommand: ParsableCommand {
     return candidates.first { !FileManager.default.fileExists(atPath: $0) } ?? base
   }
 }
-
-/// The text of a study.
-struct Corpus {
-  let source: String
-  let tokenizer: CharacterTokenizer
-  let tokens: [Int32]
-  let optimumNLL: Double?
-
-  var summary: String {
-    "\(source), \(tokens.count) characters, \(tokenizer.vocabularySize) different"
-  }
-
-  /// The named file, else `input.txt` here, else the built-in corpus.
-  static func load(_ path: String?, seed: UInt64) throws -> Corpus {
-    if let path = path ?? (FileManager.default.fileExists(atPath: "input.txt") ? "input.txt" : nil) {
-      let text = try TextFile.read(path)
-      let tokenizer = CharacterTokenizer(vocabularyOf: text)
-      return Corpus(
-        source: path, tokenizer: tokenizer, tokens: try tokenizer.encode(text), optimumNLL: nil)
-    }
-    var generator = RandomGenerator(seed: seed).split(0)
-    let corpus = BuiltInCorpus(using: &generator)
-    let tokenizer = CharacterTokenizer(vocabularyOf: corpus.text)
-    let tokens = try tokenizer.encode(corpus.text)
-    let validationStart = Int(0.9 * Double(tokens.count))
-    return Corpus(
-      source: "built-in", tokenizer: tokenizer, tokens: tokens,
-      optimumNLL: corpus.negativeLogLikelihood(fromCharacter: validationStart))
-  }
-
-  var description: CorpusDescription {
-    CorpusDescription(
-      source: source, characters: tokens.count, vocabulary: tokenizer.vocabularySize,
-      optimumNLL: optimumNLL)
-  }
-}

@@ -17,12 +17,15 @@ struct EvaluateCommand: ParsableCommand {
   @Option(
     help: """
       What the model was trained on, of which the validation split is read: stories, or for a model of characters \
-      a text.
+      a text, by default input.txt here; else the built-in corpus.
       """)
-  var data: String
+  var data: String?
 
   @Option(help: "Stories, or a whole text, to score instead of what --data sets apart.")
   var valid: String?
+
+  @Option(parsing: .unconditional, help: "The seed of the run, which its built-in corpus was made from.")
+  var seed: UInt64 = 1337
 
   @Option(
     parsing: .unconditional, help: "Tokens of a window, the stride; by default the model's context.")
@@ -42,9 +45,9 @@ struct EvaluateCommand: ParsableCommand {
         "context is \(window); it must be from 1 to the model's "
           + "\(contents.model.configuration.contextLength)")
     }
-    let (text, content) = try scoredText(for: contents.tokenizer)
+    let scored = try scoredText(for: contents.tokenizer)
     let evaluator = FullPassEvaluator(
-      text, windowLength: window,
+      scored.text, windowLength: window,
       precision: try StudyOptions.choose(precision, for: "precision") ?? .float32)
     let watch = Stopwatch()
     let evaluation = evaluator.evaluate(contents.model)
@@ -54,10 +57,13 @@ struct EvaluateCommand: ParsableCommand {
       print(
         String(
           format: "%@, %d tokens in windows of %d: %.4f nats a token, perplexity %.3f, "
-            + "%.4f bits a character, %.4f bits a byte (%.0f tokens/s)", content, evaluation.tokens,
+            + "%.4f bits a character, %.4f bits a byte (%.0f tokens/s)", scored.content, evaluation.tokens,
           window, evaluation.nllPerToken, evaluation.perplexity, evaluation.bitsPerCharacter,
           evaluation.bitsPerByte,
           Double(evaluation.tokens) / max(watch.seconds, 1e-9)))
+      if let optimum = scored.optimum {
+        print(String(format: "The grammar that wrote the text: %.4f nats a character.", optimum))
+      }
       if let balance = evaluation.balanceLoss, let z = evaluation.zLoss,
         let violation = evaluation.maximalViolation
       {
@@ -69,31 +75,41 @@ struct EvaluateCommand: ParsableCommand {
     }
   }
 
-  /// What is scored, and what that is called.
-  private func scoredText(for tokenizer: any Tokenizer) throws -> (text: ScoredText, content: String) {
+  /// What is scored, what that is called, and what it costs the grammar that wrote it, if one did.
+  private func scoredText(
+    for tokenizer: any Tokenizer
+  ) throws -> (text: ScoredText, content: String, optimum: Double?) {
     switch tokenizer {
     case let tokenizer as CharacterTokenizer:
-      let path = valid ?? data
-      let text = try TextFile.read(path)
-      do {
-        let scored =
-          try valid == nil
-          ? ScoredText(
-            validating: TextDataset(tokens: try tokenizer.encode(text), contextLength: 1),
-            tokenizer: tokenizer)
-          : ScoredText(whole: text, tokenizer: tokenizer)
-        return (scored, "\(scored.characterCount) characters")
-      } catch {
-        throw RunError("\(path): \(error)")
+      if let valid {
+        let content = try TextFile.read(valid)
+        let text = try reading(valid) { try ScoredText(whole: content, tokenizer: tokenizer) }
+        return (text, "\(valid): \(text.characterCount) characters", nil)
       }
+      let corpus = try Corpus.load(data, seed: seed, tokenizer: tokenizer)
+      let text = try reading(corpus.source) {
+        ScoredText(
+          validating: try TextDataset(tokens: corpus.tokens, contextLength: 1), tokenizer: tokenizer)
+      }
+      return (text, "\(corpus.source): \(text.characterCount) characters", corpus.optimumNLL)
     case let tokenizer as SentencePieceTokenizer:
-      let preparation = StoryPreparation(try StorySource(data, validation: valid))
-      let tokens = try preparation.tokens(of: .validation, tokenizer: tokenizer)
+      let source = try StoriesRunOptions.source(data ?? valid, valid: valid, seed: seed)
+      let tokens = try StoryPreparation(source).tokens(of: .validation, tokenizer: tokenizer)
       return (
-        ScoredText(tokens, endOfStory: tokenizer.endOfStory), "\(tokens.header.storyCount) stories"
+        ScoredText(tokens, endOfStory: tokenizer.endOfStory),
+        "\(valid ?? source.name): \(tokens.header.storyCount) stories", nil
       )
     default:
       preconditionFailure("evaluate: no text for \(type(of: tokenizer))")
+    }
+  }
+
+  /// What `body` returns; its error names the text.
+  private func reading<Result>(_ source: String, _ body: () throws -> Result) throws -> Result {
+    do {
+      return try body()
+    } catch {
+      throw RunError("\(source): \(error)")
     }
   }
 }

@@ -108,12 +108,17 @@ private func pngSize(_ path: String) throws -> (Int, Int) {
 
 @Test func builtInCorpusReportsItsOptimum() throws {
   let folder = try TemporaryFolder()
+  let out = folder.path + "/run"
   let result = try CommandResult(
-    ["--json", "--quiet", "--models", "nanogpt", "--out", folder.path + "/run"] + small)
+    ["--json", "--quiet", "--models", "nanogpt", "--seed", "5", "--out", out] + small)
   let results = try JSONDecoder().decode(StudyResults.self, from: Data(result.output.utf8))
   #expect(result.error.isEmpty && results.corpus.source == "built-in")
   let optimum = try #require(results.corpus.optimumNLL)
   #expect(optimum > 0.05 && optimum < results.models[0].bestValidationLoss)
+
+  let evaluated = try CommandResult(["evaluate", "--model", out + "/nanogpt", "--seed", "5"])
+  #expect(evaluated.status == 0 && evaluated.output.contains("built-in: "), "\(evaluated.error)")
+  #expect(evaluated.output.contains(String(format: "wrote the text: %.4f nats", optimum)))
 }
 
 @Test func equalLossesAreCalledLevel() throws {
