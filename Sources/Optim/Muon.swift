@@ -96,22 +96,14 @@ public struct Muon: Optimizer, Hashable {
     learningRate: 0.01, momentumForm: .heavyBall, usesNesterov: false, weightDecay: 0.01,
     updateScale: .spectralNorm, orthogonalization: .newtonSchulz(.polarExpress))
 
-  public struct State: Sendable {
-    var stepCount = 0
-    var momentum: Tensor
-    let stack: MatrixStack
-  }
-
   /// - Precondition: the parameter is a matrix or a stack of matrices.
-  public func makeState(for parameter: ParameterDescription) -> State {
-    State(
-      momentum: Tensor(zeros: [parameter.shape.elementCount]),
-      stack: requireMatrices(parameter, rule: "Muon"))
+  public func makeState(for parameter: ParameterDescription) -> MatrixMomentum {
+    MatrixMomentum(for: parameter, rule: "Muon")
   }
 
   public func update(
     _ parameter: inout MutableSpan<Float>, gradient: Span<Float>, factors: StepFactors,
-    state: inout State
+    state: inout MatrixMomentum
   ) {
     state.stepCount += 1
     let count = state.momentum.elementCount
@@ -131,9 +123,8 @@ public struct Muon: Optimizer, Hashable {
       }
       let rate = learningRate * factors.learningRate
       let scale = updateScale.factor(outputs: state.stack.outputs, inputs: state.stack.inputs)
-      applyOrthogonalized(
-        o, to: parameter, stack: state.stack, orthogonalization: orthogonalization,
-        decay: 1 - rate * weightDecay, step: rate * scale)
+      state.apply(
+        o, to: parameter, orthogonalization: orthogonalization, decay: 1 - rate * weightDecay, step: rate * scale)
     }
   }
 
@@ -144,41 +135,13 @@ public struct Muon: Optimizer, Hashable {
     return (correction(step + 1), correction(step))
   }
 
-  public func snapshot(of state: State) -> StateSnapshot {
-    StateSnapshot(stepCount: state.stepCount, buffers: ["momentum": state.momentum.scalars])
-  }
+  public func snapshot(of state: MatrixMomentum) -> StateSnapshot { state.snapshot }
 
   public func restoreState(
     for parameter: ParameterDescription, from snapshot: StateSnapshot
-  ) throws(StateMismatch) -> State {
-    State(
-      stepCount: snapshot.stepCount,
-      momentum: Tensor(
-        try snapshot.buffer("momentum", of: parameter), shape: [parameter.shape.elementCount]),
-      stack: requireMatrices(parameter, rule: "Muon"))
+  ) throws(StateMismatch) -> MatrixMomentum {
+    try MatrixMomentum(restoring: snapshot, for: parameter, rule: "Muon")
   }
 
   public func learningRate(for parameter: ParameterDescription) -> Float { learningRate }
-}
-
-/// The stack of a parameter that must be one.
-func requireMatrices(_ parameter: ParameterDescription, rule: StaticString) -> MatrixStack {
-  guard let stack = parameter.shape.matrixStack else {
-    preconditionFailure(
-      "\(rule): \(parameter.name) is not declared as a matrix; route it to another optimizer")
-  }
-  return stack
-}
-
-/// Orthogonalizes each matrix of `direction` and takes the step `p ← decay · p - step · O`.
-func applyOrthogonalized(
-  _ direction: UnsafeMutablePointer<Float>, to parameter: UnsafeMutablePointer<Float>,
-  stack: MatrixStack, orthogonalization: Orthogonalization, decay: Float, step: Float
-) {
-  let count = stack.matrixElementCount
-  for index in 0..<stack.count {
-    let (o, p) = (direction + index * count, parameter + index * count)
-    orthogonalization.apply(o, rows: stack.rows, columns: stack.columns)
-    kernels.combine(decay, p, -step, o, p, count)
-  }
 }

@@ -27,22 +27,14 @@ public struct TrueMuon: Optimizer, Hashable {
     self.orthogonalization = orthogonalization
   }
 
-  public struct State: Sendable {
-    var stepCount = 0
-    var momentum: Tensor
-    let stack: MatrixStack
-  }
-
   /// - Precondition: the parameter is a matrix or a stack of matrices.
-  public func makeState(for parameter: ParameterDescription) -> State {
-    State(
-      momentum: Tensor(zeros: [parameter.shape.elementCount]),
-      stack: requireMatrices(parameter, rule: "TrueMuon"))
+  public func makeState(for parameter: ParameterDescription) -> MatrixMomentum {
+    MatrixMomentum(for: parameter, rule: "TrueMuon")
   }
 
   public func update(
     _ parameter: inout MutableSpan<Float>, gradient: Span<Float>, factors: StepFactors,
-    state: inout State
+    state: inout MatrixMomentum
   ) {
     state.stepCount += 1
     let count = state.momentum.elementCount
@@ -53,24 +45,17 @@ public struct TrueMuon: Optimizer, Hashable {
       kernels.combine(beta, m, (1 - beta) * factors.gradient, gradient, m, count)
       kernels.combine(beta, m, factors.gradient, gradient, x, count)
       let rate = learningRate * factors.learningRate
-      applyOrthogonalized(
-        x, to: parameter, stack: state.stack, orthogonalization: orthogonalization,
-        decay: 1 - rate * weightDecay, step: rate)
+      state.apply(
+        x, to: parameter, orthogonalization: orthogonalization, decay: 1 - rate * weightDecay, step: rate)
     }
   }
 
-  public func snapshot(of state: State) -> StateSnapshot {
-    StateSnapshot(stepCount: state.stepCount, buffers: ["momentum": state.momentum.scalars])
-  }
+  public func snapshot(of state: MatrixMomentum) -> StateSnapshot { state.snapshot }
 
   public func restoreState(
     for parameter: ParameterDescription, from snapshot: StateSnapshot
-  ) throws(StateMismatch) -> State {
-    State(
-      stepCount: snapshot.stepCount,
-      momentum: Tensor(
-        try snapshot.buffer("momentum", of: parameter), shape: [parameter.shape.elementCount]),
-      stack: requireMatrices(parameter, rule: "TrueMuon"))
+  ) throws(StateMismatch) -> MatrixMomentum {
+    try MatrixMomentum(restoring: snapshot, for: parameter, rule: "TrueMuon")
   }
 
   public func learningRate(for parameter: ParameterDescription) -> Float { learningRate }

@@ -1,0 +1,48 @@
+internal import CNanoKernels
+internal import NanoTensor
+
+/// The state of a parameter under ``Muon`` and ``TrueMuon``: its momentum, and which matrices it consists of.
+public struct MatrixMomentum: Sendable {
+  var stepCount = 0
+  var momentum: Tensor
+  let stack: MatrixStack
+
+  /// - Precondition: the parameter is a matrix or a stack of matrices.
+  init(for parameter: ParameterDescription, rule: StaticString) {
+    momentum = Tensor(zeros: [parameter.shape.elementCount])
+    stack = Self.stack(of: parameter, rule: rule)
+  }
+
+  init(
+    restoring snapshot: StateSnapshot, for parameter: ParameterDescription, rule: StaticString
+  ) throws(StateMismatch) {
+    stepCount = snapshot.stepCount
+    momentum = Tensor(try snapshot.buffer("momentum", of: parameter), shape: [parameter.shape.elementCount])
+    stack = Self.stack(of: parameter, rule: rule)
+  }
+
+  var snapshot: StateSnapshot {
+    StateSnapshot(stepCount: stepCount, buffers: ["momentum": momentum.scalars])
+  }
+
+  private static func stack(of parameter: ParameterDescription, rule: StaticString) -> MatrixStack {
+    guard let stack = parameter.shape.matrixStack else {
+      preconditionFailure(
+        "\(rule): \(parameter.name) is not declared as a matrix; route it to another optimizer")
+    }
+    return stack
+  }
+
+  /// Orthogonalizes each matrix of `direction` and takes the step `p ← decay · p - step · O`.
+  func apply(
+    _ direction: UnsafeMutablePointer<Float>, to parameter: UnsafeMutablePointer<Float>,
+    orthogonalization: Orthogonalization, decay: Float, step: Float
+  ) {
+    let count = stack.matrixElementCount
+    for index in 0..<stack.count {
+      let (o, p) = (direction + index * count, parameter + index * count)
+      orthogonalization.apply(o, rows: stack.rows, columns: stack.columns)
+      kernels.combine(decay, p, -step, o, p, count)
+    }
+  }
+}
