@@ -43,12 +43,9 @@ struct Corpus {
     optimum: ((_ validationStart: Int) -> Double)? = nil
   ) throws {
     self.source = source
-    self.tokenizer = tokenizer ?? CharacterTokenizer(vocabularyOf: text)
-    do {
-      tokens = try self.tokenizer.encode(text)
-    } catch {
-      throw RunError("\(source): \(error)")
-    }
-    optimumNLL = optimum?(Int(0.9 * Double(tokens.count)))
+    let tokenizer = tokenizer ?? CharacterTokenizer(vocabularyOf: text)
+    self.tokenizer = tokenizer
+    tokens = try RunError.naming(source) { try tokenizer.encode(text) }
+    optimumNLL = optimum?(TextDataset.trainingCount(of: tokens.count))
   }
 }

@@ -25,7 +25,7 @@ struct EvaluateCommand: ParsableCommand {
   var valid: String?
 
   @Option(parsing: .unconditional, help: "The seed of the run, which its built-in corpus was made from.")
-  var seed: UInt64 = 1337
+  var seed = StudyConfiguration(preset: .seed).seed
 
   @Option(
     parsing: .unconditional, help: "Tokens of a window, the stride; by default the model's context.")
@@ -83,11 +83,11 @@ struct EvaluateCommand: ParsableCommand {
     case let tokenizer as CharacterTokenizer:
       if let valid {
         let content = try TextFile.read(valid)
-        let text = try reading(valid) { try ScoredText(whole: content, tokenizer: tokenizer) }
+        let text = try RunError.naming(valid) { try ScoredText(whole: content, tokenizer: tokenizer) }
         return (text, "\(valid): \(text.characterCount) characters", nil)
       }
       let corpus = try Corpus.load(data, seed: seed, tokenizer: tokenizer)
-      let text = try reading(corpus.source) {
+      let text = try RunError.naming(corpus.source) {
         ScoredText(
           validating: try TextDataset(tokens: corpus.tokens, contextLength: 1), tokenizer: tokenizer)
       }
@@ -101,15 +101,6 @@ struct EvaluateCommand: ParsableCommand {
       )
     default:
       preconditionFailure("evaluate: no text for \(type(of: tokenizer))")
-    }
-  }
-
-  /// What `body` returns; its error names the text.
-  private func reading<Result>(_ source: String, _ body: () throws -> Result) throws -> Result {
-    do {
-      return try body()
-    } catch {
-      throw RunError("\(source): \(error)")
     }
   }
 }

@@ -140,4 +140,13 @@ struct RunError: Error, CustomStringConvertible {
   let description: String
 
   init(_ description: String) { self.description = description }
+
+  /// What `body` returns; its error names the text that it was about.
+  static func naming<Result>(_ source: String, _ body: () throws -> Result) throws -> Result {
+    do {
+      return try body()
+    } catch {
+      throw RunError("\(source): \(error)")
+    }
+  }
 }

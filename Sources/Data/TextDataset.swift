@@ -41,10 +41,13 @@ public struct TextDataset: Sendable {
   private let tokens: [Int32]
   private let trainingCount: Int
 
+  /// How many of the first tokens train: nine in ten.
+  public static func trainingCount(of tokenCount: Int) -> Int { Int(0.9 * Double(tokenCount)) }
+
   /// - Throws: when either part is shorter than one window of `contextLength` + 1 tokens.
   public init(tokens: [Int32], contextLength: Int) throws(DatasetError) {
     self.tokens = tokens
-    trainingCount = Int(0.9 * Double(tokens.count))
+    trainingCount = Self.trainingCount(of: tokens.count)
     for split in Split.allCases where count(of: split) < contextLength + 1 {
       throw DatasetError(
         description: "the text has \(tokens.count) characters, so \(count(of: split)) for "
