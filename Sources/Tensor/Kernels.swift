@@ -12,6 +12,20 @@ nonisolated(unsafe) package let kernels: nk_kernels = {
   return table.pointee
 }()
 
+extension nk_kernels {
+  /// The matrix product that reads its operands in a precision.
+  package func product(
+    in precision: Precision
+  ) -> @convention(c) (UnsafePointer<nk_product>?) -> Void {
+    switch precision {
+    case .float32: product
+    case .float32Split: product_split
+    case .bfloat16: product_bf16
+    case .float16: product_fp16
+    }
+  }
+}
+
 extension UInt32 {
   fileprivate var asInstructionSet: nk_instruction_set { nk_instruction_set(rawValue: self) }
 }

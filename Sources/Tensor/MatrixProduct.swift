@@ -106,12 +106,7 @@ func multiplyWithOwnKernel(
     c: result, c_row: stride ?? right.columns,
     addend: addend?.elements, addend_row: addend?.rowStride ?? 0,
     alpha: scale, beta: addend?.factor ?? 0, triangle: triangle.kernelValue)
-  switch precision {
-  case .float32: kernels.product(&product)
-  case .float32Split: kernels.product_split(&product)
-  case .bfloat16: kernels.product_bf16(&product)
-  case .float16: kernels.product_fp16(&product)
-  }
+  kernels.product(in: precision)(&product)
 }
 
 /// All three extents large: only then is packing for three cache levels worth its time.

@@ -106,6 +106,62 @@ func causalAttentionOfShortAndLongSequences(length: Int) {
   }
 }
 
+/// One position mixes its own value alone, and the logit of two numbers is their product: what was rounded can
+/// be seen.
+@Test func attentionReadsOperandsInTheTapesPrecision() {
+  let (q, k, v): (Float, Float, Float) = (1.01171875, 1.00390625, 1.01953125)  // 1 + 3, 1 and 5 · 2^-8
+  let rounded: Float = 1.015625  // q and v to nearest even; k becomes 1
+  func run(_ precision: Precision) -> [Float] {
+    let input = Parameter(Tensor([q, k, v], shape: [1, 3]), role: .gain)
+    let tape = Tape(precision: precision)
+    var logit: Float = 0
+    let output = tape.variable(input).causalAttention(sequenceLength: 1, headCount: 1, scale: 2) {
+      logit = $0[0]
+    }
+    let cotangent = tape.constant(Tensor([q], shape: [1, 1]))
+    let gradient = tape.gradients(of: (output * cotangent).sum())[input.id]!
+    return [output.value.scalars[0], logit, gradient.scalars[2]]
+  }
+  #expect(run(.float32) == [v, 2 * q * k, q])
+  #expect(run(.bfloat16) == [rounded, 2 * rounded, rounded])
+}
+
+@Test func latentAttentionReadsOperandsInTheTapesPrecision() {
+  func run(_ precision: Precision) -> [Float] {
+    let tape = Tape(recording: false, precision: precision)
+    var logit: Float = 0
+    let query = tape.constant(Tensor([1, 1.01171875, 0], shape: [1, 3]))
+    let output = query.latentAttention(
+      keyValue: tape.constant(Tensor([0, 1.01953125], shape: [1, 2])),
+      sharedKey: tape.constant(Tensor([1, 0], shape: [1, 2])),
+      rotary: RotaryEmbedding(width: 2, positionCount: 1, base: 100), headCount: 1, valueWidth: 1,
+      sequenceLength: 1, scale: 2
+    ) { logit = $0[0] }
+    return [output.value.scalars[0], logit]
+  }
+  #expect(run(.float32) == [1.01953125, 2.0234375])
+  #expect(run(.bfloat16) == [1.015625, 2.03125])
+}
+
+/// Gradients of queries, keys and values in half precision: those of float32 up to the rounding.
+@Test(arguments: [Precision.bfloat16, .float16, .float32Split], [20, 70])
+func attentionInOtherPrecisionsAgreesWithFloat32(precision: Precision, length: Int) {
+  let input = Parameter(wave([2 * length, 3 * 12], frequency: 1.37), role: .gain)
+  func gradient(_ precision: Precision) -> [Float] {
+    let tape = Tape(precision: precision)
+    let output = tape.variable(input).causalAttention(
+      sequenceLength: length, headCount: 2, scale: 0.8)
+    let cotangent = tape.constant(wave(output.shape, frequency: 1.1, phase: 0.5))
+    return tape.gradients(of: (output * cotangent).sum())[input.id]!.scalars
+  }
+  let difference = relativeDifference(gradient(precision), gradient(.float32))
+  switch precision {
+  case .bfloat16: #expect(difference < 2e-2 && difference > 1e-4)
+  case .float16: #expect(difference < 2e-3 && difference > 1e-5)
+  case .float32, .float32Split: #expect(difference < 1e-4)
+  }
+}
+
 /// Whether the gradient along a direction is what a difference of two evaluations says.
 private func gradientMatchesDirectionalDifference(
   _ input: Tensor, _ run: (Tape, [Variable]) -> Variable

@@ -11,6 +11,8 @@ enum CausalAttentionOperation {
     let keyWidth, valueWidth: Int
     let query, key, value, output: Layout
     let scale: Float
+    /// What all products read.
+    let precision: Precision
     /// The masks of the probabilities; nil for no dropout.
     var dropout: DropoutMasks?
 
@@ -31,7 +33,7 @@ enum CausalAttentionOperation {
       nk_attention(
         length: sequenceLength, width: keyWidth, value_width: valueWidth,
         query_stride: query.rowStride, key_stride: key.rowStride, value_stride: value.rowStride,
-        output_stride: output.rowStride, scale: scale)
+        output_stride: output.rowStride, scale: scale, product: kernels.product(in: precision))
     }
 
     /// The probabilities of one head as they are mixed: themselves, or times their mask in `scratch`.
@@ -126,7 +128,7 @@ enum CausalAttentionOperation {
   /// Queries, keys and values side by side in rows `[query | key | value]`.
   static func fusedGeometry(
     rows: Int, width: Int, sequenceLength: Int, headCount: Int, scale: Float,
-    dropout: DropoutMasks?
+    precision: Precision, dropout: DropoutMasks?
   ) -> Geometry {
     let headWidth = width / headCount
     let input = Geometry.Layout(rowStride: 3 * width, headStep: headWidth)
@@ -134,7 +136,7 @@ enum CausalAttentionOperation {
       sequenceCount: rows / sequenceLength, sequenceLength: sequenceLength, headCount: headCount,
       keyWidth: headWidth, valueWidth: headWidth, query: input, key: input, value: input,
       output: Geometry.Layout(rowStride: width, headStep: headWidth), scale: scale,
-      dropout: dropout)
+      precision: precision, dropout: dropout)
   }
 }
 
@@ -163,7 +165,7 @@ extension Variable {
     let width = shape.width / 3
     let geometry = CausalAttentionOperation.fusedGeometry(
       rows: shape.rowCount, width: width, sequenceLength: sequenceLength, headCount: headCount,
-      scale: scale, dropout: dropout)
+      scale: scale, precision: tape.precision, dropout: dropout)
     func operands(
       _ input: Tensor
     ) -> CausalAttentionOperation.Operands<UnsafePointer<Float>> {

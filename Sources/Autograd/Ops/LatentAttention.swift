@@ -8,6 +8,8 @@ enum LatentAttentionOperation {
   struct Geometry {
     let headCount, positionFreeWidth, rotaryWidth, valueWidth, sequenceLength: Int
     let scale: Float
+    /// What the products of attention read.
+    let precision: Precision
 
     var keyWidth: Int { positionFreeWidth + rotaryWidth }
     /// Of one head in the rows of keys and values.
@@ -20,7 +22,8 @@ enum LatentAttentionOperation {
         sequenceCount: rows / sequenceLength, sequenceLength: sequenceLength, headCount: headCount,
         keyWidth: keyWidth, valueWidth: valueWidth, query: keys, key: keys,
         value: .init(rowStride: headCount * keyValueWidth, headStep: keyValueWidth),
-        output: .init(rowStride: headCount * valueWidth, headStep: valueWidth), scale: scale)
+        output: .init(rowStride: headCount * valueWidth, headStep: valueWidth), scale: scale,
+        precision: precision)
     }
   }
 
@@ -145,7 +148,8 @@ extension Variable {
     let rotaryWidth = sharedKey.shape.width
     let geometry = LatentAttentionOperation.Geometry(
       headCount: headCount, positionFreeWidth: keyValue.shape.width / headCount - valueWidth,
-      rotaryWidth: rotaryWidth, valueWidth: valueWidth, sequenceLength: sequenceLength, scale: scale)
+      rotaryWidth: rotaryWidth, valueWidth: valueWidth, sequenceLength: sequenceLength, scale: scale,
+      precision: tape.precision)
     precondition(
       headCount > 0 && sequenceLength > 0 && shape.rowCount % sequenceLength == 0
         && geometry.positionFreeWidth >= 0 && shape.width == headCount * geometry.keyWidth

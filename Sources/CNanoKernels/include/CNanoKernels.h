@@ -70,6 +70,7 @@ typedef struct {
   size_t length, width, value_width;
   ptrdiff_t query_stride, key_stride, value_stride, output_stride;
   float scale;
+  void (*product)(const nk_product *p);  ///< of all products, that of the wanted precision
 } nk_attention;
 
 /// Floats from one row of attention probabilities to the next: length rounded up to a multiple of 16.
