@@ -39,7 +39,9 @@ static void emulated_dot(emulated_tile *c, const emulated_tile *a, const emulate
       }
 }
 
-#define TILE_BEGIN() emulated_tile tiles[8]
+static _Thread_local emulated_tile tiles[8];
+
+#define TILE_BEGIN()
 #define TILE_END()
 #define TILE_ZERO(t) memset(&tiles[t], 0, sizeof tiles[t])
 #define TILE_LOAD(t, p, stride) emulated_load(&tiles[t], p, stride)

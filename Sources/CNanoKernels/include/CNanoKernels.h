@@ -42,8 +42,8 @@ typedef enum {
 
 /// One product `C = alpha * A * B + beta * D`, A: rows x depth, B: depth x columns.
 ///
-/// Every operand of the product has its own row and column stride, so a transposed operand is the
-/// same memory with the strides swapped. C and D are row-major. D may be C itself, may be null
+/// Every operand of the product has its own row and column stride, one of which is 1, so a transposed operand
+/// is the same memory with the strides swapped. C and D are row-major. D may be C itself, may be null
 /// (beta is then ignored) and may have row stride 0, which adds one vector to every row (a bias).
 typedef struct {
   size_t rows, columns, depth;
