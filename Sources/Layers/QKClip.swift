@@ -17,26 +17,58 @@ extension LatentAttention {
     precondition(
       largestLogits.count == c.headCount,
       "clipQueryKey: \(largestLogits.count) logits for \(c.headCount) heads")
-    var clipped = 0
-    for (head, logit) in largestLogits.enumerated() where logit > threshold && logit.isFinite {
-      let gamma = threshold / logit
+    let factors = clippingFactors(of: largestLogits, threshold: threshold)
+    for (head, factor) in factors {
       let firstQuery = head * c.keyWidth
       query.weight.value.scaleRows(
-        firstQuery..<firstQuery + c.positionFreeWidth, by: gamma.squareRoot())
+        firstQuery..<firstQuery + c.positionFreeWidth, by: factor.squareRoot())
       query.weight.value.scaleRows(
-        firstQuery + c.positionFreeWidth..<firstQuery + c.keyWidth, by: gamma)
+        firstQuery + c.positionFreeWidth..<firstQuery + c.keyWidth, by: factor)
       let firstKey = head * (c.positionFreeWidth + c.valueWidth)
       keyValueUp.weight.value.scaleRows(
-        firstKey..<firstKey + c.positionFreeWidth, by: gamma.squareRoot())
-      clipped += 1
+        firstKey..<firstKey + c.positionFreeWidth, by: factor.squareRoot())
     }
-    return clipped
+    return factors.count
+  }
+}
+
+extension CausalSelfAttention {
+  /// QK-clip: with γ = threshold / largest logit, multiplies the query and key rows, and biases, of every head
+  /// whose largest logit passed the threshold by √γ each, so that the same input would now give exactly the
+  /// threshold.
+  /// - Parameter largestLogits: one a head, as ``AttentionStatistics`` has them.
+  /// - Returns: how many heads were clipped.
+  /// - SeeAlso: Kimi Team, 2025, "Kimi K2", arXiv:2507.20534 (MuonClip).
+  @discardableResult
+  public mutating func clipQueryKey(largestLogits: [Float], threshold: Float) -> Int {
+    let (width, heads) = (configuration.width, configuration.headCount)
+    precondition(
+      largestLogits.count == heads, "clipQueryKey: \(largestLogits.count) logits for \(heads) heads")
+    let factors = clippingFactors(of: largestLogits, threshold: threshold)
+    for (head, factor) in factors {
+      for first in [head * (width / heads), width + head * (width / heads)] {
+        let rows = first..<first + width / heads
+        queryKeyValue.weight.value.scaleRows(rows, by: factor.squareRoot())
+        queryKeyValue.bias?.value.scaleRows(rows, by: factor.squareRoot())
+      }
+    }
+    return factors.count
+  }
+}
+
+/// What the logits of each head above the threshold are to be multiplied by.
+private func clippingFactors(
+  of largestLogits: [Float], threshold: Float
+) -> [(head: Int, factor: Float)] {
+  largestLogits.enumerated().filter { $0.element > threshold && $0.element.isFinite }.map {
+    ($0.offset, threshold / $0.element)
   }
 }
 
 extension Tensor {
+  /// A vector's rows are its elements.
   fileprivate mutating func scaleRows(_ rows: Range<Int>, by factor: Float) {
-    let width = shape.width
+    let width = shape.rank == 1 ? 1 : shape.width
     withMutableElements { elements in
       for index in rows.lowerBound * width..<rows.upperBound * width { elements[index] *= factor }
     }

@@ -105,6 +105,15 @@ public struct NanoGPT2: LanguageModel {
       weight: context.tape.variable(tokenEmbedding.table), targets: targets)
   }
 
+  /// Clips queries and keys whose logits grew too large.
+  public mutating func finishStep(_ statistics: ForwardStatistics, rules: StepRules) {
+    guard let threshold = rules.queryKeyClip else { return }
+    for (index, seen) in statistics.attention.enumerated() {
+      blocks[index].attention.clipQueryKey(
+        largestLogits: seen.largestLogits, threshold: threshold)
+    }
+  }
+
   public mutating func visitParameters<E: Error>(
     _ name: ParameterName, _ visit: (ParameterName, inout Parameter) throws(E) -> Void
   ) throws(E) {

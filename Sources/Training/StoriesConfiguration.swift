@@ -109,7 +109,11 @@ public struct StoriesConfiguration: ComparisonConfiguration, Hashable {
     var trainer = TrainerConfiguration(
       shardCount: shardCount, microBatchCount: microBatchCount, precision: precision,
       gradientClip: gradientClip, checkpointsActivations: checkpointsActivations, rules: rules)
-    trainer.dropout = model == .nanoKimiK2 ? 0 : gptDropout
+    if model != .nanoKimiK2 {
+      trainer.dropout = gptDropout
+      // The plain baseline stays what it is elsewhere; Muon is what makes logits grow.
+      if gptOptimizer == .adamW { trainer.rules.queryKeyClip = nil }
+    }
     trainer.dropoutSeed = seed
     return trainer
   }

@@ -13,7 +13,7 @@ private func latentAttention(queryRank: Int?) -> LatentAttention {
     standardDeviation: 0.4, using: &generator)
 }
 
-private func largestLogits(_ layer: LatentAttention, _ input: Tensor) -> [Float] {
+private func largestLogits(_ layer: some Layer, _ input: Tensor) -> [Float] {
   let recorder = StatisticsRecorder()
   let tape = Tape(recording: false)
   _ = layer(
@@ -33,6 +33,24 @@ func queryKeyClipLandsOnTheThreshold(queryRank: Int?) {
     let expected = min(before[head], threshold)
     #expect(abs(after[head] - expected) < 1e-4 * expected, "head \(head)")
   }
+}
+
+@Test func queryKeyClipLandsOnTheThresholdWithoutLatents() {
+  var generator = RandomGenerator(seed: 3)
+  var layer = CausalSelfAttention(
+    .init(width: 12, headCount: 3),
+    queryKeyValue: Linear(inputs: 12, outputs: 36, using: &generator),
+    projection: Linear(inputs: 12, outputs: 12, using: &generator))
+  let input = wave([24, 12], frequency: 1.7, scale: 5)
+  let (before, values) = (largestLogits(layer, input), layer.queryKeyValue.weight.value.scalars[288...])
+  let threshold = before.sorted()[1] * 0.999  // two heads are above it, one is not
+  #expect(layer.clipQueryKey(largestLogits: before, threshold: threshold) == 2)
+  let after = largestLogits(layer, input)
+  for head in 0..<3 {
+    let expected = min(before[head], threshold)
+    #expect(abs(after[head] - expected) < 1e-4 * expected, "head \(head)")
+  }
+  #expect(layer.queryKeyValue.weight.value.scalars[288...] == values)
 }
 
 @Test(arguments: [nil, 7])

@@ -279,6 +279,36 @@ private func storiesRun(
     configuration, model: model, dataset: dataset, folder: folder.path + "/" + name)
 }
 
+@Test func queryKeyClipComesWithMuon() throws {
+  var configuration = StoriesConfiguration()
+  func threshold(_ model: StoriesModel) -> Float? {
+    configuration.trainer(of: model).rules.queryKeyClip
+  }
+  #expect(threshold(.nanoKimiK2) == 100 && threshold(.nanoGPT) == nil)
+  configuration.gptOptimizer = .muon
+  #expect(threshold(.nanoGPT) == 100 && threshold(.nanoGPTTotal) == 100)
+
+  let fresh = try smallGPT()
+  var statistics = ForwardStatistics()
+  statistics.attention = [
+    AttentionStatistics(largestLogits: [1, 400, 99]), AttentionStatistics(largestLogits: [1, 2, 3]),
+  ]
+  func weights(_ model: NanoGPT2, _ block: Int) -> [Float] {
+    model.blocks[block].attention.queryKeyValue.weight.value.scalars
+  }
+  var model = fresh
+  model.finishStep(statistics, rules: StepRules(queryKeyClip: nil))
+  #expect(weights(model, 0) == weights(fresh, 0))
+  model.finishStep(statistics, rules: StepRules(queryKeyClip: 100))
+  let isClipped = model.blocks.indices.map { block in
+    let (before, after) = (weights(fresh, block), weights(model, block))
+    return (0..<9).map { after[$0 * 8 * 24] == before[$0 * 8 * 24] * 0.5 }
+  }
+  // Of 3 × 3 matrices of 8 × 24: the query and the key of the middle head.
+  #expect(isClipped[0] == [false, true, false, false, true, false, false, false, false])
+  #expect(!isClipped[1].contains(true))
+}
+
 /// With rates below zero the loss rises, so the best weights are the first ones.
 @Test func theBestLossIsAFullPassOfTheKeptWeights() throws {
   let folder = try TemporaryFolder()
