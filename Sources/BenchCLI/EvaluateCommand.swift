@@ -37,6 +37,22 @@ struct EvaluateCommand: ParsableCommand {
   @Flag(help: "Print one JSON object.")
   var json = false
 
+  /// The evaluation's fields, and beside them what the grammar that wrote the text knows, as in `results.json`.
+  private struct Report: Encodable {
+    let evaluation: FullPassEvaluation
+    let optimumNLL: Double?
+
+    private enum CodingKeys: CodingKey {
+      case optimumNLL
+    }
+
+    func encode(to encoder: any Encoder) throws {
+      try evaluation.encode(to: encoder)
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encodeIfPresent(optimumNLL, forKey: .optimumNLL)
+    }
+  }
+
   func run() throws {
     let contents = try ModelFolder.load(model)
     let window = context ?? contents.model.configuration.contextLength
@@ -52,7 +68,8 @@ struct EvaluateCommand: ParsableCommand {
     let watch = Stopwatch()
     let evaluation = evaluator.evaluate(contents.model)
     if json {
-      print(String(decoding: try JSONEncoder.readable.encode(evaluation), as: UTF8.self))
+      let report = Report(evaluation: evaluation, optimumNLL: scored.optimum)
+      print(String(decoding: try JSONEncoder.readable.encode(report), as: UTF8.self))
     } else {
       print(
         String(

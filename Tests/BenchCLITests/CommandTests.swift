@@ -119,6 +119,11 @@ private func pngSize(_ path: String) throws -> (Int, Int) {
   let evaluated = try CommandResult(["evaluate", "--model", out + "/nanogpt", "--seed", "5"])
   #expect(evaluated.status == 0 && evaluated.output.contains("built-in: "), "\(evaluated.error)")
   #expect(evaluated.output.contains(String(format: "wrote the text: %.4f nats", optimum)))
+  let machine = try CommandResult(
+    ["evaluate", "--model", out + "/nanogpt", "--seed", "5", "--json"])
+  struct Scored: Decodable { let nllPerToken, optimumNLL: Double }
+  let scored = try JSONDecoder().decode(Scored.self, from: Data(machine.output.utf8))
+  #expect(scored.optimumNLL == optimum && scored.nllPerToken > optimum)
 }
 
 @Test func equalLossesAreCalledLevel() throws {
