@@ -5,7 +5,7 @@ public import NanoTensor
 /// A tape belongs to one thread. Operations on its variables append entries; ``gradients(of:seed:)`` pops
 /// them, last first, so that what an entry saved is freed as soon as it has been used.
 public final class Tape {
-  /// What the matrix products of linear operations read.
+  /// What matrix products read.
   public let precision: Precision
   /// False for inference: nothing is recorded, and no operation keeps its inputs alive.
   public let isRecording: Bool

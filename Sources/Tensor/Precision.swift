@@ -1,5 +1,5 @@
-/// What the matrix products of linear layers read. Master weights, accumulation, normalization, softmax,
-/// losses and optimizer state are float32 in every case.
+/// What matrix products read: those of linear layers, experts, attention and Newton-Schulz. Master weights,
+/// accumulation, normalization, softmax, losses and optimizer state are float32 in every case.
 public enum Precision: String, CaseIterable, Hashable, Sendable, Codable {
   /// float32 operands.
   case float32 = "fp32"
