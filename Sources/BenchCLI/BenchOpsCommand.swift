@@ -42,6 +42,19 @@ struct BenchOpsCommand: ParsableCommand {
             100 * product.openBLAS / report.peakGFLOPS, product.split, product.bf16))
     }
     print()
+    print("Causal attention of one head, GFLOP/s of the products that causality leaves (share of the float32 peak)")
+    print(
+      "shape (positions, key width, value width)".padding(toLength: 46, withPad: " ", startingAt: 0)
+        + "        own                      fp32-split         bf16")
+    for head in report.attention {
+      let label = "\(head.name) \(head.length),\(head.keyWidth),\(head.valueWidth)"
+      print(
+        label.padding(toLength: 46, withPad: " ", startingAt: 0)
+          + String(
+            format: "%7.1f (%3.0f%%)                   %10.1f   %10.1f", head.own,
+            100 * head.own / report.peakGFLOPS, head.split, head.bf16))
+    }
+    print()
     print("Other operations, GB/s read and written (share of the copying speed)")
     for operation in report.operations {
       print(

@@ -158,6 +158,16 @@ private func pngSize(_ path: String) throws -> (Int, Int) {
   ] { #expect(object[key] != nil, "\(key)") }
 }
 
+@Test func benchOpsMeasuresEveryOperation() throws {
+  let result = try CommandResult(["bench", "ops", "--json"])
+  let report = try JSONDecoder().decode(OperationBenchmark.self, from: Data(result.output.utf8))
+  #expect(report.peakGFLOPS > 0 && report.peakGBPS > 0)
+  #expect(!report.products.isEmpty && report.products.allSatisfy { $0.own > 0 && $0.bf16 > 0 })
+  #expect(!report.attention.isEmpty && report.attention.allSatisfy { $0.own > 0 && $0.bf16 > 0 })
+  let names = report.operations.filter { $0.gigabytesPerSecond > 0 }.map(\.name)
+  #expect(names.contains("SwiGLU backward") && Set(names).count == report.operations.count)
+}
+
 /// Nobody, root included, makes a folder in /proc.
 @Test(.enabled(if: FileManager.default.fileExists(atPath: "/proc/self")))
 func unwritableFoldersAreRefused() throws {
