@@ -55,13 +55,14 @@ private func rotated(
   return result
 }
 
-@Test(arguments: [RotaryEmbedding.Layout.interleaved, .halves])
-func rotaryEmbedding(layout: RotaryEmbedding.Layout) {
-  let rotary = RotaryEmbedding(width: 6, positionCount: 8, base: 100, layout: layout)
-  let check = GradientCheck([wave([10, 6])]) { _, v in
+/// Widths of pairs one by one, in vectors, and both.
+@Test(arguments: [RotaryEmbedding.Layout.interleaved, .halves], [6, 16, 38])
+func rotaryEmbedding(layout: RotaryEmbedding.Layout, width: Int) {
+  let rotary = RotaryEmbedding(width: width, positionCount: 8, base: 100, layout: layout)
+  let check = GradientCheck([wave([10, width])]) { _, v in
     v[0].rotated(by: rotary, sequenceLength: 5)
   } reference: { x in
-    rotated(x[0], width: 6, length: 5, layout: layout)
+    rotated(x[0], width: width, length: 5, layout: layout)
   }
   #expect(check.worst < 1e-4)
 }
