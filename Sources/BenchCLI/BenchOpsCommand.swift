@@ -29,30 +29,19 @@ struct BenchOpsCommand: ParsableCommand {
         report.peakGBPS))
     print()
     print("Matrix products, GFLOP/s (share of the float32 peak)")
-    print(
-      "shape (rows, columns, depth)".padding(toLength: 46, withPad: " ", startingAt: 0)
-        + "        own         OpenBLAS   fp32-split         bf16")
+    printProductHeader("shape (rows, columns, depth)", peer: "OpenBLAS")
     for product in report.products {
-      let label = "\(product.name) \(product.rows),\(product.columns),\(product.depth)"
-      print(
-        label.padding(toLength: 46, withPad: " ", startingAt: 0)
-          + String(
-            format: "%7.1f (%3.0f%%)  %7.1f (%3.0f%%)   %10.1f   %10.1f", product.own,
-            100 * product.own / report.peakGFLOPS, product.openBLAS,
-            100 * product.openBLAS / report.peakGFLOPS, product.split, product.bf16))
+      printProduct(
+        "\(product.name) \(product.rows),\(product.columns),\(product.depth)", own: product.own,
+        openBLAS: product.openBLAS, split: product.split, bf16: product.bf16, peak: report.peakGFLOPS)
     }
     print()
     print("Causal attention of one head, GFLOP/s of the products that causality leaves (share of the float32 peak)")
-    print(
-      "shape (positions, key width, value width)".padding(toLength: 46, withPad: " ", startingAt: 0)
-        + "        own                      fp32-split         bf16")
+    printProductHeader("shape (positions, key width, value width)", peer: "")
     for head in report.attention {
-      let label = "\(head.name) \(head.length),\(head.keyWidth),\(head.valueWidth)"
-      print(
-        label.padding(toLength: 46, withPad: " ", startingAt: 0)
-          + String(
-            format: "%7.1f (%3.0f%%)                   %10.1f   %10.1f", head.own,
-            100 * head.own / report.peakGFLOPS, head.split, head.bf16))
+      printProduct(
+        "\(head.name) \(head.length),\(head.keyWidth),\(head.valueWidth)", own: head.own,
+        split: head.split, bf16: head.bf16, peak: report.peakGFLOPS)
     }
     print()
     print("Other operations, GB/s read and written (share of the copying speed)")
@@ -63,5 +52,25 @@ struct BenchOpsCommand: ParsableCommand {
             format: "%7.1f (%3.0f%%)", operation.gigabytesPerSecond,
             100 * operation.gigabytesPerSecond / report.peakGBPS))
     }
+  }
+
+  private func printProductHeader(_ shape: String, peer: String) {
+    print(
+      shape.padding(toLength: 46, withPad: " ", startingAt: 0)
+        + "        own         " + peer.padding(toLength: 8, withPad: " ", startingAt: 0)
+        + "   fp32-split         bf16")
+  }
+
+  /// One line; without OpenBLAS where it has no such operation.
+  private func printProduct(
+    _ label: String, own: Double, openBLAS: Double? = nil, split: Double, bf16: Double, peak: Double
+  ) {
+    func share(_ speed: Double) -> String {
+      String(format: "%7.1f (%3.0f%%)", speed, 100 * speed / peak)
+    }
+    print(
+      label.padding(toLength: 46, withPad: " ", startingAt: 0) + share(own) + "  "
+        + (openBLAS.map(share) ?? String(repeating: " ", count: 14))
+        + String(format: "   %10.1f   %10.1f", split, bf16))
   }
 }

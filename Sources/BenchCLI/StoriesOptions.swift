@@ -80,7 +80,9 @@ struct StoriesOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "Micro-batches that a batch is worked through in.")
   var accumulate: Int?
 
-  @Option(parsing: .unconditional, help: "QK-clip's threshold; 0 for none.")
+  @Option(
+    parsing: .unconditional,
+    help: "QK-clip's threshold, for NanoKimiK2 and a NanoGPT that Muon trains; 0 for none.")
   var qkClip: Float?
 
   @Option(parsing: .unconditional, help: "How far selection biases move in a step.")

@@ -5,8 +5,6 @@ import Testing
 
 private typealias ProductKernel = (UnsafePointer<nk_product>?) -> Void
 
-private let columns = 40
-
 /// `A B` for a square A, stored row-major or the other way, and its tiles above or below the diagonal if only
 /// those are wanted; the rest stays -1.
 private func product(
@@ -39,7 +37,7 @@ private func checkTriangles(extent: Int, _ kernel: ProductKernel) {
       }
       let results = [triangle, NK_FULL].map {
         product(
-          triangular, extent: extent, transposesA: transposesA, columns: columns, triangle: $0, kernel)
+          triangular, extent: extent, transposesA: transposesA, columns: 40, triangle: $0, kernel)
       }
       let agree = results[0] == results[1]
       #expect(agree, "\(triangle) of \(extent), transposed: \(transposesA)")
