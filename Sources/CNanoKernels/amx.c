@@ -31,7 +31,7 @@ bool nk_has_amx(void) {
   return amx_granted;
 }
 
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma,amx-tile,amx-bf16"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma,amx-tile,amx-bf16,prfchw"))), apply_to = function)
 
 #define NK_WIDTH 16
 #include "vector.h"
@@ -61,6 +61,7 @@ NK_INLINE void configure_tiles(void) {
 #define TILE_DOT(c, a, b) _tile_dpbf16ps(c, a, b)
 // VCVTNE2PS2BF16 puts its second operand first. Denormal floats become zero, as in the tile products.
 #define TO_BFLOAT16(first, second) ((halves32)_mm512_cvtne2ps_pbh((__m512)(second), (__m512)(first)))
+#define ASK_TO_WRITE(p) _m_prefetchw((void *)(p))
 
 #include "product_tiles.inc"
 
