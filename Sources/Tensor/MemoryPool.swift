@@ -1,10 +1,11 @@
+internal import CNanoKernels
 internal import Foundation
 internal import Synchronization
 
 /// Where all tensor memory comes from: counted, 64-byte aligned, and reused.
 ///
-/// A freed block goes to a list of its size class and serves the next allocation of that class, so a
-/// training step that repeats the last one's allocations touches no fresh page.
+/// A freed block goes to a list of its size class and serves the next allocation of that class, preferably on
+/// the same thread, so a training step that repeats the last one's allocations touches no fresh page.
 public final class MemoryPool: Sendable {
   /// The pool of every ``Tensor``.
   public static let shared = MemoryPool()
@@ -32,7 +33,7 @@ public final class MemoryPool: Sendable {
     var refusalHandler: @Sendable (Int) -> Never = { bytes in
       fatalError("MemoryPool: out of memory: the system refused \(bytes) bytes")
     }
-    var free: [[UInt]] = Array(repeating: [], count: SizeClass.count)
+    var free = FreeBlocks()
   }
 
   private let state = Mutex(State())
@@ -99,9 +100,7 @@ public final class MemoryPool: Sendable {
   public func trim() {
     let blocks = state.withLock { state in
       state.statistics.cachedBytes = 0
-      let blocks = state.free.flatMap { $0 }
-      for index in state.free.indices { state.free[index].removeAll() }
-      return blocks
+      return state.free.takeAll()
     }
     for block in blocks { free(UnsafeMutableRawPointer(bitPattern: block)) }
   }
@@ -119,7 +118,7 @@ public final class MemoryPool: Sendable {
       if state.needBeyondLimit == nil {
         state.statistics.peakBytes = max(state.statistics.peakBytes, state.statistics.currentBytes)
       }
-      let block = state.free[sizeClass.index].popLast()
+      let block = state.free.take(sizeClass)
       if block != nil { state.statistics.cachedBytes -= capacity }
       let held = state.statistics.currentBytes + state.statistics.cachedBytes
       return (block, UInt64(state.statistics.allocationCount), held > state.limit)
@@ -172,8 +171,37 @@ public final class MemoryPool: Sendable {
     state.withLock { state in
       state.statistics.currentBytes -= capacity
       state.statistics.cachedBytes += capacity
-      state.free[SizeClass(fitting: capacity).index].append(address)
+      state.free.add(address, SizeClass(fitting: capacity))
     }
+  }
+}
+
+/// Blocks held for reuse, by the thread that freed them.
+///
+/// A thread takes its own blocks first: their lines are in its core's caches, while those of a block that
+/// another core wrote last would have to be fetched from there one by one.
+private struct FreeBlocks {
+  /// By thread (there may be more: they then share), then by size class; the last one freed comes first.
+  private var lists: [[[UInt]]] = Array(
+    repeating: Array(repeating: [], count: SizeClass.count), count: 16)
+
+  private var ownIndex: Int { nk_thread_number() % lists.count }
+
+  mutating func add(_ block: UInt, _ sizeClass: SizeClass) {
+    lists[ownIndex][sizeClass.index].append(block)
+  }
+
+  mutating func take(_ sizeClass: SizeClass) -> UInt? {
+    if let block = lists[ownIndex][sizeClass.index].popLast() { return block }
+    for index in lists.indices {
+      if let block = lists[index][sizeClass.index].popLast() { return block }
+    }
+    return nil
+  }
+
+  mutating func takeAll() -> [UInt] {
+    defer { self = FreeBlocks() }
+    return lists.flatMap { $0.flatMap { $0 } }
   }
 }
 

@@ -221,6 +221,9 @@ void nk_worker_pool_destroy(nk_worker_pool *pool);
 /// is worth keeping, and what it lets go must be gone (glibc only; no effect elsewhere).
 void nk_give_back_large_blocks(void);
 
+/// The number of the calling thread: threads count from 0 in the order in which they first ask.
+size_t nk_thread_number(void);
+
 // MARK: Throughput probes
 
 /// Runs a dependent-free loop of fused multiply-adds and returns the floating-point operations done.
