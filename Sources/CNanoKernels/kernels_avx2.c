@@ -3,6 +3,8 @@
 #if defined(__x86_64__)
 #define NK_WIDTH 8
 #define NK_TILE_ROWS 6
+#define NK_TILE_VECTORS 2
+#define NK_NARROW_ROWS NK_TILE_ROWS
 #define NK_NAME(symbol) symbol##_avx2
 #define NK_LABEL "avx2"
 

@@ -1,8 +1,10 @@
-// The kernels for AVX-512: 32 registers hold a 12 x 32 tile, two vectors of B and one of A.
+// The kernels for AVX-512: 32 registers hold a 6 x 64 tile, four vectors of B and one of A; or 12 x 32.
 
 #if defined(__x86_64__)
 #define NK_WIDTH 16
-#define NK_TILE_ROWS 12
+#define NK_TILE_ROWS 6
+#define NK_TILE_VECTORS 4
+#define NK_NARROW_ROWS 12
 #define NK_NAME(symbol) symbol##_avx512
 #define NK_LABEL "avx512"
 

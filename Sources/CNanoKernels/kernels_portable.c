@@ -6,6 +6,8 @@
 #else
 #define NK_TILE_ROWS 4
 #endif
+#define NK_TILE_VECTORS 2
+#define NK_NARROW_ROWS NK_TILE_ROWS
 #define NK_NAME(symbol) symbol##_portable
 #define NK_LABEL "portable"
 
