@@ -11,6 +11,17 @@ public enum KeptTensor: Sendable {
     case .half(let half): half.tensor
     }
   }
+
+  /// Writes some of the rows, in 32 bits.
+  func copy(rows: Range<Int>, to destination: UnsafeMutablePointer<Float>) {
+    switch self {
+    case .whole(let tensor):
+      let width = tensor.shape.width
+      destination.update(
+        from: tensor.elements + rows.lowerBound * width, count: rows.count * width)
+    case .half(let half): half.copy(rows: rows, to: destination)
+    }
+  }
 }
 
 /// What a tape keeps. An activation that several operations keep is rounded once and held once.

@@ -27,11 +27,17 @@ public struct HalfTensor: Sendable {
   /// The rounded elements in 32 bits again.
   public var tensor: Tensor {
     var result = Tensor(uninitialized: shape)
-    switch format {
-    case .bfloat16: kernels.from_bf16(halves, result.mutableElements, shape.elementCount)
-    case .float16: kernels.from_fp16(halves, result.mutableElements, shape.elementCount)
-    }
+    copy(rows: 0..<shape.rowCount, to: result.mutableElements)
     return result
+  }
+
+  /// Writes some of the rounded rows, in 32 bits.
+  package func copy(rows: Range<Int>, to destination: UnsafeMutablePointer<Float>) {
+    let (first, count) = (halves + rows.lowerBound * shape.width, rows.count * shape.width)
+    switch format {
+    case .bfloat16: kernels.from_bf16(first, destination, count)
+    case .float16: kernels.from_fp16(first, destination, count)
+    }
   }
 
   private var halves: UnsafeMutablePointer<UInt16> {

@@ -11,14 +11,23 @@ enum GatherOperation {
   static func forward(table: Tensor, indices: [Int32]) -> Tensor {
     let width = table.shape.width
     var output = Tensor(uninitialized: [indices.count, width])
-    let destination = output.mutableElements
-    for (row, index) in indices.enumerated() {
+    copyRows(of: table, indices[...], to: output.mutableElements)
+    return output
+  }
+
+  /// Writes the table's rows one behind the other.
+  static func copyRows(
+    of table: Tensor, _ indices: ArraySlice<Int32>, to destination: UnsafeMutablePointer<Float>
+  ) {
+    let width = table.shape.width
+    var target = destination
+    for index in indices {
       precondition(
         index >= 0 && index < table.shape.rowCount,
         "gathered: row \(index) of a table \(table.shape)")
-      (destination + row * width).update(from: table.elements + Int(index) * width, count: width)
+      target.update(from: table.elements + Int(index) * width, count: width)
+      target += width
     }
-    return output
   }
 
   static func backward(_ gradient: Tensor, _ saved: Saved) -> Tensor {

@@ -3,7 +3,8 @@ internal import NanoTensor
 
 // N rows, E experts, k chosen ones a row, M = N·k assignments, D model width, F expert width.
 
-/// A sparse mixture of SwiGLU experts: rows are sorted by expert, each expert runs on its own rows alone.
+/// A sparse mixture of SwiGLU experts: rows are sorted by expert, each expert runs on its own rows alone, from
+/// the first map to the last, so that what lies between them stays in the cache.
 enum RoutedExpertsOperation {
   /// Assignments sorted by expert, stably: which rows each expert works on.
   struct Plan {
@@ -13,11 +14,14 @@ enum RoutedExpertsOperation {
     let places: [Int32]
     /// Sorted assignments of each expert.
     let ranges: [Range<Int>]
+    /// Assignments of the busiest expert.
+    let largestLoad: Int
 
     init(_ selection: ExpertSelection) {
       var starts = [0]
       for load in selection.loads { starts.append(starts.last! + load) }
       ranges = zip(starts, starts.dropFirst()).map { $0..<$1 }
+      largestLoad = selection.loads.max() ?? 0
       var next = starts
       var rows = [Int32](repeating: 0, count: selection.experts.count)
       var places = rows
@@ -47,65 +51,77 @@ enum RoutedExpertsOperation {
     precision: Precision, keep: (Tensor) -> KeptTensor
   ) -> (output: Tensor, saved: Saved) {
     let (width, expertWidth) = (input_ND.shape.width, down_EDF.shape.width)
-    let sorted = gathered(input_ND, plan.rows)
+    let weights = sorted(weights_NK, plan)
     var hidden = Tensor(uninitialized: [plan.rows.count, 2 * expertWidth])
-    forEachExpert(plan, sorted, gateUp_EFD) { expert, range, rows in
+    var outputs = Tensor(uninitialized: [plan.rows.count, width])
+    let (rows, activations) = (Rows(plan, width), Rows(plan, expertWidth))
+    for (expert, range) in plan.ranges.enumerated() {
+      rows.gather(input_ND, plan.rows[range])
+      let ownHidden = hidden.mutableElements + range.lowerBound * 2 * expertWidth
       multiply(
-        rows, matrix(gateUp_EFD, expert).transposed,
-        into: hidden.mutableElements + range.lowerBound * 2 * expertWidth, precision: precision)
+        rows.matrix(range.count), matrix(gateUp_EFD, expert).transposed, into: ownHidden,
+        precision: precision)
+      kernels.swiglu(ownHidden, activations.elements, range.count, expertWidth)
+      // Weighing the activations, F wide, is less work than weighing the outputs, D wide.
+      kernels.gate_scale(
+        activations.elements, weights.elements + range.lowerBound, activations.elements,
+        range.count, 1, expertWidth)
+      multiply(
+        activations.matrix(range.count), matrix(down_EDF, expert).transposed,
+        into: outputs.mutableElements + range.lowerBound * width, precision: precision)
     }
     let saved = Saved(
       input_ND: keep(input_ND), weights_NK: weights_NK, gateUp_EFD: gateUp_EFD, down_EDF: down_EDF,
       hidden_MF: keep(hidden), plan: plan)
-    // Weighing the activations, F wide, is less work than weighing the outputs, D wide.
-    let (_, scaled) = activations(hidden, weights_NK, plan)
-    var outputs = Tensor(uninitialized: [plan.rows.count, width])
-    forEachExpert(plan, scaled, down_EDF) { expert, range, rows in
-      multiply(
-        rows, matrix(down_EDF, expert).transposed,
-        into: outputs.mutableElements + range.lowerBound * width, precision: precision)
-    }
     return (combined(outputs, plan, rowCount: input_ND.shape.rowCount), saved)
   }
 
   static func backward(
     _ gradient_ND: Tensor, _ saved: Saved, precision: Precision
   ) -> (input: Tensor, weights: Tensor, gateUp: Tensor, down: Tensor) {
-    let (plan, hidden) = (saved.plan, saved.hidden_MF.tensor)
+    let plan = saved.plan
     let (width, expertWidth, count) = (
       gradient_ND.shape.width, saved.down_EDF.shape.width, plan.rows.count
     )
-    let (plain, scaled) = activations(hidden, saved.weights_NK, plan)
-    let outputGradient = gathered(gradient_ND, plan.rows)
-    var down = Tensor(uninitialized: saved.down_EDF.shape)
-    var activationGradient = Tensor(uninitialized: [count, expertWidth])
-    forEachExpert(plan, outputGradient, saved.down_EDF) { expert, range, rows in
-      multiply(
-        rows.transposed, part(scaled, range), into: block(&down, expert), precision: precision)
-      multiply(
-        rows, matrix(saved.down_EDF, expert),
-        into: activationGradient.mutableElements + range.lowerBound * expertWidth,
-        precision: precision)
-    }
-    // From the weighted activations to the weights and to the activations.
-    let sortedWeights = sorted(saved.weights_NK, plan)
+    let input = saved.input_ND.tensor
+    let weights = sorted(saved.weights_NK, plan)
     var sortedWeightGradient = Tensor(zeros: [count])
-    kernels.gate_backward(
-      plain.elements, sortedWeights.elements, activationGradient.mutableElements,
-      sortedWeightGradient.mutableElements, count, 1, expertWidth)
-
-    var hiddenGradient = Tensor(uninitialized: hidden.shape)
-    kernels.swiglu_backward(
-      hidden.elements, activationGradient.elements, hiddenGradient.mutableElements, count,
-      expertWidth)
-    let input = gathered(saved.input_ND.tensor, plan.rows)
+    var down = Tensor(uninitialized: saved.down_EDF.shape)
     var gateUp = Tensor(uninitialized: saved.gateUp_EFD.shape)
     var sortedInputGradient = Tensor(uninitialized: [count, width])
-    forEachExpert(plan, hiddenGradient, saved.gateUp_EFD) { expert, range, rows in
+    let (rows, hidden, hiddenGradient) = (
+      Rows(plan, width), Rows(plan, 2 * expertWidth), Rows(plan, 2 * expertWidth)
+    )
+    let (plain, scaled, gradient) = (
+      Rows(plan, expertWidth), Rows(plan, expertWidth), Rows(plan, expertWidth)
+    )
+    // Also for an expert without rows: its weight gradients are then written as zeros.
+    for (expert, range) in plan.ranges.enumerated() {
+      let (own, ownWeights) = (range.count, weights.elements + range.lowerBound)
+      saved.hidden_MF.copy(rows: range, to: hidden.elements)
+      kernels.swiglu(hidden.elements, plain.elements, own, expertWidth)
+      kernels.gate_scale(plain.elements, ownWeights, scaled.elements, own, 1, expertWidth)
+
+      rows.gather(gradient_ND, plan.rows[range])
       multiply(
-        rows.transposed, part(input, range), into: block(&gateUp, expert), precision: precision)
+        rows.matrix(own).transposed, scaled.matrix(own), into: block(&down, expert),
+        precision: precision)
       multiply(
-        rows, matrix(saved.gateUp_EFD, expert),
+        rows.matrix(own), matrix(saved.down_EDF, expert), into: gradient.elements,
+        precision: precision)
+      // From the weighted activations to the weights and to the activations.
+      kernels.gate_backward(
+        plain.elements, ownWeights, gradient.elements,
+        sortedWeightGradient.mutableElements + range.lowerBound, own, 1, expertWidth)
+      kernels.swiglu_backward(
+        hidden.elements, gradient.elements, hiddenGradient.elements, own, expertWidth)
+
+      rows.gather(input, plan.rows[range])
+      multiply(
+        hiddenGradient.matrix(own).transposed, rows.matrix(own), into: block(&gateUp, expert),
+        precision: precision)
+      multiply(
+        hiddenGradient.matrix(own), matrix(saved.gateUp_EFD, expert),
         into: sortedInputGradient.mutableElements + range.lowerBound * width, precision: precision)
     }
     var weightGradient = Tensor(uninitialized: saved.weights_NK.shape)
@@ -121,18 +137,24 @@ enum RoutedExpertsOperation {
 
   // MARK: Parts
 
-  /// The SwiGLU activations, M×F, plain and times the weight of their assignment.
-  private static func activations(
-    _ hidden_MF: Tensor, _ weights_NK: Tensor, _ plan: Plan
-  ) -> (plain: Tensor, scaled: Tensor) {
-    let (count, width) = (plan.rows.count, hidden_MF.shape.width / 2)
-    var plain = Tensor(uninitialized: [count, width])
-    kernels.swiglu(hidden_MF.elements, plain.mutableElements, count, width)
-    let weights = sorted(weights_NK, plan)
-    var scaled = Tensor(uninitialized: [count, width])
-    kernels.gate_scale(
-      plain.elements, weights.elements, scaled.mutableElements, count, 1, width)
-    return (plain, scaled)
+  /// Room for the rows of one expert after the other.
+  private struct Rows {
+    let elements: UnsafeMutablePointer<Float>
+    private let tensor: Tensor
+
+    init(_ plan: Plan, _ width: Int) {
+      var tensor = Tensor(uninitialized: [plan.largestLoad, width])
+      elements = tensor.mutableElements
+      self.tensor = tensor
+    }
+
+    func gather(_ table: Tensor, _ indices: ArraySlice<Int32>) {
+      GatherOperation.copyRows(of: table, indices, to: elements)
+    }
+
+    func matrix(_ count: Int) -> MatrixView {
+      MatrixView(elements, rows: count, columns: tensor.shape.width)
+    }
   }
 
   /// One value an assignment, in the order of the sorted ones.
@@ -143,10 +165,6 @@ enum RoutedExpertsOperation {
       destination[Int(place)] = values_NK.elements[assignment]
     }
     return result
-  }
-
-  private static func gathered(_ tensor: Tensor, _ rows: [Int32]) -> Tensor {
-    GatherOperation.forward(table: tensor, indices: rows)
   }
 
   /// The sum of each row's k assignments, in the order of its slots.
@@ -166,20 +184,6 @@ enum RoutedExpertsOperation {
       }
     }
     return result
-  }
-
-  private static func forEachExpert(
-    _ plan: Plan, _ sorted: Tensor, _ weight: Tensor,
-    _ body: (_ expert: Int, _ range: Range<Int>, _ rows: MatrixView) -> Void
-  ) {
-    // Also for an expert without rows: its weight gradients are then written as zeros.
-    for (expert, range) in plan.ranges.enumerated() { body(expert, range, part(sorted, range)) }
-  }
-
-  private static func part(_ tensor: Tensor, _ range: Range<Int>) -> MatrixView {
-    MatrixView(
-      tensor.elements + range.lowerBound * tensor.shape.width, rows: range.count,
-      columns: tensor.shape.width)
   }
 
   private static func matrix(_ stack: Tensor, _ expert: Int) -> MatrixView {
