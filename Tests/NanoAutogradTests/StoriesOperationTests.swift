@@ -336,6 +336,35 @@ func routedWeights(scoring: RouterScoring, normalizes: Bool) {
   #expect(check.worst < 3e-4)
 }
 
+/// Gradients of everything that chosen experts read, in half precision: those of float32 up to the rounding.
+@Test(arguments: [Precision.bfloat16, .float16, .float32Split])
+func chosenExpertsInOtherPrecisionsAgreeWithFloat32(precision: Precision) {
+  let (rows, width, hidden, experts) = (70, 24, 20, 3)
+  let logits = wave([rows, experts], frequency: 1.9)
+  let inputs = [
+    wave([rows, width]), wave([experts, 2 * hidden, width], frequency: 1.1),
+    wave([experts, width, hidden], frequency: 0.8, phase: 1),
+  ].map { Parameter($0, role: .gain) }
+  func gradients(_ precision: Precision) -> [[Float]] {
+    let tape = Tape(precision: precision)
+    let (weights, selection) = tape.constant(logits).routed(topK: 2, scoring: .sigmoid)
+    let v = inputs.map(tape.variable)
+    let output = v[0].routedExperts(
+      weights: weights, selection: selection, gateUp: v[1], down: v[2])
+    let cotangent = tape.constant(wave(output.shape, frequency: 1.3, phase: 0.5))
+    let gradients = tape.gradients(of: (output * cotangent).sum())
+    return inputs.map { gradients[$0.id]!.scalars }
+  }
+  for (gradient, expected) in zip(gradients(precision), gradients(.float32)) {
+    let difference = relativeDifference(gradient, expected)
+    switch precision {
+    case .bfloat16: #expect(difference < 6e-2 && difference > 1e-4)
+    case .float16: #expect(difference < 8e-3 && difference > 1e-5)
+    case .float32, .float32Split: #expect(difference < 2e-4)
+    }
+  }
+}
+
 @Test func routerLosses() {
   let logits = wave([8, 4], frequency: 1.9, scale: 1.5)
   let selection = select(logits, .sigmoid)

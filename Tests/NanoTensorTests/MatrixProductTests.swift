@@ -9,7 +9,7 @@ struct ProductCase: Sendable, CustomTestStringConvertible {
 
   static let all = [
     (1, 1, 1), (5, 7, 3), (13, 33, 17), (64, 65, 64), (37, 192, 300), (100, 300, 70), (20, 1100, 40),
-    (6, 16, 0),
+    (6, 16, 0), (19, 31, 12), (21, 20, 33), (9, 48, 40),
   ].map { ProductCase(rows: $0.0, columns: $0.1, depth: $0.2) }
 }
 
