@@ -12,14 +12,16 @@ public enum KeptTensor: Sendable {
     }
   }
 
-  /// Writes some of the rows, in 32 bits.
-  func copy(rows: Range<Int>, to destination: UnsafeMutablePointer<Float>) {
+  /// Some of the rows in 32 bits: where they lie or, kept in half precision, written to `scratch`.
+  func elements(
+    ofRows rows: Range<Int>, scratch: UnsafeMutablePointer<Float>
+  ) -> UnsafePointer<Float> {
     switch self {
     case .whole(let tensor):
-      let width = tensor.shape.width
-      destination.update(
-        from: tensor.elements + rows.lowerBound * width, count: rows.count * width)
-    case .half(let half): half.copy(rows: rows, to: destination)
+      return tensor.elements + rows.lowerBound * tensor.shape.width
+    case .half(let half):
+      half.copy(rows: rows, to: scratch)
+      return UnsafePointer(scratch)
     }
   }
 }

@@ -89,7 +89,7 @@ enum RoutedExpertsOperation {
     var down = Tensor(uninitialized: saved.down_EDF.shape)
     var gateUp = Tensor(uninitialized: saved.gateUp_EFD.shape)
     var sortedInputGradient = Tensor(uninitialized: [count, width])
-    let (rows, hidden, hiddenGradient) = (
+    let (rows, widened, hiddenGradient) = (
       Rows(plan, width), Rows(plan, 2 * expertWidth), Rows(plan, 2 * expertWidth)
     )
     let (plain, scaled, gradient) = (
@@ -98,8 +98,8 @@ enum RoutedExpertsOperation {
     // Also for an expert without rows: its weight gradients are then written as zeros.
     for (expert, range) in plan.ranges.enumerated() {
       let (own, ownWeights) = (range.count, weights.elements + range.lowerBound)
-      saved.hidden_MF.copy(rows: range, to: hidden.elements)
-      kernels.swiglu(hidden.elements, plain.elements, own, expertWidth)
+      let hidden = saved.hidden_MF.elements(ofRows: range, scratch: widened.elements)
+      kernels.swiglu(hidden, plain.elements, own, expertWidth)
       kernels.gate_scale(plain.elements, ownWeights, scaled.elements, own, 1, expertWidth)
 
       rows.gather(gradient_ND, plan.rows[range])
@@ -114,7 +114,7 @@ enum RoutedExpertsOperation {
         plain.elements, ownWeights, gradient.elements,
         sortedWeightGradient.mutableElements + range.lowerBound, own, 1, expertWidth)
       kernels.swiglu_backward(
-        hidden.elements, gradient.elements, hiddenGradient.elements, own, expertWidth)
+        hidden, gradient.elements, hiddenGradient.elements, own, expertWidth)
 
       rows.gather(input, plan.rows[range])
       multiply(
