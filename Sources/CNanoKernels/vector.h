@@ -131,9 +131,6 @@ NK_INLINE nk_vector sigmoid_of(nk_vector x) { return 1.0f / (1.0f + exponential_
 
 // MARK: Rounding
 
-/// What the operands of a product are rounded to before they are multiplied in float32.
-enum { NK_EXACT, NK_BF16, NK_FP16 };
-
 // Rounding to nearest even, the result kept in float32; the same integer arithmetic for every vector width
 // and for scalars. bfloat16 drops 16 bits of the fraction. IEEE half drops 13; below its smallest normal
 // number it is a multiple of 2^-24, which adding and subtracting 0.75 rounds to; from 65520 on it is infinite.
@@ -204,3 +201,17 @@ enum { NK_ROW_GROUP = 4 };
 
 /// For the k-th of `group` (a constant, at most NK_ROW_GROUP) rows.
 #define NK_FOR_GROUP _Pragma("clang loop unroll(full)") for (size_t k = 0; k < group; k++)
+
+/// Runs a body for rows `from` up to, not including, `to`: with r the first of `group` rows, a constant.
+#define NK_FOR_ROW_GROUPS(from, to, ...)                  \
+  do {                                                    \
+    size_t r = (from);                                    \
+    for (; r + NK_ROW_GROUP <= (to); r += NK_ROW_GROUP) { \
+      const size_t group = NK_ROW_GROUP;                  \
+      __VA_ARGS__;                                        \
+    }                                                     \
+    for (; r < (to); r++) {                               \
+      const size_t group = 1;                             \
+      __VA_ARGS__;                                        \
+    }                                                     \
+  } while (0)

@@ -26,6 +26,17 @@ extension nk_kernels {
   }
 }
 
+extension Precision {
+  /// What float32 arithmetic rounds its operands to; a split product's are whole.
+  package var operandRounding: nk_rounding {
+    switch self {
+    case .float32, .float32Split: NK_EXACT
+    case .bfloat16: NK_BF16
+    case .float16: NK_FP16
+    }
+  }
+}
+
 extension UInt32 {
   fileprivate var asInstructionSet: nk_instruction_set { nk_instruction_set(rawValue: self) }
 }

@@ -102,12 +102,13 @@ private let tolerance = 1e-4
   #expect(check.worst < tolerance)
 }
 
-@Test(arguments: [1, 5, 17, 32]) func causalAttention(length: Int) {
-  let input = wave([2 * length, 3 * 12], frequency: 1.37)
+@Test(arguments: [(1, 6), (5, 6), (17, 6), (32, 6), (16, 16), (32, 16)])
+func causalAttention(length: Int, headWidth: Int) {
+  let input = wave([length == 32 ? 32 : 2 * length, 3 * 2 * headWidth], frequency: 1.37)
   let check = GradientCheck([input]) { _, v in
     v[0].causalAttention(sequenceLength: length, headCount: 2, scale: 0.8)
   } reference: { v in
-    Reference.attention(v[0], length: length, heads: 2, width: 6, scale: 0.8)
+    Reference.attention(v[0], length: length, heads: 2, width: headWidth, scale: 0.8)
   }
   #expect(check.worst < tolerance)
 }

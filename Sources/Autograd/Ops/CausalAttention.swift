@@ -33,7 +33,8 @@ enum CausalAttentionOperation {
       nk_attention(
         length: sequenceLength, width: keyWidth, value_width: valueWidth,
         query_stride: query.rowStride, key_stride: key.rowStride, value_stride: value.rowStride,
-        output_stride: output.rowStride, scale: scale, product: kernels.product(in: precision))
+        output_stride: output.rowStride, scale: scale, product: kernels.product(in: precision),
+        rounding: precision.operandRounding)
     }
 
     /// The probabilities of one head as they are mixed: themselves, or times their mask in `scratch`.

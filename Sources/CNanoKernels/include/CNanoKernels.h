@@ -59,6 +59,13 @@ typedef struct {
   nk_triangle triangle;
 } nk_product;
 
+/// What the operands of a product are rounded to before they are multiplied in float32.
+typedef enum {
+  NK_EXACT = 0,
+  NK_BF16 = 1,
+  NK_FP16 = 2,
+} nk_rounding;
+
 // MARK: Causal attention
 
 /// Geometry of causal self-attention over one sequence and one head.
@@ -70,7 +77,8 @@ typedef struct {
   size_t length, width, value_width;
   ptrdiff_t query_stride, key_stride, value_stride, output_stride;
   float scale;
-  void (*product)(const nk_product *p);  ///< of all products, that of the wanted precision
+  void (*product)(const nk_product *p);  ///< of long sequences' products, that of the wanted precision
+  nk_rounding rounding;                  ///< of short sequences' products, what they read
 } nk_attention;
 
 /// Floats from one row of attention probabilities to the next: length rounded up to a multiple of 16.

@@ -39,7 +39,7 @@ extension OperationBenchmark {
     var geometry = nk_attention(
       length: length, width: keyWidth, value_width: valueWidth, query_stride: keyWidth,
       key_stride: keyWidth, value_stride: valueWidth, output_stride: valueWidth, scale: 0.1,
-      product: NanoTensor.kernels.product(in: precision))
+      product: NanoTensor.kernels.product(in: precision), rounding: precision.operandRounding)
     let kernels = NanoTensor.kernels
     let operations = Double(length * (length + 1) * (keyWidth + valueWidth)) * 1e-9
     let forward = secondsPerCall {
