@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
+// PREFETCHW does nothing where it is missing.
 #pragma clang attribute push(__attribute__((target("avx2,fma,prfchw"))), apply_to = function)
 #include "vector.h"
 
