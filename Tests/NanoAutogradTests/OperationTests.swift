@@ -102,9 +102,9 @@ private let tolerance = 1e-4
   #expect(check.worst < tolerance)
 }
 
-@Test(arguments: [(1, 6), (5, 6), (17, 6), (32, 6), (16, 16), (32, 16)])
+@Test(arguments: [(1, 6), (5, 6), (17, 6), (32, 6), (16, 16)])
 func causalAttention(length: Int, headWidth: Int) {
-  let input = wave([length == 32 ? 32 : 2 * length, 3 * 2 * headWidth], frequency: 1.37)
+  let input = wave([2 * length, 3 * 2 * headWidth], frequency: 1.37)
   let check = GradientCheck([input]) { _, v in
     v[0].causalAttention(sequenceLength: length, headCount: 2, scale: 0.8)
   } reference: { v in

@@ -18,7 +18,7 @@ private struct Head {
   func run(_ kernels: nk_kernels, _ precision: Precision, dropping: Bool) -> Result {
     let widths = [width, width, valueWidth].map { $0 + padding }
     let (rowStride, outputStride) = (widths.reduce(5, +), widths[2] + 3)
-    var input = padded([width, width, valueWidth], rowStride: rowStride, frequency: 1.37)
+    let input = padded([width, width, valueWidth], rowStride: rowStride, frequency: 1.37)
     let outputGradient = padded([valueWidth], rowStride: outputStride, frequency: 0.9)
     var output = [Float](repeating: 0, count: length * outputStride)
     var gradient = [Float](repeating: 0, count: length * rowStride)
@@ -30,7 +30,7 @@ private struct Head {
       product: kernels.product(in: precision), rounding: precision.operandRounding)
     let (key, value) = (widths[0], 2 * widths[0])
     var largest: Float = 0
-    input.withUnsafeMutableBufferPointer { input in
+    input.withUnsafeBufferPointer { input in
       let x = input.baseAddress!
       gradient.withUnsafeMutableBufferPointer { gradient in
         let dx = gradient.baseAddress!
