@@ -62,7 +62,7 @@ struct StudyOptions: ParsableArguments {
 
   @Option(
     help: """
-      Models to train, separated by commas: \(StudyModel.allCases.map(\.rawValue).joined(separator: ", ")); of \
+      Models to train, separated by commas, by default all: \(StudyModel.allCases.map(\.rawValue).joined(separator: ", ")); of \
       stories \(StoriesModel.allCases.map(\.rawValue).joined(separator: ", ")).
       """)
   var models: String?

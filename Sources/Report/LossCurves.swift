@@ -27,8 +27,8 @@ public enum LossCurves {
       points = result.curve.map {
         Entry(
           step: Double($0.step), seconds: $0.trainingSeconds,
-          training: $0.trainingLoss ?? $0.validation.nllPerToken,
-          validation: $0.validation.nllPerToken)
+          training: $0.trainingLoss ?? $0.comparableNLL,
+          validation: $0.comparableNLL)
       }
     }
   }

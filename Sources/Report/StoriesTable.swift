@@ -79,7 +79,7 @@ public enum StoriesTable {
     guard let mine = kimi.validationLoss(afterTrainingSeconds: seconds),
       let theirs = other.validationLoss(afterTrainingSeconds: seconds)
     else { return "Wall-clock-matched: a model was not evaluated." }
-    return "Wall-clock-matched, after \(fixed(seconds, 0)) s of training each: "
+    return "Wall-clock-matched, after \(fixed(seconds, 0)) s of training each, on the evaluations' windows: "
       + comparison(kimi, mine, other, theirs) + "."
   }
 

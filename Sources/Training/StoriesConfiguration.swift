@@ -64,7 +64,7 @@ public struct StoriesConfiguration: ComparisonConfiguration, Hashable {
     gpt = NanoGPT2Configuration(
       vocabularySize: vocabularySize, contextLength: contextLength, width: kimi.width,
       layerCount: kimi.layerCount, headCount: kimi.attention.headCount)
-    models = [.nanoGPT, .nanoKimiK2]
+    models = [.nanoGPT, .nanoKimiK2, .nanoGPTTotal]
   }
 
   public var vocabularySize: Int { kimi.vocabularySize }

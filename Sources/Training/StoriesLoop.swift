@@ -71,15 +71,15 @@ struct StoriesLoop<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
       progress.curve.last?.step != step
     else { return }
     updateProgress()
-    let evaluation = evaluator.evaluate(
-      trainer.model, windows: isAtEnd ? nil : configuration.evaluationWindows)
+    let windows = evaluator.evaluate(trainer.model, windows: configuration.evaluationWindows)
+    let evaluation = isAtEnd ? evaluator.evaluate(trainer.model) : windows
     guard evaluation.nllPerToken.isFinite else {
       throw TrainingError.notFinite(step: step, tensor: "the validation loss")
     }
     let point = StoriesPoint(
       step: step, trainingLoss: progress.recentLosses.isEmpty ? nil : progress.recentLosses.mean,
-      validation: evaluation, trainingSeconds: progress.trainingSeconds,
-      seconds: progress.totalSeconds)
+      validation: evaluation, nllOfWindows: isAtEnd ? windows.nllPerToken : nil,
+      trainingSeconds: progress.trainingSeconds, seconds: progress.totalSeconds)
     progress.curve.append(point)
     progress.recentLosses = []
     let isBest = isAtEnd ? try isBestInFullPass(point) : point.isBetter(than: progress.best)

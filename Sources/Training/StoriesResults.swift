@@ -8,10 +8,16 @@ public struct StoriesPoint: Hashable, Sendable, Codable {
   public var step: Int
   /// Mean training loss since the evaluation before; nil for the first.
   public var trainingLoss: Double?
+  /// Of some windows on the way, of everything at the end.
   public var validation: FullPassEvaluation
+  /// Nats a token of the windows that are read on the way, where `validation` is of everything.
+  public var nllOfWindows: Double?
   /// Seconds of training alone, and of everything, so far.
   public var trainingSeconds: Double
   public var seconds: Double
+
+  /// Nats a token of the same windows at every point, so that points can be compared along curves.
+  public var comparableNLL: Double { nllOfWindows ?? validation.nllPerToken }
 
   func isBetter(than other: StoriesPoint?) -> Bool {
     validation.nllPerToken < other?.validation.nllPerToken ?? .infinity
@@ -88,17 +94,16 @@ public struct StoriesResult: Hashable, Sendable, Codable {
     self.curve = curve
   }
 
-  /// The validation loss that training had reached after so many seconds of it, between evaluations
-  /// interpolated; nil before the first.
+  /// The loss on the windows of the evaluations that training had reached after so many seconds of it, between
+  /// evaluations interpolated; nil if there was none.
   public func validationLoss(afterTrainingSeconds seconds: Double) -> Double? {
     guard let next = curve.firstIndex(where: { $0.trainingSeconds >= seconds }) else {
-      return curve.last?.validation.nllPerToken
+      return curve.last?.comparableNLL
     }
-    guard next > 0 else { return curve.first?.validation.nllPerToken }
+    guard next > 0 else { return curve.first?.comparableNLL }
     let (a, b) = (curve[next - 1], curve[next])
     let share = (seconds - a.trainingSeconds) / max(b.trainingSeconds - a.trainingSeconds, 1e-9)
-    return a.validation.nllPerToken
-      + share * (b.validation.nllPerToken - a.validation.nllPerToken)
+    return a.comparableNLL + share * (b.comparableNLL - a.comparableNLL)
   }
 }
 

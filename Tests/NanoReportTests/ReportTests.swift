@@ -35,14 +35,16 @@ private func characterResults(_ models: [ModelResult], optimum: Double? = nil) -
 private func storiesModel(
   _ name: String, loss: Double, seconds: Double, parameters: Int, active: Int? = nil
 ) throws -> StoriesResult {
-  func point(_ step: Int, _ nll: Double, _ seconds: Double) -> [String: Any] {
-    [
+  func point(_ step: Int, _ nll: Double, _ seconds: Double, windows: Double? = nil) -> [String: Any] {
+    var point: [String: Any] = [
       "step": step, "trainingSeconds": seconds, "seconds": seconds,
       "validation": [
         "tokens": 10, "nllPerToken": nll, "perplexity": exp(nll), "bitsPerCharacter": nll / 3,
         "bitsPerByte": nll / 3,
       ],
     ]
+    point["nllOfWindows"] = windows
+    return point
   }
   return try decode([
     "name": name, "parameters": parameters, "activeParameters": active ?? parameters,
@@ -53,7 +55,8 @@ private func storiesModel(
     "residentGrowthBytesPerStep": 0, "peakResidentBytes": 2_000_000, "tokensPerSecond": 12_345,
     "trainingTokens": 1_234_567, "trainingSeconds": seconds, "seconds": seconds,
     "completedIterations": 100, "bestIteration": 100, "microBatches": 1,
-    "checkpointsActivations": false, "curve": [point(0, 8, 0), point(100, loss, seconds)],
+    "checkpointsActivations": false,
+    "curve": [point(0, 8, 0), point(100, loss, seconds, windows: loss + 0.5)],
   ])
 }
 
@@ -96,10 +99,10 @@ private func storiesResults(_ models: [StoriesResult]) throws -> StoriesResults 
       + "NanoGPT (25.0% lower) (900,000 of 2,000,000 parameters active against 1,000,000; 2.00 times the time "
       + "a step).")
   #expect(lines[1].hasPrefix("Total-matched, equal tokens: NanoGPT (total) is better, 2.5000 against 3.0000"))
-  // Halfway through its time NanoKimiK2 is halfway from 8 to 3.
+  // Halfway through its time NanoKimiK2 is halfway from 8 to the 3.5 of the windows that gave the 8.
   #expect(
-    lines[2] == "Wall-clock-matched, after 50 s of training each: NanoGPT is better, 4.0000 against 5.5000 "
-      + "nats a token of NanoKimiK2 (27.3% lower).")
+    lines[2] == "Wall-clock-matched, after 50 s of training each, on the evaluations' windows: NanoGPT is "
+      + "better, 4.5000 against 5.7500 nats a token of NanoKimiK2 (21.7% lower).")
 
   let alone = try StoriesTable.verdict(storiesResults([kimi])).split(separator: "\n")
   #expect(alone[0] == "Active-matched: not run; add nanogpt to --models.")
