@@ -15,7 +15,8 @@ struct Axis {
       * magnitude
     self.range = range
     let first = Int((range.lowerBound / step).rounded(.up))
-    let last = Int((range.upperBound / step + 1e-9).rounded(.down))
+    // A tick that is no more than this beyond the end is at the end to the eye: runs end with step 9,999.
+    let last = Int((range.upperBound / step + 0.01).rounded(.down))
     ticks = first <= last ? (first...last).map { Double($0) * step } : []
     let digits = max(0, Int((-log10(step)).rounded(.up)))
     // A step of 2.5 needs one digit more than its magnitude.
@@ -29,7 +30,11 @@ struct Axis {
     (value - range.lowerBound) / (range.upperBound - range.lowerBound)
   }
 
+  /// In thousands where the axis reaches ten of them.
   func label(_ tick: Double) -> String {
-    tick >= 10_000 ? "\(Int(tick / 1000))k" : String(format: "%.\(decimals)f", tick)
+    guard let last = ticks.last, last >= 10_000, tick != 0 else {
+      return String(format: "%.\(decimals)f", tick)
+    }
+    return String(format: "%gk", tick / 1000)
   }
 }

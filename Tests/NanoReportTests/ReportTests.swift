@@ -1,6 +1,6 @@
 import CCairo
 import Foundation
-import NanoReport
+@testable import NanoReport
 import NanoTestSupport
 import NanoTraining
 import Testing
@@ -125,6 +125,15 @@ private func storiesResults(_ models: [StoriesResult]) throws -> StoriesResults 
 }
 
 // MARK: Pictures
+
+@Test func axesEndWithARoundTick() {
+  let whole = Axis(0...9_999, tickCount: 6)
+  #expect(whole.ticks == [0, 2_000, 4_000, 6_000, 8_000, 10_000])
+  #expect(whole.ticks.map(whole.label) == ["0", "2k", "4k", "6k", "8k", "10k"])
+  let short = Axis(0...9_900, tickCount: 6)
+  #expect(short.ticks.map(short.label).last == "8000")
+  #expect(Axis(0.5...2, tickCount: 7).ticks == [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2])
+}
 
 /// How many pixels of a picture have a colour, in each quarter: top left, top right, bottom left and right.
 private func pixelCounts(of png: Data, red: Int, green: Int, blue: Int) throws -> [Int] {
