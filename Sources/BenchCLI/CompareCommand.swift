@@ -9,7 +9,7 @@ import NanoTraining
 /// `bench-cli compare`: the study, end to end.
 struct CompareCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "compare", abstract: "Train two models on a text and compare them.")
+    commandName: "compare", abstract: "Train models on a text and compare them.")
 
   @OptionGroup var study: StudyOptions
   @OptionGroup var stories: StoriesOptions

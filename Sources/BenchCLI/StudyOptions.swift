@@ -62,8 +62,9 @@ struct StudyOptions: ParsableArguments {
 
   @Option(
     help: """
-      Models to train, separated by commas, by default all: \(StudyModel.allCases.map(\.rawValue).joined(separator: ", ")); of \
-      stories \(StoriesModel.allCases.map(\.rawValue).joined(separator: ", ")).
+      Models to train, separated by commas, by default all: \
+      \(StudyModel.allCases.map(\.rawValue).joined(separator: ", ")); of stories \
+      \(StoriesModel.allCases.map(\.rawValue).joined(separator: ", ")).
       """)
   var models: String?
 

@@ -15,7 +15,7 @@ struct Axis {
       * magnitude
     self.range = range
     let first = Int((range.lowerBound / step).rounded(.up))
-    // A tick that is no more than this beyond the end is at the end to the eye: runs end with step 9,999.
+    // A tick at most a hundredth of a step beyond the end is at the end to the eye: runs end with step 9,999.
     let last = Int((range.upperBound / step + 0.01).rounded(.down))
     ticks = first <= last ? (first...last).map { Double($0) * step } : []
     let digits = max(0, Int((-log10(step)).rounded(.up)))

@@ -94,8 +94,8 @@ public struct StoriesResult: Hashable, Sendable, Codable {
     self.curve = curve
   }
 
-  /// The loss on the windows of the evaluations that training had reached after so many seconds of it, between
-  /// evaluations interpolated; nil if there was none.
+  /// The loss, on the windows that evaluations on the way read, that training had reached after so many seconds of
+  /// it, interpolated between evaluations; nil if there was none.
   public func validationLoss(afterTrainingSeconds seconds: Double) -> Double? {
     guard let next = curve.firstIndex(where: { $0.trainingSeconds >= seconds }) else {
       return curve.last?.comparableNLL
