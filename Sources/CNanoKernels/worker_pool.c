@@ -20,7 +20,7 @@
 #define RELAX() ((void)0)
 #endif
 
-enum { SPIN_NANOSECONDS = 50000 };
+enum { SPIN_NANOSECONDS = 200000 };
 
 struct nk_worker_pool {
   size_t workers;

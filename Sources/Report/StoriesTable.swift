@@ -94,7 +94,7 @@ public enum StoriesTable {
     let (better, worse) = isBetter ? (first, second) : (second, first)
     let (low, high) = (min(firstLoss, secondLoss), max(firstLoss, secondLoss))
     return "\(Palette.displayName(of: better.name)) is better, \(fixed(low, 4)) against "
-      + "\(fixed(high, 4)) nats a token of \(Palette.displayName(of: worse.name)) "
-      + "(\(fixed(100 * (high - low) / high, 1))% lower)"
+      + "\(fixed(high, 4)) nats a token of \(Palette.displayName(of: worse.name)), "
+      + "\(fixed(100 * (high - low) / high, 1))% lower"
   }
 }

@@ -96,13 +96,13 @@ private func storiesResults(_ models: [StoriesResult]) throws -> StoriesResults 
   let lines = try StoriesTable.verdict(storiesResults([gpt, kimi, total])).split(separator: "\n")
   #expect(
     lines[0] == "Active-matched, equal tokens: NanoKimiK2 is better, 3.0000 against 4.0000 nats a token of "
-      + "NanoGPT (25.0% lower) (900,000 of 2,000,000 parameters active against 1,000,000; 2.00 times the time "
+      + "NanoGPT, 25.0% lower (900,000 of 2,000,000 parameters active against 1,000,000; 2.00 times the time "
       + "a step).")
   #expect(lines[1].hasPrefix("Total-matched, equal tokens: NanoGPT (total) is better, 2.5000 against 3.0000"))
   // Halfway through its time NanoKimiK2 is halfway from 8 to the 3.5 of the windows that gave the 8.
   #expect(
     lines[2] == "Wall-clock-matched, after 50 s of training each, on the evaluations' windows: NanoGPT is "
-      + "better, 4.5000 against 5.7500 nats a token of NanoKimiK2 (21.7% lower).")
+      + "better, 4.5000 against 5.7500 nats a token of NanoKimiK2, 21.7% lower.")
 
   let alone = try StoriesTable.verdict(storiesResults([kimi])).split(separator: "\n")
   #expect(alone[0] == "Active-matched: not run; add nanogpt to --models.")
@@ -125,6 +125,14 @@ private func storiesResults(_ models: [StoriesResult]) throws -> StoriesResults 
 }
 
 // MARK: Pictures
+
+/// The last point's full pass reads other text than the points before it: a curve stays on what they all read.
+@Test func storiesCurvesStayOnTheSameWindows() throws {
+  let curve = LossCurves.Curve(
+    try storiesModel("nanokimik2", loss: 3, seconds: 100, parameters: 2_000_000))
+  #expect(curve.points.map(\.validation) == [8, 3.5])
+  #expect(curve.points.map(\.seconds) == [0, 100])
+}
 
 @Test func axesEndWithARoundTick() {
   let whole = Axis(0...9_999, tickCount: 6)
