@@ -6,8 +6,8 @@ public import NanoTensor
 /// `y = Σ_e p_e · (W2_e (silu(u_e) · v_e) + b2_e)` with `[u_e | v_e] = W1_e x + b1_e` and
 /// `p = softmax(G x + c)`.
 ///
-/// The experts' matrices are stacked, so the first maps of all experts are one product and the second
-/// ones, with the gated sum, another.
+/// The experts' matrices are stacked, so the first maps of all experts are one product and the rest, with the
+/// gated sum, one operation.
 /// - SeeAlso: Jacobs et al., "Adaptive mixtures of local experts", 1991; Shazeer, 2020, arXiv:2002.05202.
 public struct MoELayer: Layer {
   public struct Configuration: Hashable, Sendable, Codable {
@@ -60,8 +60,7 @@ public struct MoELayer: Layer {
 
   public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {
     let gates = gateProbabilities(input, in: context)
-    let activations = expansion(input, in: context).swiGLU(groupCount: configuration.expertCount)
-    return activations.expertMixture(
+    return expansion(input, in: context).expertMixture(
       gates: gates, weight: context.tape.variable(contractionWeight),
       bias: context.tape.variable(contractionBias))
   }

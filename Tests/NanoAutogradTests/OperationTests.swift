@@ -63,12 +63,11 @@ private let tolerance = 1e-4
   #expect(check.worst < tolerance)
 }
 
-@Test(arguments: [1, 3]) func swiGLU(groups: Int) {
-  let check = GradientCheck([wave([4, 30], scale: 3)]) { _, v in
-    v[0].swiGLU(groupCount: groups)
-  } reference: {
-    v in
-    Reference.swiGLU(v[0], width: 15 / groups)
+@Test(arguments: [5, 38]) func swiGLU(width: Int) {
+  let check = GradientCheck([wave([4, 2 * width], scale: 3)]) { _, v in
+    v[0].swiGLU()
+  } reference: { v in
+    Reference.swiGLU(v[0], width: width)
   }
   #expect(check.worst < tolerance)
 }
@@ -135,15 +134,16 @@ func crossEntropy(targets: [Int32]) {
   #expect(abs(loss.value.scalar - log(Float(65))) < 1e-6)
 }
 
-@Test func expertMixture() {
+@Test(arguments: [6, 19]) func expertMixture(width: Int) {
   let inputs = [
-    wave([5, 3 * 6]), wave([5, 3], frequency: 0.9), wave([3, 4, 6], frequency: 1.9),
-    wave([3, 4], frequency: 0.3),
+    wave([5, 3 * 2 * width], scale: 2), wave([5, 3], frequency: 0.9),
+    wave([3, 4, width], frequency: 1.9), wave([3, 4], frequency: 0.3),
   ]
   let check = GradientCheck(inputs) { _, v in
     v[0].expertMixture(gates: v[1], weight: v[2], bias: v[3])
   } reference: { v in
-    Reference.mixture(v[0], v[1], v[2], v[3], experts: 3, inputs: 6)
+    Reference.mixture(
+      Reference.swiGLU(v[0], width: width), v[1], v[2], v[3], experts: 3, inputs: width)
   }
   #expect(check.worst < tolerance)
 }

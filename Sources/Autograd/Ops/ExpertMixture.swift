@@ -1,55 +1,47 @@
 internal import CNanoKernels
 internal import NanoTensor
 
-// N rows, E experts, I expert inputs (per expert), O outputs.
+// N rows, E experts, I inputs and O outputs of an expert's second map.
 
-/// `y_n = Σ_e g_ne (W_e h_ne + b_e)`: the last linear map of every expert and the gated sum in one.
+/// `y_n = Σ_e g_ne (W_e a_ne + b_e)` with `a_ne = silu(u_ne) · v_ne`: SwiGLU, the second map of every expert and
+/// the gated sum in one.
 ///
 /// Scaling the activations first turns the sum over experts into one long product,
-/// `y = [g_1 h_1 | … | g_E h_E] · [W_1 | … | W_E]ᵀ + g · B`.
+/// `y = [g_1 a_1 | … | g_E a_E] · [W_1 | … | W_E]ᵀ + g · B`.
 enum ExpertMixtureOperation {
   struct Saved {
-    let activations_NEI: Tensor
+    /// `[u | v]` of every expert.
+    let hidden_NEI: Tensor
     let gates_NE: Tensor
-    let scaled_NEI: Tensor
     let weight_EOI: Tensor
     let bias_EO: Tensor
   }
 
   static func forward(
-    activations_NEI: Tensor, gates_NE: Tensor, weight_EOI: Tensor, bias_EO: Tensor,
-    precision: Precision
-  ) -> (output: Tensor, saved: Saved) {
+    hidden_NEI: Tensor, gates_NE: Tensor, weight_EOI: Tensor, bias_EO: Tensor, precision: Precision
+  ) -> Tensor {
     let rows = gates_NE.shape[0]
     let (experts, outputs, inputs) = (weight_EOI.shape[0], weight_EOI.shape[1], weight_EOI.shape[2])
     var scaled = Tensor(uninitialized: [rows, experts * inputs])
-    kernels.gate_scale(
-      activations_NEI.elements, gates_NE.elements, scaled.mutableElements, rows, experts, inputs)
+    kernels.gated_swiglu(
+      hidden_NEI.elements, gates_NE.elements, scaled.mutableElements, rows * experts, inputs)
     var output = Tensor(uninitialized: [rows, outputs])
     let y = output.mutableElements
     multiply(gates_NE.matrix, bias_EO.matrix, into: y)
     for expert in 0..<experts {
       multiply(
-        MatrixView(
-          scaled.elements + expert * inputs, rows: rows, columns: inputs,
-          rowStride: experts * inputs),
-        expertWeight(weight_EOI, expert).transposed, into: y,
-        adding: .matrix(y, rowStride: outputs), precision: precision)
+        columns(of: scaled, expert, width: inputs), expertWeight(weight_EOI, expert).transposed,
+        into: y, adding: .matrix(y, rowStride: outputs), precision: precision)
     }
-    return (
-      output,
-      Saved(
-        activations_NEI: activations_NEI, gates_NE: gates_NE, scaled_NEI: scaled,
-        weight_EOI: weight_EOI, bias_EO: bias_EO)
-    )
+    return output
   }
 
   struct InputGradients {
-    let activations_NEI, gates_NE, weight_EOI, bias_EO: Tensor
+    let hidden_NEI, gates_NE, weight_EOI, bias_EO: Tensor
   }
 
   /// With `q_ne = W_eᵀ dy_n`:
-  /// `dh_ne = g_ne q_ne`, `dg_ne = <q_ne, h_ne> + <dy_n, b_e>`, `dW_e = dyᵀ (g_e h_e)`, `db = gᵀ dy`.
+  /// `da_ne = g_ne q_ne`, `dg_ne = <q_ne, a_ne> + <dy_n, b_e>`, `dW_e = dyᵀ (g_e a_e)`, `db = gᵀ dy`.
   static func backward(
     _ gradient_NO: Tensor, _ saved: Saved, precision: Precision
   ) -> InputGradients {
@@ -57,6 +49,8 @@ enum ExpertMixtureOperation {
     let (experts, inputs) = (saved.weight_EOI.shape[0], saved.weight_EOI.shape[2])
     let outputs = saved.weight_EOI.shape[1]
     var activations = Tensor(uninitialized: [rows, experts * inputs])
+    var scaled = Tensor(uninitialized: [rows, experts * inputs])
+    var hidden = Tensor(uninitialized: saved.hidden_NEI.shape)
     var gates = Tensor(uninitialized: saved.gates_NE.shape)
     var weight = Tensor(uninitialized: saved.weight_EOI.shape)
     var bias = Tensor(uninitialized: saved.bias_EO.shape)
@@ -67,17 +61,23 @@ enum ExpertMixtureOperation {
       multiply(
         gradient_NO.matrix, expertWeight(saved.weight_EOI, expert), into: q + expert * inputs,
         resultStride: experts * inputs, precision: precision)
-      multiply(
-        gradient_NO.matrix.transposed,
-        MatrixView(
-          saved.scaled_NEI.elements + expert * inputs, rows: rows, columns: inputs,
-          rowStride: experts * inputs), into: dw + expert * outputs * inputs, precision: precision)
     }
-    kernels.gate_backward(
-      saved.activations_NEI.elements, saved.gates_NE.elements, q, gates.mutableElements, rows,
-      experts, inputs)
-    return InputGradients(
-      activations_NEI: activations, gates_NE: gates, weight_EOI: weight, bias_EO: bias)
+    kernels.gated_swiglu_backward(
+      saved.hidden_NEI.elements, saved.gates_NE.elements, q, hidden.mutableElements,
+      gates.mutableElements, scaled.mutableElements, rows * experts, inputs)
+    for expert in 0..<experts {
+      multiply(
+        gradient_NO.matrix.transposed, columns(of: scaled, expert, width: inputs),
+        into: dw + expert * outputs * inputs, precision: precision)
+    }
+    return InputGradients(hidden_NEI: hidden, gates_NE: gates, weight_EOI: weight, bias_EO: bias)
+  }
+
+  /// The columns of one expert, `width` of them.
+  private static func columns(of tensor: Tensor, _ expert: Int, width: Int) -> MatrixView {
+    MatrixView(
+      tensor.elements + expert * width, rows: tensor.shape.rowCount, columns: width,
+      rowStride: tensor.shape.width)
   }
 
   private static func expertWeight(_ weight_EOI: Tensor, _ expert: Int) -> MatrixView {
@@ -88,31 +88,36 @@ enum ExpertMixtureOperation {
 }
 
 extension Variable {
-  /// The gated sum of the experts' output layers, `y_n = Σ_e g_ne (W_e h_ne + b_e)`.
+  /// The gated sum of SwiGLU experts from the outputs of their first maps,
+  /// `y_n = Σ_e g_ne (W_e (silu(u_ne) · v_ne) + b_e)`.
   ///
-  /// `self` holds the hidden activations h, E·I columns, expert e at columns e·I.
+  /// `self` holds `[u | v]` of every expert side by side: 2·E·I columns, expert e's from 2·e·I on.
   /// - Parameters:
   ///   - gates: N×E.
   ///   - weight: E×O×I.
   ///   - bias: E×O.
   /// - Returns: N×O.
-  /// - Complexity: O(N·E·I·O) time; keeps the activations and their scaled copy.
+  /// - Complexity: O(N·E·I·O) time; keeps the input, and makes the activations again in the backward pass.
   public func expertMixture(gates: Variable, weight: Variable, bias: Variable) -> Variable {
     precondition(
       weight.shape.rank == 3 && gates.shape.rank == 2 && bias.shape.rank == 2
         && gates.shape[0] == shape.rowCount && gates.shape[1] == weight.shape[0]
-        && shape.width == weight.shape[0] * weight.shape[2] && bias.shape[0] == weight.shape[0]
+        && shape.width == 2 * weight.shape[0] * weight.shape[2] && bias.shape[0] == weight.shape[0]
         && bias.shape[1] == weight.shape[1],
-      "expertMixture: activations \(shape), gates \(gates.shape), weight \(weight.shape), "
+      "expertMixture: input \(shape), gates \(gates.shape), weight \(weight.shape), "
         + "bias \(bias.shape)")
     let precision = tape.precision
-    let (output, saved) = ExpertMixtureOperation.forward(
-      activations_NEI: value, gates_NE: gates.value, weight_EOI: weight.value, bias_EO: bias.value,
+    let output = ExpertMixtureOperation.forward(
+      hidden_NEI: value, gates_NE: gates.value, weight_EOI: weight.value, bias_EO: bias.value,
       precision: precision)
+    let kept = tape.keep(value)
+    let (gateValue, weightValue, biasValue) = (gates.value, weight.value, bias.value)
     let nodes = (node, gates.node, weight.node, bias.node)
     return tape.record(output, inputs: self, gates, weight, bias) { gradient, slots in
+      let saved = ExpertMixtureOperation.Saved(
+        hidden_NEI: kept.tensor, gates_NE: gateValue, weight_EOI: weightValue, bias_EO: biasValue)
       let gradients = ExpertMixtureOperation.backward(gradient, saved, precision: precision)
-      slots.accumulate(gradients.activations_NEI, into: nodes.0)
+      slots.accumulate(gradients.hidden_NEI, into: nodes.0)
       slots.accumulate(gradients.gates_NE, into: nodes.1)
       slots.accumulate(gradients.weight_EOI, into: nodes.2)
       slots.accumulate(gradients.bias_EO, into: nodes.3)

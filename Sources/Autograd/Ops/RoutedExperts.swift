@@ -61,11 +61,10 @@ enum RoutedExpertsOperation {
       multiply(
         rows.matrix(range.count), matrix(gateUp_EFD, expert).transposed, into: ownHidden,
         precision: precision)
-      kernels.swiglu(ownHidden, activations.elements, range.count, expertWidth)
       // Weighing the activations, F wide, is less work than weighing the outputs, D wide.
-      kernels.gate_scale(
-        activations.elements, weights.elements + range.lowerBound, activations.elements,
-        range.count, 1, expertWidth)
+      kernels.gated_swiglu(
+        ownHidden, weights.elements + range.lowerBound, activations.elements, range.count,
+        expertWidth)
       multiply(
         activations.matrix(range.count), matrix(down_EDF, expert).transposed,
         into: outputs.mutableElements + range.lowerBound * width, precision: precision)
@@ -92,29 +91,22 @@ enum RoutedExpertsOperation {
     let (rows, widened, hiddenGradient) = (
       Rows(plan, width), Rows(plan, 2 * expertWidth), Rows(plan, 2 * expertWidth)
     )
-    let (plain, scaled, gradient) = (
-      Rows(plan, expertWidth), Rows(plan, expertWidth), Rows(plan, expertWidth)
-    )
+    let (scaled, gradient) = (Rows(plan, expertWidth), Rows(plan, expertWidth))
     // Also for an expert without rows: its weight gradients are then written as zeros.
     for (expert, range) in plan.ranges.enumerated() {
-      let (own, ownWeights) = (range.count, weights.elements + range.lowerBound)
-      let hidden = saved.hidden_MF.elements(ofRows: range, scratch: widened.elements)
-      kernels.swiglu(hidden, plain.elements, own, expertWidth)
-      kernels.gate_scale(plain.elements, ownWeights, scaled.elements, own, 1, expertWidth)
-
+      let own = range.count
       rows.gather(gradient_ND, plan.rows[range])
-      multiply(
-        rows.matrix(own).transposed, scaled.matrix(own), into: block(&down, expert),
-        precision: precision)
       multiply(
         rows.matrix(own), matrix(saved.down_EDF, expert), into: gradient.elements,
         precision: precision)
-      // From the weighted activations to the weights and to the activations.
-      kernels.gate_backward(
-        plain.elements, ownWeights, gradient.elements,
-        sortedWeightGradient.mutableElements + range.lowerBound, own, 1, expertWidth)
-      kernels.swiglu_backward(
-        hidden, gradient.elements, hiddenGradient.elements, own, expertWidth)
+      // From the weighted activations to the weights and to the first map's outputs.
+      kernels.gated_swiglu_backward(
+        saved.hidden_MF.elements(ofRows: range, scratch: widened.elements),
+        weights.elements + range.lowerBound, gradient.elements, hiddenGradient.elements,
+        sortedWeightGradient.mutableElements + range.lowerBound, scaled.elements, own, expertWidth)
+      multiply(
+        rows.matrix(own).transposed, scaled.matrix(own), into: block(&down, expert),
+        precision: precision)
 
       rows.gather(input, plan.rows[range])
       multiply(

@@ -145,6 +145,11 @@ typedef struct {
   // SwiGLU on rows of 2 * width floats: out = silu(first half) * second half.
   void (*swiglu)(const float *x, float *out, size_t rows, size_t width);
   void (*swiglu_backward)(const float *x, const float *dy, float *dx, size_t rows, size_t width);
+  /// The same times a gate a row: an expert's weighted activations.
+  void (*gated_swiglu)(const float *x, const float *gates, float *out, size_t rows, size_t width);
+  /// Adds into gate_gradient (rows floats); `out` is what the forward kernel gave, made again on the way.
+  void (*gated_swiglu_backward)(const float *x, const float *gates, const float *dy, float *dx, float *gate_gradient,
+                                float *out, size_t rows, size_t width);
 
   // Row softmax, and the sum of row losses against integer targets (in double).
   void (*softmax)(const float *x, float *out, size_t rows, size_t columns);
@@ -169,14 +174,6 @@ typedef struct {
   void (*rms_norm_backward)(const float *x, const float *gain, const float *reciprocals,
                             const float *dy, float *dx, float *gain_gradient, size_t rows,
                             size_t width);
-
-  // Gated mixing of expert outputs; activations are rows x (experts * width).
-  /// out[n, e, :] = gates[n, e] * x[n, e, :]
-  void (*gate_scale)(const float *x, const float *gates, float *out, size_t rows, size_t experts,
-                     size_t width);
-  /// gate_gradient[n, e] += <g[n, e, :], x[n, e, :]>, then g[n, e, :] *= gates[n, e]
-  void (*gate_backward)(const float *x, const float *gates, float *g, float *gate_gradient,
-                        size_t rows, size_t experts, size_t width);
 
   /// probabilities = softmax(scale * Q K^T), causal. Returns the largest unmasked logit.
   float (*attention_probabilities)(const nk_attention *g, const float *query, const float *key,

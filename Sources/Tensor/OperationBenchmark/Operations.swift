@@ -37,6 +37,10 @@ extension OperationBenchmark {
         "SwiGLU backward", 3,
         { kernels.swiglu_backward(x.elements, y.elements, out, rows / 2, width) }
       ),
+      (
+        "SwiGLU times gates", 2,
+        { kernels.gated_swiglu(x.elements, y.elements, out, rows / 2, width) }
+      ),
       ("softmax, rows of 64", 2, { kernels.softmax(x.elements, out, rows, width) }),
       (
         "softmax backward, rows of 64", 3,
@@ -69,10 +73,6 @@ extension OperationBenchmark {
           kernels.rms_norm_backward(
             x.elements, row.elements, stats, y.elements, out, gainOut, rows, width)
         }
-      ),
-      (
-        "gates of 4 experts, 64 wide", 2,
-        { kernels.gate_scale(x.elements, y.elements, out, rows / 4, 4, width) }
       ),
       (
         "rotation, rows of 64", 2,
