@@ -12,8 +12,7 @@ final class MetricsLog {
   /// Opened with the first record, whose layers decide on the columns.
   private var csv: (file: LineFile, columns: [Column])?
 
-  /// What is told of the whole model; a mixture's figure is the largest, smallest or mean of all mixtures.
-  private static let modelColumns: [Column] = [
+  private static let stepColumns: [Column] = [
     ("step", { Double($0.step) }),
     ("loss", { $0.loss }),
     ("nll", { $0.nll }),
@@ -29,30 +28,36 @@ final class MetricsLog {
     ("peak_tensor_bytes", { Double($0.peakTensorBytes) }),
     ("resident_bytes", { Double($0.residentBytes) }),
     ("micro_batches", { Double($0.microBatches) }),
-    ("maximal_violation", { $0.mixtures.map(\.maximalViolation).max() }),
-    ("load_entropy", { $0.mixtures.isEmpty ? nil : $0.mixtures.map(\.loadEntropy).mean }),
-    ("router_entropy", { $0.mixtures.isEmpty ? nil : $0.mixtures.map(\.routerEntropy).mean }),
-    ("dead_experts", { Double($0.mixtures.reduce(0) { $0 + $1.deadExperts }) }),
-    ("largest_bias", { $0.mixtures.map(\.largestBias).max().map(Double.init) }),
-    ("smallest_bias", { $0.mixtures.map(\.smallestBias).min().map(Double.init) }),
-    ("largest_router_logit", { $0.mixtures.map(\.largestRouterLogit).max().map(Double.init) }),
+  ]
+
+  /// A figure of a mixture, and what it comes to for all mixtures of a model.
+  private typealias MixtureColumn = (
+    name: String, value: @Sendable (MixtureRecord) -> Double,
+    ofAll: @Sendable ([Double]) -> Double?
+  )
+
+  private static let mixtureColumns: [MixtureColumn] = [
+    ("maximal_violation", { $0.maximalViolation }, { $0.max() }),
+    ("load_entropy", { $0.loadEntropy }, { $0.isEmpty ? nil : $0.mean }),
+    ("router_entropy", { $0.routerEntropy }, { $0.isEmpty ? nil : $0.mean }),
+    ("dead_experts", { Double($0.deadExperts) }, { $0.reduce(0, +) }),
+    ("largest_bias", { Double($0.largestBias) }, { $0.max() }),
+    ("smallest_bias", { Double($0.smallestBias) }, { $0.min() }),
+    ("largest_router_logit", { Double($0.largestRouterLogit) }, { $0.max() }),
+  ]
+
+  private static let lastColumns: [Column] = [
     ("largest_attention_logit", { $0.largestAttentionLogits.max().map(Double.init) }),
     ("loss_scale", { $0.lossScale }),
   ]
 
-  private static let mixtureColumns: [(name: String, value: @Sendable (MixtureRecord) -> Double)] = [
-    ("maximal_violation", { $0.maximalViolation }),
-    ("load_entropy", { $0.loadEntropy }),
-    ("router_entropy", { $0.routerEntropy }),
-    ("dead_experts", { Double($0.deadExperts) }),
-    ("largest_bias", { Double($0.largestBias) }),
-    ("smallest_bias", { Double($0.smallestBias) }),
-    ("largest_router_logit", { Double($0.largestRouterLogit) }),
-  ]
-
   /// The model's columns, then those of each mixture and each attention layer, counted from 1.
   private static func columns(of record: StepRecord) -> [Column] {
-    var columns = modelColumns
+    var columns = stepColumns
+    for column in mixtureColumns {
+      columns.append((column.name, { column.ofAll($0.mixtures.map(column.value)) }))
+    }
+    columns += lastColumns
     for (layer, mixture) in record.mixtures.enumerated() {
       for expert in mixture.loads.indices {
         columns.append(

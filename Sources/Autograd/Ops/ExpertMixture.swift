@@ -41,14 +41,15 @@ enum ExpertMixtureOperation {
   }
 
   /// With `q_ne = W_eᵀ dy_n`:
-  /// `da_ne = g_ne q_ne`, `dg_ne = <q_ne, a_ne> + <dy_n, b_e>`, `dW_e = dyᵀ (g_e a_e)`, `db = gᵀ dy`.
+  /// `da_ne = g_ne q_ne`, from there `[du | dv]` as in ``SwiGLUOperation``,
+  /// `dg_ne = <q_ne, a_ne> + <dy_n, b_e>`, `dW_e = dyᵀ (g_e a_e)`, `db = gᵀ dy`.
   static func backward(
     _ gradient_NO: Tensor, _ saved: Saved, precision: Precision
   ) -> InputGradients {
     let rows = gradient_NO.shape.rowCount
     let (experts, inputs) = (saved.weight_EOI.shape[0], saved.weight_EOI.shape[2])
     let outputs = saved.weight_EOI.shape[1]
-    var activations = Tensor(uninitialized: [rows, experts * inputs])
+    var projected = Tensor(uninitialized: [rows, experts * inputs])
     var scaled = Tensor(uninitialized: [rows, experts * inputs])
     var hidden = Tensor(uninitialized: saved.hidden_NEI.shape)
     var gates = Tensor(uninitialized: saved.gates_NE.shape)
@@ -56,7 +57,7 @@ enum ExpertMixtureOperation {
     var bias = Tensor(uninitialized: saved.bias_EO.shape)
     multiply(gradient_NO.matrix, saved.bias_EO.matrix.transposed, into: gates.mutableElements)
     multiply(saved.gates_NE.matrix.transposed, gradient_NO.matrix, into: bias.mutableElements)
-    let (q, dw) = (activations.mutableElements, weight.mutableElements)
+    let (q, dw) = (projected.mutableElements, weight.mutableElements)
     for expert in 0..<experts {
       multiply(
         gradient_NO.matrix, expertWeight(saved.weight_EOI, expert), into: q + expert * inputs,

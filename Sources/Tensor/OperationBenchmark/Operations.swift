@@ -23,7 +23,8 @@ extension OperationBenchmark {
       inverse_root_correction: 1, gradient_factor: 1)
     let kernels = NanoTensor.kernels
     let rows = n / width
-    let cases: [(name: String, arrays: Int, body: () -> Void)] = [
+    // Arrays of n floats read and written.
+    let cases: [(name: String, arrays: Double, body: () -> Void)] = [
       ("add", 3, { kernels.add(x.elements, y.elements, out, n) }),
       ("ReLU", 2, { kernels.relu(x.elements, out, n) }),
       ("ReLU backward", 3, { kernels.relu_backward(x.elements, y.elements, out, n) }),
@@ -32,14 +33,21 @@ extension OperationBenchmark {
       ("GELU", 2, { kernels.gelu(x.elements, out, n) }),
       ("GELU backward", 3, { kernels.gelu_backward(x.elements, y.elements, out, n) }),
       ("sigmoid", 2, { kernels.sigmoid(x.elements, out, n) }),
-      ("SwiGLU", 2, { kernels.swiglu(x.elements, out, rows / 2, width) }),
+      ("SwiGLU", 1.5, { kernels.swiglu(x.elements, out, rows / 2, width) }),
       (
-        "SwiGLU backward", 3,
+        "SwiGLU backward", 2.5,
         { kernels.swiglu_backward(x.elements, y.elements, out, rows / 2, width) }
       ),
       (
-        "SwiGLU times gates", 2,
+        "SwiGLU times gates", 1.5,
         { kernels.gated_swiglu(x.elements, y.elements, out, rows / 2, width) }
+      ),
+      (
+        "SwiGLU times gates backward", 3,
+        {
+          kernels.gated_swiglu_backward(
+            x.elements, y.elements, y.elements, out, stats, m, rows / 2, width)
+        }
       ),
       ("softmax, rows of 64", 2, { kernels.softmax(x.elements, out, rows, width) }),
       (
@@ -88,7 +96,7 @@ extension OperationBenchmark {
       ("sum of squares", 1, { _ = kernels.sum_of_squares(x.elements, n) }),
     ]
     return cases.map { name, arrays, body in
-      Operation(name: name, gigabytesPerSecond: speed(bytes: 4 * arrays * n, body))
+      Operation(name: name, gigabytesPerSecond: speed(bytes: Int(4 * arrays * Double(n)), body))
     }
   }
 }
