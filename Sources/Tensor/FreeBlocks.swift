@@ -9,16 +9,25 @@ struct FreeBlocks {
   private var lists: [[[UInt]]] = Array(
     repeating: Array(repeating: [], count: SizeClass.count), count: 16)
 
+  /// From here on an idle block is worth more than a close fit.
+  private static let largeBytes = 1 << 20
+
   private var ownIndex: Int { nk_thread_number() % lists.count }
 
   mutating func add(_ block: UInt, _ sizeClass: SizeClass) {
     lists[ownIndex][sizeClass.index].append(block)
   }
 
-  mutating func take(_ sizeClass: SizeClass) -> UInt? {
-    if let block = lists[ownIndex][sizeClass.index].popLast() { return block }
-    for index in lists.indices {
-      if let block = lists[index][sizeClass.index].popLast() { return block }
+  /// A block of the class or, where there is none, a large one of the next classes, up to almost twice as large: shards
+  /// differ in length, and the blocks of the longer ones would lie idle beside those of the shorter ones.
+  mutating func take(_ sizeClass: SizeClass) -> (block: UInt, sizeClass: SizeClass)? {
+    var sizeClass = sizeClass
+    for _ in 0..<(sizeClass.bytes < Self.largeBytes ? 1 : SizeClass.perPowerOfTwo) {
+      if let block = lists[ownIndex][sizeClass.index].popLast() { return (block, sizeClass) }
+      for index in lists.indices {
+        if let block = lists[index][sizeClass.index].popLast() { return (block, sizeClass) }
+      }
+      sizeClass = SizeClass(fitting: sizeClass.bytes + 1)
     }
     return nil
   }
@@ -31,7 +40,8 @@ struct FreeBlocks {
 
 /// Block sizes: four per power of two from 256 bytes up, so at most a fifth of a block is unused.
 struct SizeClass {
-  static let count = 4 * 48
+  static let perPowerOfTwo = 4
+  static let count = perPowerOfTwo * 48
   let index: Int
   let bytes: Int
 

@@ -106,9 +106,11 @@ public final class MemoryPool: Sendable {
 
   /// - Returns: at least `bytes` of memory, the capacity to hand back with it, and the allocation's number.
   func allocate(bytes: Int) -> (memory: UnsafeMutableRawPointer, capacity: Int, number: UInt64) {
-    let sizeClass = SizeClass(fitting: bytes)
-    let capacity = sizeClass.bytes
-    let (reused, number, mustTrim) = state.withLock { state -> (UInt?, UInt64, Bool) in
+    let (reused, capacity, number, mustTrim) = state.withLock { state -> (UInt?, Int, UInt64, Bool) in
+      let wanted = SizeClass(fitting: bytes)
+      let taken = state.free.take(wanted)
+      let capacity = taken?.sizeClass.bytes ?? wanted.bytes
+      if taken != nil { state.statistics.cachedBytes -= capacity }
       state.statistics.allocationCount += 1
       state.statistics.currentBytes += capacity
       state.largestBlock = max(state.largestBlock, capacity)
@@ -117,10 +119,8 @@ public final class MemoryPool: Sendable {
       if state.needBeyondLimit == nil {
         state.statistics.peakBytes = max(state.statistics.peakBytes, state.statistics.currentBytes)
       }
-      let block = state.free.take(sizeClass)
-      if block != nil { state.statistics.cachedBytes -= capacity }
       let held = state.statistics.currentBytes + state.statistics.cachedBytes
-      return (block, UInt64(state.statistics.allocationCount), held > state.limit)
+      return (taken?.block, capacity, UInt64(state.statistics.allocationCount), held > state.limit)
     }
     if let reused, let memory = UnsafeMutableRawPointer(bitPattern: reused) {
       return (memory, capacity, number)

@@ -17,14 +17,11 @@ public struct InferenceTimer: Sendable {
 
   /// Seconds of `count` forwards, after a tenth as many to warm up.
   public func times(of model: some LanguageModel, on batch: TokenBatch, count: Int) -> [Double] {
-    let shards = min(shardCount, batch.sequenceCount)
-    let parts = (0..<shards).map {
-      batch[$0 * batch.sequenceCount / shards..<($0 + 1) * batch.sequenceCount / shards]
-    }
+    let parts = ShardRanges(of: 0..<batch.sequenceCount, count: shardCount).ranges.map { batch[$0] }
     let precision = precision
     return (0..<count + count / 10).map { _ in
       let watch = Stopwatch()
-      pool.run(shards) { index in
+      pool.run(parts.count) { index in
         let tape = Tape(recording: false, precision: precision)
         _ = model.logits(
           for: parts[index].inputs, sequenceLength: parts[index].sequenceLength, on: tape)

@@ -15,10 +15,8 @@ struct ShardWorker<Model: LanguageModel>: Sendable {
   /// What the step's dropout masks come from.
   let generator: RandomGenerator
 
-  /// The part's share of the batch's loss, and of its gradients times the loss scale.
-  func gradients(ofPart index: Int, of count: Int, _ batch: TokenBatch) -> ShardResult {
-    let sequences =
-      index * batch.sequenceCount / count..<(index + 1) * batch.sequenceCount / count
+  /// The share of some of the sequences in the batch's loss, and in its gradients times the loss scale.
+  func gradients(of sequences: Range<Int>, in batch: TokenBatch) -> ShardResult {
     let part = batch[sequences]
     let weight = Float(sequences.count) / Float(batch.sequenceCount)
     let tape = Tape(precision: configuration.precision)

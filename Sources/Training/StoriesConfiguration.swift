@@ -16,7 +16,7 @@ public struct StoriesConfiguration: ComparisonConfiguration, Hashable {
   public var iterations = 2_000
   /// Sequences in a step's batch.
   public var batchSize = 16
-  public var shardCount = 4
+  public var shardCount = 6
   /// Micro-batches that a step's batch is worked through in.
   public var microBatchCount = 1
   public var precision = Precision.float32

@@ -136,17 +136,21 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
     of batch: TokenBatch
   ) -> (shards: [ShardResult], statistics: ForwardStatistics) {
     let microBatches = min(configuration.microBatchCount, batch.sequenceCount)
+    // As many shards in every micro-batch: a shard adds up over all of them.
     let count = min(configuration.shardCount, batch.sequenceCount / microBatches)
     var results = [ShardResult](repeating: ShardResult(), count: count)
     let worker = ShardWorker(
       model: model, ids: ids, configuration: configuration, lossScale: lossScale?.value ?? 1,
       generator: RandomGenerator(seed: configuration.dropoutSeed).split(UInt64(stepCount)))
     for microBatch in 0..<microBatches {
+      let sequences =
+        microBatch * batch.sequenceCount / microBatches..<(microBatch + 1) * batch.sequenceCount
+        / microBatches
+      let shards = ShardRanges(of: sequences, count: count).ranges
       results.withUnsafeMutableBufferPointer { buffer in
         nonisolated(unsafe) let results = buffer
         pool.run(count) { shard in
-          let result = worker.gradients(
-            ofPart: microBatch * count + shard, of: microBatches * count, batch)
+          let result = worker.gradients(of: shards[shard], in: batch)
           // What was computed beyond the memory limit is incomplete.
           if !MemoryPool.shared.isOverLimit { results[shard].add(result) }
         }

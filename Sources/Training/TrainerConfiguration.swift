@@ -21,7 +21,7 @@ public struct TrainerConfiguration: Hashable, Sendable, Codable {
   public var dropoutSeed: UInt64 = 0
 
   public init(
-    shardCount: Int = 4, microBatchCount: Int = 1, precision: Precision = .float32,
+    shardCount: Int = 6, microBatchCount: Int = 1, precision: Precision = .float32,
     gradientClip: Float? = nil, checkpointsActivations: Bool = false,
     rules: StepRules = StepRules()
   ) {

@@ -29,3 +29,20 @@ import Testing
   for block in blocks { free(block) }
   pool.trim()
 }
+
+@Test func onlyLargeRequestsTakeLargerBlocks() {
+  let pool = MemoryPool()
+  func capacity(_ bytes: Int) -> Int {
+    let block = pool.allocate(bytes: bytes)
+    pool.deallocate(block.memory, capacity: block.capacity)
+    return block.capacity
+  }
+  for unit in [1 << 10, 1 << 20] {
+    let isLarge = unit == 1 << 20
+    #expect(capacity(7 * unit) == 7 * unit)
+    #expect(capacity(4 * unit) == (isLarge ? 7 : 4) * unit)
+    #expect(capacity(7 * unit / 2) == 7 * unit / 2)  // half as large: a block of its own
+    #expect(pool.statistics.cachedBytes == (isLarge ? 10 * unit + unit / 2 : 14 * unit + unit / 2))
+    pool.trim()
+  }
+}

@@ -6,8 +6,9 @@ import NanoModels
 import NanoOptim
 import NanoTensor
 import NanoTestSupport
-import NanoTraining
 import Testing
+
+@testable import NanoTraining
 
 /// The batch of a step of `Tools/golden/character_models.py`.
 private func goldenBatch(_ step: Int, _ size: GoldenSize = .small) -> TokenBatch {
@@ -69,6 +70,19 @@ private let kimiRule = StudyRecipe.nanoKimi(learningRate: 1e-3, muonLearningRate
   let one = try weights(threads: 1)
   #expect(try weights(threads: 2) == one)
   #expect(try weights(threads: 4) == one)
+}
+
+@Test func shardsCoverABatchAndEndWithShortOnes() {
+  for length in 1...40 {
+    for count in 1...50 {
+      let ranges = ShardRanges(of: 3..<3 + length, count: count).ranges
+      #expect(ranges.count == min(count, length))
+      #expect(ranges.flatMap(Array.init) == Array(3..<3 + length))
+      #expect(!ranges.contains { $0.isEmpty })
+    }
+  }
+  #expect(ShardRanges(of: 0..<16, count: 2).ranges.map(\.count) == [8, 8])
+  #expect(ShardRanges(of: 0..<16, count: 6).ranges.map(\.count) == [4, 3, 3, 3, 2, 1])
 }
 
 @Test func gradientClippingLimitsTheStep() throws {
