@@ -10,7 +10,7 @@ struct FreeBlocks {
     repeating: Array(repeating: [], count: SizeClass.count), count: 16)
 
   /// From here on an idle block is worth more than a close fit.
-  private static let largeBytes = 1 << 20
+  private static let largeBytes = 1 << 18
 
   private var ownIndex: Int { nk_thread_number() % lists.count }
 
