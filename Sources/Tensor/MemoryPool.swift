@@ -104,30 +104,42 @@ public final class MemoryPool: Sendable {
     for block in blocks { free(UnsafeMutableRawPointer(bitPattern: block)) }
   }
 
-  /// - Returns: at least `bytes` of memory, the capacity to hand back with it, and the allocation's number.
-  func allocate(bytes: Int) -> (memory: UnsafeMutableRawPointer, capacity: Int, number: UInt64) {
-    let (reused, capacity, number, mustTrim) = state.withLock { state -> (UInt?, Int, UInt64, Bool) in
-      let wanted = SizeClass(fitting: bytes)
-      let taken = state.free.take(wanted)
-      let capacity = taken?.sizeClass.bytes ?? wanted.bytes
-      if taken != nil { state.statistics.cachedBytes -= capacity }
+  /// Memory in use.
+  struct Block {
+    let memory: UnsafeMutableRawPointer
+    let capacity: Int
+    /// What of it counts as held: the class of the request, whatever block serves it.
+    let heldBytes: Int
+    /// The allocation's number.
+    let number: UInt64
+  }
+
+  /// At least `bytes` of memory.
+  func allocate(bytes: Int) -> Block {
+    let wanted = SizeClass(fitting: bytes)
+    let (reused, number, mustTrim) = state.withLock { state in
       state.statistics.allocationCount += 1
-      state.statistics.currentBytes += capacity
-      state.largestBlock = max(state.largestBlock, capacity)
+      state.statistics.currentBytes += wanted.bytes
+      state.largestBlock = max(state.largestBlock, wanted.bytes)
       if state.isEnforced && state.statistics.currentBytes > state.limit { giveUp(&state) }
       // What work that is given up holds until it ends is not what the work that counts needs.
       if state.needBeyondLimit == nil {
         state.statistics.peakBytes = max(state.statistics.peakBytes, state.statistics.currentBytes)
       }
+      let block = state.free.take(wanted)
+      if let block { state.statistics.cachedBytes -= block.sizeClass.bytes }
       let held = state.statistics.currentBytes + state.statistics.cachedBytes
-      return (taken?.block, capacity, UInt64(state.statistics.allocationCount), held > state.limit)
+      return (block, UInt64(state.statistics.allocationCount), held > state.limit)
     }
-    if let reused, let memory = UnsafeMutableRawPointer(bitPattern: reused) {
-      return (memory, capacity, number)
+    if let reused, let memory = UnsafeMutableRawPointer(bitPattern: reused.block) {
+      return Block(
+        memory: memory, capacity: reused.sizeClass.bytes, heldBytes: wanted.bytes, number: number)
     }
     // Blocks kept for reuse are memory too: they go before the pool grows beyond the limit.
     if mustTrim { trim() }
-    return (freshBlock(capacity), capacity, number)
+    return Block(
+      memory: freshBlock(wanted.bytes), capacity: wanted.bytes, heldBytes: wanted.bytes,
+      number: number)
   }
 
   /// Lets the work that runs in ``enforcingLimit(_:)`` know that it must end.
@@ -165,12 +177,12 @@ public final class MemoryPool: Sendable {
     return posix_memalign(&block, 64, bytes) == 0 ? block : nil
   }
 
-  func deallocate(_ memory: UnsafeMutableRawPointer, capacity: Int) {
-    let address = UInt(bitPattern: memory)
+  func deallocate(_ block: Block) {
+    let address = UInt(bitPattern: block.memory)
     state.withLock { state in
-      state.statistics.currentBytes -= capacity
-      state.statistics.cachedBytes += capacity
-      state.free.add(address, SizeClass(fitting: capacity))
+      state.statistics.currentBytes -= block.heldBytes
+      state.statistics.cachedBytes += block.capacity
+      state.free.add(address, SizeClass(fitting: block.capacity))
     }
   }
 }

@@ -5,16 +5,13 @@
 final class TensorStorage: @unchecked Sendable {
   let elements: UnsafeMutablePointer<Float>
   /// Unlike an address, never used again.
-  let number: UInt64
-  private let capacity: Int
+  var number: UInt64 { block.number }
+  private let block: MemoryPool.Block
 
   init(count: Int) {
-    let (memory, capacity, number) = MemoryPool.shared.allocate(
-      bytes: count * MemoryLayout<Float>.stride)
-    self.number = number
-    elements = memory.bindMemory(to: Float.self, capacity: count)
-    self.capacity = capacity
+    block = MemoryPool.shared.allocate(bytes: count * MemoryLayout<Float>.stride)
+    elements = block.memory.bindMemory(to: Float.self, capacity: count)
   }
 
-  deinit { MemoryPool.shared.deallocate(UnsafeMutableRawPointer(elements), capacity: capacity) }
+  deinit { MemoryPool.shared.deallocate(block) }
 }

@@ -6,27 +6,21 @@ import Testing
 /// What was freed last comes first, but what another thread freed comes last.
 @Test func aThreadTakesItsOwnBlocksBackFirst() {
   let pool = MemoryPool()
-  func allocate() -> (memory: UInt, capacity: Int) {
-    let block = pool.allocate(bytes: 4_000)
-    return (UInt(bitPattern: block.memory), block.capacity)
-  }
-  @Sendable func free(_ block: (memory: UInt, capacity: Int)) {
-    pool.deallocate(UnsafeMutableRawPointer(bitPattern: block.memory)!, capacity: block.capacity)
-  }
-  let blocks = (0..<3).map { _ in allocate() }
-  free(blocks[0])
-  free(blocks[1])
+  nonisolated(unsafe) let blocks = (0..<3).map { _ in pool.allocate(bytes: 4_000) }
+  pool.deallocate(blocks[0])
+  pool.deallocate(blocks[1])
   let isFreed = DispatchSemaphore(value: 0)
   let other = Thread {
-    free(blocks[2])
+    pool.deallocate(blocks[2])
     isFreed.signal()
   }
   other.start()
   isFreed.wait()
   #expect(pool.statistics.cachedBytes == 3 * blocks[0].capacity)
-  #expect((0..<3).map { _ in allocate().memory } == [1, 0, 2].map { blocks[$0].memory })
+  #expect(
+    (0..<3).map { _ in pool.allocate(bytes: 4_000).memory } == [1, 0, 2].map { blocks[$0].memory })
   #expect(pool.statistics.cachedBytes == 0)
-  for block in blocks { free(block) }
+  for block in blocks { pool.deallocate(block) }
   pool.trim()
 }
 
@@ -34,7 +28,9 @@ import Testing
   let pool = MemoryPool()
   func capacity(_ bytes: Int) -> Int {
     let block = pool.allocate(bytes: bytes)
-    pool.deallocate(block.memory, capacity: block.capacity)
+    #expect(pool.statistics.currentBytes == bytes)  // whatever block serves it
+    pool.deallocate(block)
+    #expect(pool.statistics.currentBytes == 0)
     return block.capacity
   }
   for unit in [1 << 10, 1 << 20] {
