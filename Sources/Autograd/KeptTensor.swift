@@ -1,3 +1,4 @@
+internal import CNanoKernels
 public import NanoTensor
 
 /// An activation kept for the backward pass: as it is, or in half precision.
@@ -12,18 +13,46 @@ public enum KeptTensor: Sendable {
     }
   }
 
-  /// Some of the rows in 32 bits: where they lie or, kept in half precision, written to `scratch`.
-  func elements(
-    ofRows rows: Range<Int>, scratch: UnsafeMutablePointer<Float>
-  ) -> UnsafePointer<Float> {
+  public var shape: Shape {
     switch self {
-    case .whole(let tensor):
-      return tensor.elements + rows.lowerBound * tensor.shape.width
-    case .half(let half):
-      half.copy(rows: rows, to: scratch)
-      return UnsafePointer(scratch)
+    case .whole(let tensor): tensor.shape
+    case .half(let half): half.shape
     }
   }
+
+  /// Nil for 32 bits.
+  var format: HalfTensor.Format? {
+    switch self {
+    case .whole: nil
+    case .half(let half): half.format
+    }
+  }
+
+  /// Memory to be filled through ``numbers``; of 32 bits a number if the format is nil.
+  init(uninitialized shape: Shape, format: HalfTensor.Format?) {
+    if let format {
+      self = .half(HalfTensor(uninitialized: shape, format: format))
+    } else {
+      self = .whole(Tensor(uninitialized: shape))
+    }
+  }
+
+  /// The tensor as it is, or rounded to the format.
+  init(_ tensor: Tensor, format: HalfTensor.Format?) {
+    self = format.map { .half(HalfTensor(tensor, format: $0)) } ?? .whole(tensor)
+  }
+
+  /// The elements, for kernels. Written only by who made the memory, before anyone else holds it.
+  var numbers: Numbers {
+    switch self {
+    case .whole(let tensor):
+      Numbers(UnsafeMutablePointer(mutating: tensor.elements), format: NK_FP32)
+    case .half(let half): half.numbers
+    }
+  }
+
+  /// A matrix of the rows of the innermost axis.
+  var matrix: MatrixView { MatrixView(numbers, rows: shape.rowCount, columns: shape.width) }
 }
 
 /// What a tape keeps. An activation that several operations keep is rounded once and held once.

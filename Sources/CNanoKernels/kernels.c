@@ -10,6 +10,7 @@ double nk_probe_portable(size_t iterations, float *sink);
 #if defined(__x86_64__)
 extern const nk_kernels nk_table_avx2;
 extern const nk_kernels nk_table_avx512;
+extern const nk_kernels nk_table_avx512_bf16;
 double nk_probe_avx2(size_t iterations, float *sink);
 double nk_probe_avx512(size_t iterations, float *sink);
 #endif
@@ -30,8 +31,7 @@ static nk_kernels amx_table;
 static pthread_once_t amx_table_once = PTHREAD_ONCE_INIT;
 
 static void fill_amx_table(void) {
-  amx_table = nk_table_avx512;
-  amx_table.name = "avx512+amx";
+  amx_table = nk_table_avx512_bf16;
   amx_table.product_bf16 = nk_product_bf16_amx;
   amx_table.product_split = nk_product_split_amx;
 }

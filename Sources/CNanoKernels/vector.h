@@ -136,7 +136,7 @@ NK_INLINE nk_vector sigmoid_of(nk_vector x) { return 1.0f / (1.0f + exponential_
 // number it is a multiple of 2^-24, which adding and subtracting 0.75 rounds to; from 65520 on it is infinite.
 #define NK_DEFINE_ROUNDING(NAME, FLOATS, INTEGERS)                                      \
   NK_INLINE FLOATS NAME(FLOATS x, const int rounding) {                                 \
-    if (rounding == NK_EXACT) return x;                                                 \
+    if (rounding == NK_FP32) return x;                                                 \
     INTEGERS bits = (INTEGERS)x;                                                        \
     if (rounding == NK_BF16)                                                            \
       return (FLOATS)((bits + (((bits >> 16) & 1) + 0x7FFF)) & (int32_t)0xFFFF0000);    \
@@ -157,6 +157,63 @@ NK_INLINE float rounded_scalar(float x, const int rounding) {
   nk_vector v = x;
   return rounded(v, rounding)[0];
 }
+
+// MARK: Formats
+
+typedef uint16_t nk_halves __attribute__((ext_vector_type(NK_WIDTH)));
+
+/// The 16 bits of floats that are rounded already: the upper half of a bfloat16; of an IEEE half sign,
+/// rebiased exponent and fraction, or the multiple of 2^-24 below its smallest normal number.
+NK_INLINE nk_halves half_bits(nk_vector x, const int format) {
+  nk_integers bits = (nk_integers)x;
+  if (format == NK_BF16) return __builtin_convertvector(bits >> 16 & 0xFFFF, nk_halves);
+  nk_integers magnitude = bits & 0x7FFFFFFF;
+  nk_integers normal = (magnitude - 0x38000000) >> 13;
+  nk_integers small = __builtin_convertvector((nk_vector)magnitude * 0x1p24f, nk_integers);
+  nk_integers special = magnitude > 0x7F800000 ? (nk_integers)0x7E00 : (nk_integers)0x7C00;
+  nk_integers half = magnitude < 0x38800000 ? small : normal;
+  half = magnitude >= 0x7F800000 ? special : half;
+  return __builtin_convertvector(half | (bits >> 16 & 0x8000), nk_halves);
+}
+
+NK_INLINE nk_vector float_of_half(nk_halves h, const int format) {
+  nk_integers bits = __builtin_convertvector(h, nk_integers);
+  if (format == NK_BF16) return (nk_vector)(bits << 16);
+  nk_integers magnitude = bits & 0x7FFF;
+  nk_vector small = __builtin_convertvector(magnitude, nk_vector) * 0x1p-24f;
+  nk_integers normal = (magnitude << 13) + (magnitude >= 0x7C00 ? (nk_integers)0x70000000 : (nk_integers)0x38000000);
+  nk_integers result = magnitude < 0x400 ? (nk_integers)small : normal;
+  return (nk_vector)(result | (bits & 0x8000) << 16);
+}
+
+/// `count` (<= NK_WIDTH) numbers of a format (a constant) from the i-th on; zero in the other lanes.
+NK_INLINE nk_vector load_numbers(const void *x, size_t i, size_t count, const int format) {
+  if (format == NK_FP32) return load_some((const float *)x + i, count);
+  nk_halves h = 0;
+  memcpy(&h, (const uint16_t *)x + i, count * sizeof(uint16_t));
+  return float_of_half(h, format);
+}
+
+NK_INLINE void store_numbers(void *x, size_t i, nk_vector v, size_t count, const int format) {
+  if (format == NK_FP32) {
+    store_some((float *)x + i, v, count);
+    return;
+  }
+#ifdef NK_CONVERTS_TO_BF16
+  nk_halves h = format == NK_BF16 ? (nk_halves)_mm512_cvtneps_pbh((__m512)v) : half_bits(rounded(v, format), format);
+#else
+  nk_halves h = half_bits(rounded(v, format), format);
+#endif
+  memcpy((uint16_t *)x + i, &h, count * sizeof(uint16_t));
+}
+
+/// Calls a function whose last parameter is the format, as a constant.
+#define NK_WITH_FORMAT(format, function, ...)                        \
+  switch (format) {                                                  \
+    case NK_FP32: function(__VA_ARGS__, NK_FP32); break;             \
+    case NK_BF16: function(__VA_ARGS__, NK_BF16); break;             \
+    case NK_FP16: function(__VA_ARGS__, NK_FP16); break;             \
+  }
 
 /// Transposes an 8 x 8 block in three exchanges of halves, quarters and neighbours.
 NK_INLINE void transpose_8x8(const float *source, ptrdiff_t source_row, float *out, ptrdiff_t out_row,

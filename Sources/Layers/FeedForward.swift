@@ -28,11 +28,9 @@ public struct FeedForward: Layer {
   }
 
   public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {
-    let hidden = expansion(input, in: context)
-    switch activation {
-    case .relu: return contraction(hidden.relu(), in: context)
-    case .gelu: return contraction(hidden.gelu(), in: context)
-    }
+    input.feedForward(
+      expansion: expansion, contraction: contraction, activation: activation == .relu ? .relu : .gelu,
+      in: context)
   }
 
   public mutating func visitParameters<E: Error>(
@@ -40,5 +38,20 @@ public struct FeedForward: Layer {
   ) throws(E) {
     try expansion.visitParameters(name.part("expansion"), visit)
     try contraction.visitParameters(name.part("contraction"), visit)
+  }
+}
+
+extension Variable {
+  /// Two linear layers with an activation between them, as one operation.
+  func feedForward(
+    expansion: Linear, contraction: Linear, activation: FeedForwardActivation,
+    in context: ForwardContext
+  ) -> Variable {
+    let tape = context.tape
+    return feedForward(
+      expansion: tape.variable(expansion.weight),
+      expansionBias: expansion.bias.map { tape.variable($0) },
+      contraction: tape.variable(contraction.weight),
+      contractionBias: contraction.bias.map { tape.variable($0) }, activation: activation)
   }
 }

@@ -21,7 +21,7 @@ public struct SwiGLUFeedForward: Layer {
   }
 
   public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {
-    down(gateUp(input, in: context).swiGLU(), in: context)
+    input.feedForward(expansion: gateUp, contraction: down, activation: .swiGLU, in: context)
   }
 
   public mutating func visitParameters<E: Error>(

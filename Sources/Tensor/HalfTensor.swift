@@ -1,6 +1,6 @@
 internal import CNanoKernels
 
-/// A tensor kept in 16 bits a number, for memory's sake: nothing computes on it.
+/// A tensor in 16 bits a number, for memory's sake: arithmetic on it is float32, its results are rounded.
 public struct HalfTensor: Sendable {
   public enum Format: Sendable {
     /// The range of float32, 8 bits of precision.
@@ -10,14 +10,19 @@ public struct HalfTensor: Sendable {
   }
 
   public let shape: Shape
-  private let format: Format
+  package let format: Format
   private let storage: TensorStorage
+
+  /// Memory whose elements are whatever was there; every one must be written before it is read.
+  package init(uninitialized shape: Shape, format: Format) {
+    self.shape = shape
+    self.format = format
+    storage = TensorStorage(count: (shape.elementCount + 1) / 2)
+  }
 
   /// Rounds every element to nearest even.
   public init(_ tensor: Tensor, format: Format) {
-    shape = tensor.shape
-    self.format = format
-    storage = TensorStorage(count: (tensor.elementCount + 1) / 2)
+    self.init(uninitialized: tensor.shape, format: format)
     switch format {
     case .bfloat16: kernels.to_bf16(tensor.elements, halves, tensor.elementCount)
     case .float16: kernels.to_fp16(tensor.elements, halves, tensor.elementCount)
@@ -27,17 +32,16 @@ public struct HalfTensor: Sendable {
   /// The rounded elements in 32 bits again.
   public var tensor: Tensor {
     var result = Tensor(uninitialized: shape)
-    copy(rows: 0..<shape.rowCount, to: result.mutableElements)
+    switch format {
+    case .bfloat16: kernels.from_bf16(halves, result.mutableElements, shape.elementCount)
+    case .float16: kernels.from_fp16(halves, result.mutableElements, shape.elementCount)
+    }
     return result
   }
 
-  /// Writes some of the rounded rows, in 32 bits.
-  package func copy(rows: Range<Int>, to destination: UnsafeMutablePointer<Float>) {
-    let (first, count) = (halves + rows.lowerBound * shape.width, rows.count * shape.width)
-    switch format {
-    case .bfloat16: kernels.from_bf16(first, destination, count)
-    case .float16: kernels.from_fp16(first, destination, count)
-    }
+  /// The elements, for kernels. Written only by who made the tensor, before anyone else holds it.
+  package var numbers: Numbers {
+    Numbers(storage.elements, format: format == .bfloat16 ? NK_BF16 : NK_FP16)
   }
 
   private var halves: UnsafeMutablePointer<UInt16> {

@@ -28,9 +28,9 @@ extension nk_kernels {
 
 extension Precision {
   /// What float32 arithmetic rounds its operands to; a split product's are whole.
-  package var operandRounding: nk_rounding {
+  package var operandRounding: nk_format {
     switch self {
-    case .float32, .float32Split: NK_EXACT
+    case .float32, .float32Split: NK_FP32
     case .bfloat16: NK_BF16
     case .float16: NK_FP16
     }

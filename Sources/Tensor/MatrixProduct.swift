@@ -3,20 +3,24 @@ internal import COpenBLAS
 
 /// A matrix in memory that someone else owns, either way round.
 package struct MatrixView {
-  package let elements: UnsafePointer<Float>
+  let numbers: Numbers
   package let rows, columns: Int
   package let rowStride, columnStride: Int
 
   /// A row-major matrix whose rows are `rowStride` apart (by default adjacent).
   package init(_ elements: UnsafePointer<Float>, rows: Int, columns: Int, rowStride: Int? = nil) {
     self.init(
-      elements, rows: rows, columns: columns, rowStride: rowStride ?? columns, columnStride: 1)
+      Numbers(UnsafeMutablePointer(mutating: elements), format: NK_FP32), rows: rows,
+      columns: columns, rowStride: rowStride ?? columns, columnStride: 1)
   }
 
-  private init(
-    _ elements: UnsafePointer<Float>, rows: Int, columns: Int, rowStride: Int, columnStride: Int
-  ) {
-    self.elements = elements
+  /// A row-major matrix of adjacent rows.
+  package init(_ numbers: Numbers, rows: Int, columns: Int) {
+    self.init(numbers, rows: rows, columns: columns, rowStride: columns, columnStride: 1)
+  }
+
+  private init(_ numbers: Numbers, rows: Int, columns: Int, rowStride: Int, columnStride: Int) {
+    self.numbers = numbers
     self.rows = rows
     self.columns = columns
     self.rowStride = rowStride
@@ -26,7 +30,7 @@ package struct MatrixView {
   /// The same memory read the other way.
   package var transposed: MatrixView {
     MatrixView(
-      elements, rows: columns, columns: rows, rowStride: columnStride, columnStride: rowStride)
+      numbers, rows: columns, columns: rows, rowStride: columnStride, columnStride: rowStride)
   }
 }
 
@@ -76,10 +80,11 @@ package func multiply(
   let stride = resultStride ?? right.columns
   guard left.rows > 0 else { return }
   if left.rows == 1, addend == nil, scale == 1, precision == .float32, left.columnStride == 1,
-    right.rowStride == 1, right.columnStride == right.rows
+    right.rowStride == 1, right.columnStride == right.rows, let row = left.numbers.floats,
+    let matrix = right.numbers.floats
   {
     // One row by a transposed matrix: as many dot products, nothing to copy.
-    kernels.matrix_vector(right.elements, left.elements, result, right.columns, right.rows)
+    kernels.matrix_vector(matrix, row, result, right.columns, right.rows)
     return
   }
   if precision == .float32, case .full = triangle,
@@ -89,23 +94,46 @@ package func multiply(
     return
   }
   multiplyWithOwnKernel(
-    left, right, into: result, stride: stride, scale: scale, adding: addend, triangle: triangle,
-    precision: precision)
+    left, right, into: Numbers(result, format: NK_FP32), stride: stride, scale: scale,
+    adding: addend, triangle: triangle, precision: precision)
+}
+
+/// `result = left · right (+ addend)`, rounded to the format of the result.
+///
+/// Operands and result may have the 16-bit format of the precision, which spares reading and writing twice as much.
+/// - Precondition: the inner extents agree, and formats are float32 or the precision's.
+package func multiply(
+  _ left: MatrixView, _ right: MatrixView, into result: Numbers, adding addend: Addend? = nil,
+  precision: Precision
+) {
+  if let floats = result.floats {
+    multiply(left, right, into: floats, adding: addend, precision: precision)
+    return
+  }
+  precondition(
+    left.columns == right.rows,
+    "multiply: \(left.rows)×\(left.columns) by \(right.rows)×\(right.columns)")
+  guard left.rows > 0 else { return }
+  multiplyWithOwnKernel(left, right, into: result, adding: addend, precision: precision)
 }
 
 /// The product on register tiles, whatever its size.
 func multiplyWithOwnKernel(
-  _ left: MatrixView, _ right: MatrixView, into result: UnsafeMutablePointer<Float>,
-  stride: Int? = nil, scale: Float = 1, adding addend: Addend? = nil, triangle: Triangle = .full,
-  precision: Precision
+  _ left: MatrixView, _ right: MatrixView, into result: Numbers, stride: Int? = nil,
+  scale: Float = 1, adding addend: Addend? = nil, triangle: Triangle = .full, precision: Precision
 ) {
+  precondition(
+    left.numbers.isReadable(in: precision) && right.numbers.isReadable(in: precision)
+      && result.isReadable(in: precision),
+    "multiply: numbers of another 16-bit format than \(precision.rawValue) reads")
   var product = nk_product(
     rows: left.rows, columns: right.columns, depth: left.columns,
-    a: left.elements, a_row: left.rowStride, a_column: left.columnStride,
-    b: right.elements, b_row: right.rowStride, b_column: right.columnStride,
-    c: result, c_row: stride ?? right.columns,
+    a: left.numbers.floats, a_row: left.rowStride, a_column: left.columnStride,
+    b: right.numbers.floats, b_row: right.rowStride, b_column: right.columnStride,
+    c: result.floats, c_row: stride ?? right.columns,
     addend: addend?.elements, addend_row: addend?.rowStride ?? 0,
-    alpha: scale, beta: addend?.factor ?? 0, triangle: triangle.kernelValue)
+    alpha: scale, beta: addend?.factor ?? 0, triangle: triangle.kernelValue,
+    a_half: left.numbers.halves, b_half: right.numbers.halves, c_half: result.halves)
   kernels.product(in: precision)(&product)
 }
 
@@ -120,6 +148,7 @@ func multiplyWithOpenBLAS(
   scale: Float, addend: Addend?
 ) -> Bool {
   guard let (a, lda) = blasOperand(left), let (b, ldb) = blasOperand(right),
+    let leftFloats = left.numbers.floats, let rightFloats = right.numbers.floats,
     nk_openblas_handle() != nil
   else { return false }
   if let addend, UnsafePointer(result) != addend.elements || addend.rowStride != stride {
@@ -129,8 +158,8 @@ func multiplyWithOpenBLAS(
     }
   }
   return nk_openblas_sgemm(
-    a, b, Int32(left.rows), Int32(right.columns), Int32(left.columns), scale, left.elements, lda,
-    right.elements, ldb, addend?.factor ?? 0, result, Int32(stride))
+    a, b, Int32(left.rows), Int32(right.columns), Int32(left.columns), scale, leftFloats, lda,
+    rightFloats, ldb, addend?.factor ?? 0, result, Int32(stride))
 }
 
 /// Whether BLAS must transpose the operand, and its leading dimension.

@@ -56,3 +56,128 @@ func productsReadRoundedOperands(precision: Precision) {
   let tensor = Tensor(zeros: [1 << 14])
   #expect(try #require(pooledBytes { HalfTensor(tensor, format: .bfloat16) }) == 1 << 15)
 }
+
+/// A product of numbers that lie in 16 bits is that of the same numbers in 32, rounded if its result is of 16.
+@Test(arguments: [(Precision.float16, HalfTensor.Format.float16), (.bfloat16, .bfloat16)])
+func productsTakeHalves(precision: Precision, format: HalfTensor.Format) {
+  let (rows, columns, depth) = (45, 50, 70)
+  let a = HalfTensor(wave([rows, depth], frequency: 0.7), format: format)
+  let b = HalfTensor(wave([columns, depth], frequency: 1.3), format: format)
+  let (wideA, wideB) = (a.tensor, b.tensor)
+  var expected = Tensor(zeros: [rows, columns])
+  multiply(
+    wideA.matrix, wideB.matrix.transposed, into: expected.mutableElements, precision: precision)
+  let result = HalfTensor(uninitialized: [rows, columns], format: format)
+  multiply(
+    MatrixView(a.numbers, rows: rows, columns: depth),
+    MatrixView(b.numbers, rows: columns, columns: depth).transposed, into: result.numbers,
+    precision: precision)
+  #expect(result.tensor.scalars == HalfTensor(expected, format: format).tensor.scalars)
+  #expect(relativeDifference(expected.scalars, wideA.matrixProduct(transpose(wideB)).scalars) < 1e-5)
+}
+
+private func transpose(_ x: Tensor) -> Tensor {
+  let (rows, columns) = (x.shape[0], x.shape[1])
+  let scalars = x.scalars
+  return Tensor(
+    (0..<rows * columns).map { scalars[$0 % rows * columns + $0 / rows] }, shape: [columns, rows])
+}
+
+private func table(of set: InstructionSet) throws -> nk_kernels {
+  let number = UInt32(InstructionSet.allCases.firstIndex(of: set)!)
+  return try #require(nk_kernels_for(nk_instruction_set(rawValue: number))).pointee
+}
+
+/// On numbers of 16 bits a kernel does what it does on the same numbers in 32, and rounds the results.
+@Test(arguments: InstructionSet.allCases.filter(\.isSupported), [NK_BF16, NK_FP16])
+func kernelsTakeHalves(set: InstructionSet, format: nk_format) throws {
+  let table = try table(of: set)
+  let (rows, width) = (5, 37)
+  let n = rows * width
+  let halves: HalfTensor.Format = format == NK_BF16 ? .bfloat16 : .float16
+  func input(_ count: Int, _ frequency: Double) -> HalfTensor {
+    HalfTensor(wave([count], frequency: frequency, scale: 3), format: halves)
+  }
+  let gates = wave([rows], frequency: 2)
+
+  /// Runs a kernel on inputs of both formats; what it wrote, once rounded and once as 16 bits.
+  func results(
+    _ inputs: [HalfTensor], outputs: [Int],
+    _ kernel: ([UnsafeMutableRawPointer], [UnsafeMutableRawPointer], nk_format) -> Void
+  ) -> (expected: [[Float]], halves: [[Float]]) {
+    let wide = inputs.map(\.tensor)
+    let wideOutputs = outputs.map { Tensor(zeros: [$0]) }
+    func memory(_ tensor: Tensor) -> UnsafeMutableRawPointer {
+      UnsafeMutableRawPointer(mutating: tensor.elements)
+    }
+    kernel(wide.map(memory), wideOutputs.map(memory), NK_FP32)
+    let halfOutputs = outputs.map { HalfTensor(Tensor(zeros: [$0]), format: halves) }
+    kernel(inputs.map(\.numbers.start), halfOutputs.map(\.numbers.start), format)
+    return (
+      wideOutputs.map { HalfTensor($0, format: halves).tensor.scalars },
+      halfOutputs.map(\.tensor.scalars)
+    )
+  }
+  var pairs: [(expected: [[Float]], halves: [[Float]])] = []
+  let (x, dy) = (input(n, 0.7), input(n, 1.9))
+  let twice = input(2 * n, 0.9)
+  pairs.append(results([x], outputs: [n]) { table.relu($0[0], $1[0], n, $2) })
+  pairs.append(results([x, dy], outputs: [n]) { table.relu_backward($0[0], $0[1], $1[0], n, $2) })
+  pairs.append(results([x], outputs: [n]) { table.gelu($0[0], $1[0], n, $2) })
+  pairs.append(
+    results([x, dy], outputs: [n, n]) { table.gelu_backward($0[0], $0[1], $1[0], $1[1], n, $2) })
+  pairs.append(results([twice], outputs: [n]) { table.swiglu($0[0], $1[0], rows, width, $2) })
+  pairs.append(
+    results([twice, dy], outputs: [2 * n, n]) {
+      table.swiglu_backward($0[0], $0[1], $1[0], $1[1], rows, width, $2)
+    })
+  pairs.append(
+    results([twice], outputs: [n]) {
+      table.gated_swiglu($0[0], gates.elements, $1[0], rows, width, $2)
+    })
+  var gateGradients: [[Float]] = []
+  pairs.append(
+    results([twice, dy], outputs: [2 * n, n]) {
+      var gateGradient = [Float](repeating: 1, count: rows)
+      table.gated_swiglu_backward(
+        $0[0], gates.elements, $0[1], $1[0], &gateGradient, $1[1], rows, width, $2)
+      gateGradients.append(gateGradient)
+    })
+  for (expected, halves) in pairs { #expect(expected == halves) }
+  #expect(gateGradients[0] == gateGradients[1])
+}
+
+/// Sums and gradients of norms are float32, whatever they are made from; the gradient of a loss is rounded.
+@Test(arguments: InstructionSet.allCases.filter(\.isSupported), [NK_BF16, NK_FP16])
+func rowKernelsTakeHalves(set: InstructionSet, format: nk_format) throws {
+  let table = try table(of: set)
+  let (rows, width) = (5, 37)
+  let n = rows * width
+  let halves: HalfTensor.Format = format == NK_BF16 ? .bfloat16 : .float16
+  let x = HalfTensor(wave([n], frequency: 0.7, scale: 3), format: halves)
+  let wide = x.tensor
+  let (d, gain, statistics) = (wave([n]), wave([width], frequency: 0.3), wave([2 * rows]))
+  let both = [(UnsafeMutableRawPointer(mutating: wide.elements), NK_FP32), (x.numbers.start, format)]
+  let results = both.map { x, format in
+    var dx = [[Float]](repeating: [Float](repeating: 0, count: n), count: 2)
+    var sums = [[Float]](repeating: [Float](repeating: 2, count: width), count: 4)
+    table.add_row_sums(x, &sums[0], rows, width, format)
+    var (gainSums, biasSums) = (sums[1], sums[2])
+    table.layer_norm_backward(
+      x, gain.elements, statistics.elements, d.elements, &dx[0], &gainSums, &biasSums, rows, width,
+      format)
+    table.rms_norm_backward(
+      x, gain.elements, statistics.elements, d.elements, &dx[1], &sums[3], rows, width, format)
+    return dx + [sums[0], gainSums, biasSums, sums[3]]
+  }
+  #expect(results[0] == results[1])
+
+  let targets: [Int32] = [3, -1, 0, 36, 7]
+  var difference = Tensor(zeros: [rows, width])
+  let total = table.cross_entropy(
+    wide.elements, targets, difference.mutableElements, rows, width, NK_FP32)
+  let rounded = HalfTensor(Tensor(repeating: 1, shape: [rows, width]), format: halves)
+  #expect(
+    table.cross_entropy(wide.elements, targets, rounded.numbers.start, rows, width, format) == total)
+  #expect(rounded.tensor.scalars == HalfTensor(difference, format: halves).tensor.scalars)
+}

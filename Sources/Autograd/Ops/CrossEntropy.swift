@@ -16,7 +16,8 @@ enum CrossEntropyOperation {
   ) -> (loss: Tensor, saved: Saved) {
     var difference = Tensor(uninitialized: logits_NV.shape)
     let total = kernels.cross_entropy(
-      logits_NV.elements, targets, difference.mutableElements, targets.count, logits_NV.shape.width)
+      logits_NV.elements, targets, difference.mutableElements, targets.count, logits_NV.shape.width,
+      NK_FP32)
     return (
       Tensor([Float(total / Double(counted))], shape: []),
       Saved(difference_NV: difference, counted: counted)
@@ -26,7 +27,7 @@ enum CrossEntropyOperation {
   /// The loss alone.
   static func loss(logits_NV: Tensor, targets: [Int32], counted: Int) -> Tensor {
     let total = kernels.cross_entropy(
-      logits_NV.elements, targets, nil, targets.count, logits_NV.shape.width)
+      logits_NV.elements, targets, nil, targets.count, logits_NV.shape.width, NK_FP32)
     return Tensor([Float(total / Double(counted))], shape: [])
   }
 

@@ -24,7 +24,8 @@ enum ExpertMixtureOperation {
     let (experts, outputs, inputs) = (weight_EOI.shape[0], weight_EOI.shape[1], weight_EOI.shape[2])
     var scaled = Tensor(uninitialized: [rows, experts * inputs])
     kernels.gated_swiglu(
-      hidden_NEI.elements, gates_NE.elements, scaled.mutableElements, rows * experts, inputs)
+      hidden_NEI.elements, gates_NE.elements, scaled.mutableElements, rows * experts, inputs,
+      NK_FP32)
     var output = Tensor(uninitialized: [rows, outputs])
     let y = output.mutableElements
     multiply(gates_NE.matrix, bias_EO.matrix, into: y)
@@ -65,7 +66,7 @@ enum ExpertMixtureOperation {
     }
     kernels.gated_swiglu_backward(
       saved.hidden_NEI.elements, saved.gates_NE.elements, q, hidden.mutableElements,
-      gates.mutableElements, scaled.mutableElements, rows * experts, inputs)
+      gates.mutableElements, scaled.mutableElements, rows * experts, inputs, NK_FP32)
     for expert in 0..<experts {
       multiply(
         gradient_NO.matrix.transposed, columns(of: scaled, expert, width: inputs),

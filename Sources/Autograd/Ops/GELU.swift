@@ -9,14 +9,15 @@ enum GELUOperation {
 
   static func forward(_ input: Tensor) -> Tensor {
     var output = Tensor(uninitialized: input.shape)
-    kernels.gelu(input.elements, output.mutableElements, input.elementCount)
+    kernels.gelu(input.elements, output.mutableElements, input.elementCount, NK_FP32)
     return output
   }
 
   static func backward(_ gradient: Tensor, _ saved: Saved) -> Tensor {
     var result = Tensor(uninitialized: gradient.shape)
     kernels.gelu_backward(
-      saved.input.elements, gradient.elements, result.mutableElements, gradient.elementCount)
+      saved.input.elements, gradient.elements, result.mutableElements, nil, gradient.elementCount,
+      NK_FP32)
     return result
   }
 }

@@ -11,22 +11,22 @@ enum GatherOperation {
   static func forward(table: Tensor, indices: [Int32]) -> Tensor {
     let width = table.shape.width
     var output = Tensor(uninitialized: [indices.count, width])
-    copyRows(of: table, indices[...], to: output.mutableElements)
+    copyRows(of: .whole(table), indices[...], to: output.mutableElements)
     return output
   }
 
-  /// Writes the table's rows one behind the other.
+  /// Writes the table's rows one behind the other, in its format.
   static func copyRows(
-    of table: Tensor, _ indices: ArraySlice<Int32>, to destination: UnsafeMutablePointer<Float>
+    of table: KeptTensor, _ indices: ArraySlice<Int32>, to destination: UnsafeMutableRawPointer
   ) {
-    let width = table.shape.width
+    let (shape, numbers) = (table.shape, table.numbers)
+    let bytes = shape.width * numbers.bytesPerNumber
     var target = destination
     for index in indices {
       precondition(
-        index >= 0 && index < table.shape.rowCount,
-        "gathered: row \(index) of a table \(table.shape)")
-      target.update(from: table.elements + Int(index) * width, count: width)
-      target += width
+        index >= 0 && index < shape.rowCount, "gathered: row \(index) of a table \(shape)")
+      target.copyMemory(from: numbers.start + Int(index) * bytes, byteCount: bytes)
+      target += bytes
     }
   }
 

@@ -26,14 +26,14 @@ enum LayerNormOperation {
   static func backward(
     _ gradient_ND: Tensor, _ saved: Saved
   ) -> (input: Tensor, gain: Tensor, bias: Tensor) {
-    let x = saved.input_ND.tensor
+    let x = saved.input_ND.numbers
     var input = Tensor(uninitialized: gradient_ND.shape)
     var gain = Tensor(zeros: saved.gain_D.shape)
     var bias = Tensor(zeros: saved.gain_D.shape)
     kernels.layer_norm_backward(
-      x.elements, saved.gain_D.elements, saved.statistics_N2.elements,
-      gradient_ND.elements, input.mutableElements, gain.mutableElements, bias.mutableElements,
-      gradient_ND.shape.rowCount, gradient_ND.shape.width)
+      x.start, saved.gain_D.elements, saved.statistics_N2.elements, gradient_ND.elements,
+      input.mutableElements, gain.mutableElements, bias.mutableElements,
+      gradient_ND.shape.rowCount, gradient_ND.shape.width, x.format)
     return (input, gain, bias)
   }
 }

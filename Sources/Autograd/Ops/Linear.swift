@@ -6,12 +6,12 @@ internal import NanoTensor
 /// `y = x Wᵀ + b`.
 enum LinearOperation {
   struct Saved {
-    let input_NI: Tensor
+    let input_NI: KeptTensor
     let weight_OI: Tensor
   }
 
   static func forward(
-    input_NI: Tensor, weight_OI: Tensor, bias_O: Tensor?, precision: Precision
+    input_NI: KeptTensor, weight_OI: Tensor, bias_O: Tensor?, precision: Precision
   ) -> Tensor {
     let weight = MatrixView(
       weight_OI.elements, rows: weight_OI.shape.rowCount, columns: weight_OI.shape.width)
@@ -41,11 +41,11 @@ enum LinearOperation {
   }
 
   /// `db = Σ_n dy_n`
-  static func biasGradient(_ gradient_NO: Tensor, shape: Shape) -> Tensor {
+  static func biasGradient(_ gradient_NO: KeptTensor, shape: Shape) -> Tensor {
     var result = Tensor(zeros: shape)
     kernels.add_row_sums(
-      gradient_NO.elements, result.mutableElements, gradient_NO.shape.rowCount,
-      gradient_NO.shape.width)
+      gradient_NO.numbers.start, result.mutableElements, gradient_NO.shape.rowCount,
+      gradient_NO.shape.width, gradient_NO.numbers.format)
     return result
   }
 }
@@ -68,19 +68,19 @@ extension Variable {
       bias.map { $0.value.elementCount == outputs } ?? true,
       "linear: weight \(weight.shape), bias \(bias!.shape)")
     let precision = tape.precision
+    let kept = tape.keep(value)
     let output = LinearOperation.forward(
-      input_NI: value, weight_OI: weight.value, bias_O: bias?.value, precision: precision)
-    let (kept, weightValue) = (tape.keep(value), weight.value)
+      input_NI: kept, weight_OI: weight.value, bias_O: bias?.value, precision: precision)
+    let saved = LinearOperation.Saved(input_NI: kept, weight_OI: weight.value)
     let (inputNode, weightNode, biasNode) = (node, weight.node, bias?.node ?? .constant)
     let biasShape = bias?.shape ?? []
     return tape.record(output, inputs: self, weight, bias ?? weight) { gradient, slots in
-      let saved = LinearOperation.Saved(input_NI: kept.tensor, weight_OI: weightValue)
       if !weightNode.isConstant {
         slots.accumulate(
           LinearOperation.weightGradient(gradient, saved, precision: precision), into: weightNode)
       }
       if !biasNode.isConstant {
-        slots.accumulate(LinearOperation.biasGradient(gradient, shape: biasShape), into: biasNode)
+        slots.accumulate(LinearOperation.biasGradient(.whole(gradient), shape: biasShape), into: biasNode)
       }
       if !inputNode.isConstant {
         slots.accumulate(

@@ -6,7 +6,8 @@ internal import NanoTensor
 /// `loss = mean_n (logsumexp(W x_n) - (W x_n)[target_n])` without ever holding all N×V logits.
 ///
 /// The gradient of a mean needs nothing from behind it but one factor, so it is formed at once: a block of
-/// rows at a time goes through logits, softmax and both gradient products while it is in the cache.
+/// rows at a time goes through logits, softmax and both gradient products while it is in the cache. The gradient of the
+/// logits has the precision's own format.
 enum LinearCrossEntropyOperation {
   struct Saved {
     let input_ND: Tensor
@@ -23,22 +24,31 @@ enum LinearCrossEntropyOperation {
     let (rows, width) = (operands.input_ND.shape.rowCount, operands.input_ND.shape.width)
     let classes = operands.weight_VD.shape.rowCount
     let blockRows = min(rows, blockRows(classes: classes))
+    let input_ND = KeptTensor(operands.input_ND, format: precision.activationFormat)
     var logits = Tensor(uninitialized: [blockRows, classes])
+    // In float32 the gradient takes the place of the logits.
+    let rounded = precision.activationFormat.map {
+      HalfTensor(uninitialized: [blockRows, classes], format: $0)
+    }
     var inputGradient = Tensor(uninitialized: wantsGradients ? operands.input_ND.shape : [0])
     var weightGradient = Tensor(uninitialized: wantsGradients ? operands.weight_VD.shape : [0])
     let (x, dx, dw) = (
       logits.mutableElements, inputGradient.mutableElements, weightGradient.mutableElements
     )
+    let logitGradient = rounded?.numbers ?? Numbers(x, format: NK_FP32)
     var total = 0.0
     for start in stride(from: 0, to: rows, by: blockRows) {
       let count = min(blockRows, rows - start)
-      let input = MatrixView(operands.input_ND.elements + start * width, rows: count, columns: width)
+      let input = MatrixView(
+        input_ND.numbers.advanced(by: start * width), rows: count, columns: width)
       multiply(input, operands.weight_VD.matrix.transposed, into: x, precision: precision)
       total += targets.withUnsafeBufferPointer {
-        kernels.cross_entropy(x, $0.baseAddress! + start, wantsGradients ? x : nil, count, classes)
+        kernels.cross_entropy(
+          x, $0.baseAddress! + start, wantsGradients ? logitGradient.start : nil, count, classes,
+          logitGradient.format)
       }
       guard wantsGradients else { continue }
-      let difference = MatrixView(x, rows: count, columns: classes)
+      let difference = MatrixView(logitGradient, rows: count, columns: classes)
       multiply(
         difference, operands.weight_VD.matrix, into: dx + start * width, precision: precision)
       multiply(

@@ -24,13 +24,13 @@ enum RMSNormOperation {
   }
 
   static func backward(_ gradient_ND: Tensor, _ saved: Saved) -> (input: Tensor, gain: Tensor) {
-    let x = saved.input_ND.tensor
+    let x = saved.input_ND.numbers
     var input = Tensor(uninitialized: gradient_ND.shape)
     var gain = Tensor(zeros: saved.gain_D.shape)
     kernels.rms_norm_backward(
-      x.elements, saved.gain_D.elements, saved.reciprocals_N.elements,
-      gradient_ND.elements, input.mutableElements, gain.mutableElements,
-      gradient_ND.shape.rowCount, gradient_ND.shape.width)
+      x.start, saved.gain_D.elements, saved.reciprocals_N.elements, gradient_ND.elements,
+      input.mutableElements, gain.mutableElements, gradient_ND.shape.rowCount,
+      gradient_ND.shape.width, x.format)
     return (input, gain)
   }
 }

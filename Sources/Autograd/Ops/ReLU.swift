@@ -9,14 +9,15 @@ enum ReLUOperation {
 
   static func forward(_ input: Tensor) -> Tensor {
     var output = Tensor(uninitialized: input.shape)
-    kernels.relu(input.elements, output.mutableElements, input.elementCount)
+    kernels.relu(input.elements, output.mutableElements, input.elementCount, NK_FP32)
     return output
   }
 
   static func backward(_ gradient: Tensor, _ saved: Saved) -> Tensor {
     var result = Tensor(uninitialized: gradient.shape)
     kernels.relu_backward(
-      saved.output.elements, gradient.elements, result.mutableElements, gradient.elementCount)
+      saved.output.elements, gradient.elements, result.mutableElements, gradient.elementCount,
+      NK_FP32)
     return result
   }
 }

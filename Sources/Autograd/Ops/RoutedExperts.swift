@@ -4,7 +4,7 @@ internal import NanoTensor
 // N rows, E experts, k chosen ones a row, M = N·k assignments, D model width, F expert width.
 
 /// A sparse mixture of SwiGLU experts: rows are sorted by expert, each expert runs on its own rows alone, from
-/// the first map to the last, so that what lies between them stays in the cache.
+/// the first map to the last, so that what lies between them stays in the cache. It has the precision's own format.
 enum RoutedExpertsOperation {
   /// Assignments sorted by expert, stably: which rows each expert works on.
   struct Plan {
@@ -47,31 +47,34 @@ enum RoutedExpertsOperation {
   }
 
   static func forward(
-    input_ND: Tensor, weights_NK: Tensor, gateUp_EFD: Tensor, down_EDF: Tensor, plan: Plan,
-    precision: Precision, keep: (Tensor) -> KeptTensor
+    input_ND: KeptTensor, weights_NK: Tensor, gateUp_EFD: Tensor, down_EDF: Tensor, plan: Plan,
+    precision: Precision
   ) -> (output: Tensor, saved: Saved) {
     let (width, expertWidth) = (input_ND.shape.width, down_EDF.shape.width)
+    let format = precision.activationFormat
     let weights = sorted(weights_NK, plan)
-    var hidden = Tensor(uninitialized: [plan.rows.count, 2 * expertWidth])
+    let hidden = KeptTensor(
+      uninitialized: [plan.rows.count, 2 * expertWidth], format: format)
     var outputs = Tensor(uninitialized: [plan.rows.count, width])
-    let (rows, activations) = (Rows(plan, width), Rows(plan, expertWidth))
+    let rows = Rows(plan, width, input_ND.format)
+    let activations = Rows(plan, expertWidth, format)
     for (expert, range) in plan.ranges.enumerated() {
       rows.gather(input_ND, plan.rows[range])
-      let ownHidden = hidden.mutableElements + range.lowerBound * 2 * expertWidth
+      let ownHidden = hidden.numbers.advanced(by: range.lowerBound * 2 * expertWidth)
       multiply(
         rows.matrix(range.count), matrix(gateUp_EFD, expert).transposed, into: ownHidden,
         precision: precision)
       // Weighing the activations, F wide, is less work than weighing the outputs, D wide.
       kernels.gated_swiglu(
-        ownHidden, weights.elements + range.lowerBound, activations.elements, range.count,
-        expertWidth)
+        ownHidden.start, weights.elements + range.lowerBound, activations.numbers.start, range.count,
+        expertWidth, ownHidden.format)
       multiply(
         activations.matrix(range.count), matrix(down_EDF, expert).transposed,
         into: outputs.mutableElements + range.lowerBound * width, precision: precision)
     }
     let saved = Saved(
-      input_ND: keep(input_ND), weights_NK: weights_NK, gateUp_EFD: gateUp_EFD, down_EDF: down_EDF,
-      hidden_MF: keep(hidden), plan: plan)
+      input_ND: input_ND, weights_NK: weights_NK, gateUp_EFD: gateUp_EFD, down_EDF: down_EDF,
+      hidden_MF: hidden, plan: plan)
     return (combined(outputs, plan, rowCount: input_ND.shape.rowCount), saved)
   }
 
@@ -82,33 +85,33 @@ enum RoutedExpertsOperation {
     let (width, expertWidth, count) = (
       gradient_ND.shape.width, saved.down_EDF.shape.width, plan.rows.count
     )
-    let input = saved.input_ND.tensor
+    let format = precision.activationFormat
+    let outputGradient = KeptTensor(gradient_ND, format: format)
     let weights = sorted(saved.weights_NK, plan)
     var sortedWeightGradient = Tensor(zeros: [count])
     var down = Tensor(uninitialized: saved.down_EDF.shape)
     var gateUp = Tensor(uninitialized: saved.gateUp_EFD.shape)
     var sortedInputGradient = Tensor(uninitialized: [count, width])
-    let (rows, widened, hiddenGradient) = (
-      Rows(plan, width), Rows(plan, 2 * expertWidth), Rows(plan, 2 * expertWidth)
-    )
-    let (scaled, gradient) = (Rows(plan, expertWidth), Rows(plan, expertWidth))
+    let (rows, hiddenGradient) = (Rows(plan, width, format), Rows(plan, 2 * expertWidth, format))
+    let (scaled, gradient) = (Rows(plan, expertWidth, format), Rows(plan, expertWidth, format))
     // Also for an expert without rows: its weight gradients are then written as zeros.
     for (expert, range) in plan.ranges.enumerated() {
       let own = range.count
-      rows.gather(gradient_ND, plan.rows[range])
+      rows.gather(outputGradient, plan.rows[range])
       multiply(
-        rows.matrix(own), matrix(saved.down_EDF, expert), into: gradient.elements,
+        rows.matrix(own), matrix(saved.down_EDF, expert), into: gradient.numbers,
         precision: precision)
       // From the weighted activations to the weights and to the first map's outputs.
+      let hidden = saved.hidden_MF.numbers.advanced(by: range.lowerBound * 2 * expertWidth)
       kernels.gated_swiglu_backward(
-        saved.hidden_MF.elements(ofRows: range, scratch: widened.elements),
-        weights.elements + range.lowerBound, gradient.elements, hiddenGradient.elements,
-        sortedWeightGradient.mutableElements + range.lowerBound, scaled.elements, own, expertWidth)
+        hidden.start, weights.elements + range.lowerBound, gradient.numbers.start,
+        hiddenGradient.numbers.start, sortedWeightGradient.mutableElements + range.lowerBound,
+        scaled.numbers.start, own, expertWidth, hidden.format)
       multiply(
         rows.matrix(own).transposed, scaled.matrix(own), into: block(&down, expert),
         precision: precision)
 
-      rows.gather(input, plan.rows[range])
+      rows.gather(saved.input_ND, plan.rows[range])
       multiply(
         hiddenGradient.matrix(own).transposed, rows.matrix(own), into: block(&gateUp, expert),
         precision: precision)
@@ -131,21 +134,20 @@ enum RoutedExpertsOperation {
 
   /// Room for the rows of one expert after the other.
   private struct Rows {
-    let elements: UnsafeMutablePointer<Float>
-    private let tensor: Tensor
+    private let memory: KeptTensor
 
-    init(_ plan: Plan, _ width: Int) {
-      var tensor = Tensor(uninitialized: [plan.largestLoad, width])
-      elements = tensor.mutableElements
-      self.tensor = tensor
+    init(_ plan: Plan, _ width: Int, _ format: HalfTensor.Format?) {
+      memory = KeptTensor(uninitialized: [plan.largestLoad, width], format: format)
     }
 
-    func gather(_ table: Tensor, _ indices: ArraySlice<Int32>) {
-      GatherOperation.copyRows(of: table, indices, to: elements)
+    var numbers: Numbers { memory.numbers }
+
+    func gather(_ table: KeptTensor, _ indices: ArraySlice<Int32>) {
+      GatherOperation.copyRows(of: table, indices, to: numbers.start)
     }
 
     func matrix(_ count: Int) -> MatrixView {
-      MatrixView(elements, rows: count, columns: tensor.shape.width)
+      MatrixView(numbers, rows: count, columns: memory.shape.width)
     }
   }
 
@@ -212,8 +214,8 @@ extension Variable {
         + "gate and up \(gateUp.shape), down \(down.shape)")
     let precision = tape.precision
     let (output, saved) = RoutedExpertsOperation.forward(
-      input_ND: value, weights_NK: weights.value, gateUp_EFD: gateUp.value, down_EDF: down.value,
-      plan: RoutedExpertsOperation.Plan(selection), precision: precision, keep: tape.keep)
+      input_ND: tape.keep(value), weights_NK: weights.value, gateUp_EFD: gateUp.value,
+      down_EDF: down.value, plan: RoutedExpertsOperation.Plan(selection), precision: precision)
     let nodes = (node, weights.node, gateUp.node, down.node)
     return tape.record(output, inputs: self, weights, gateUp, down) { gradient, slots in
       let gradients = RoutedExpertsOperation.backward(gradient, saved, precision: precision)

@@ -10,7 +10,7 @@ enum SwiGLUOperation {
   static func forward(_ input: Tensor) -> Tensor {
     let (rows, width) = (input.shape.rowCount, input.shape.width / 2)
     var output = Tensor(uninitialized: [rows, width])
-    kernels.swiglu(input.elements, output.mutableElements, rows, width)
+    kernels.swiglu(input.elements, output.mutableElements, rows, width, NK_FP32)
     return output
   }
 
@@ -18,8 +18,8 @@ enum SwiGLUOperation {
   static func backward(_ gradient: Tensor, _ saved: Saved) -> Tensor {
     var result = Tensor(uninitialized: saved.input.shape)
     kernels.swiglu_backward(
-      saved.input.elements, gradient.elements, result.mutableElements, gradient.shape.rowCount,
-      gradient.shape.width)
+      saved.input.elements, gradient.elements, result.mutableElements, nil,
+      gradient.shape.rowCount, gradient.shape.width, NK_FP32)
     return result
   }
 }

@@ -2,7 +2,8 @@
 // run time. Every kernel is single-threaded, keeps no state between calls, and does its arithmetic
 // in one fixed order, so that a result never depends on the number of threads around it.
 //
-// All matrices are float32. Counts are elements, strides are elements, never bytes.
+// Matrices are float32; where a format is told, `void *` are numbers of that format. Counts are elements, strides are
+// elements, never bytes.
 
 #ifndef CNANOKERNELS_H
 #define CNANOKERNELS_H
@@ -29,6 +30,13 @@ nk_instruction_set nk_best_instruction_set(void);
 /// Whether AMX bfloat16 tiles exist here and the operating system granted them to the process.
 bool nk_has_amx(void);
 
+/// How numbers lie in memory, or what float32 numbers are rounded to: arithmetic is float32 in every case.
+typedef enum {
+  NK_FP32 = 0,
+  NK_BF16 = 1,
+  NK_FP16 = 2,
+} nk_format;
+
 // MARK: Matrix product
 
 /// Which tiles a product may skip because their result or their operand is known to be triangular.
@@ -45,6 +53,9 @@ typedef enum {
 /// Every operand of the product has its own row and column stride, one of which is 1, so a transposed operand
 /// is the same memory with the strides swapped. C and D are row-major. D may be C itself, may be null
 /// (beta is then ignored) and may have row stride 0, which adds one vector to every row (a bias).
+///
+/// A product that rounds its operands to 16 bits also takes those that lie in that format already, as `a_half` and
+/// `b_half`, and rounds what goes to `c_half`; `a`, `b` and `c` are then not looked at. C in 16 bits is not D.
 typedef struct {
   size_t rows, columns, depth;
   const float *a;
@@ -57,14 +68,9 @@ typedef struct {
   ptrdiff_t addend_row;
   float alpha, beta;
   nk_triangle triangle;
+  const uint16_t *a_half, *b_half;
+  uint16_t *c_half;
 } nk_product;
-
-/// What the operands of a product are rounded to before they are multiplied in float32.
-typedef enum {
-  NK_EXACT = 0,
-  NK_BF16 = 1,
-  NK_FP16 = 2,
-} nk_rounding;
 
 // MARK: Causal attention
 
@@ -78,7 +84,7 @@ typedef struct {
   ptrdiff_t query_stride, key_stride, value_stride, output_stride;
   float scale;
   void (*product)(const nk_product *p);  ///< of long sequences' products, that of the wanted precision
-  nk_rounding rounding;                  ///< of short sequences' products, what they read
+  nk_format rounding;                  ///< of short sequences' products, what they read
 } nk_attention;
 
 /// Floats from one row of attention probabilities to the next: length rounded up to a multiple of 16.
@@ -120,14 +126,17 @@ typedef struct {
   void (*add_scaled)(const float *x, float factor, float *out, size_t n);  ///< out += factor * x
   /// out = a * x + b * y
   void (*combine)(float a, const float *x, float b, const float *y, float *out, size_t n);
-  void (*relu)(const float *x, float *out, size_t n);
-  void (*relu_backward)(const float *y, const float *dy, float *dx, size_t n);
   void (*silu)(const float *x, float *out, size_t n);
   void (*silu_backward)(const float *x, const float *dy, float *dx, size_t n);
   void (*sigmoid)(const float *x, float *out, size_t n);
+
+  // The same over n numbers of a format.
+  void (*relu)(const void *x, void *out, size_t n, nk_format format);
+  void (*relu_backward)(const void *y, const void *dy, void *dx, size_t n, nk_format format);
   /// The Gaussian error linear unit x * Phi(x), in its exact (erf) form.
-  void (*gelu)(const float *x, float *out, size_t n);
-  void (*gelu_backward)(const float *x, const float *dy, float *dx, size_t n);
+  void (*gelu)(const void *x, void *out, size_t n, nk_format format);
+  /// `out`, if not null, is what the forward kernel gave, made again on the way.
+  void (*gelu_backward)(const void *x, const void *dy, void *dx, void *out, size_t n, nk_format format);
 
   // Sixteen bits a number, rounded to nearest even.
   void (*to_bf16)(const float *x, uint16_t *out, size_t n);
@@ -140,40 +149,42 @@ typedef struct {
   double (*sum_of_squares)(const float *x, size_t n);
   double (*dot)(const float *x, const float *y, size_t n);
   /// out[j] += sum over rows of x[i, j]
-  void (*add_row_sums)(const float *x, float *out, size_t rows, size_t columns);
+  void (*add_row_sums)(const void *x, float *out, size_t rows, size_t columns, nk_format format);
 
-  // SwiGLU on rows of 2 * width floats: out = silu(first half) * second half.
-  void (*swiglu)(const float *x, float *out, size_t rows, size_t width);
-  void (*swiglu_backward)(const float *x, const float *dy, float *dx, size_t rows, size_t width);
+  // SwiGLU on rows of 2 * width numbers of a format: out = silu(first half) * second half.
+  void (*swiglu)(const void *x, void *out, size_t rows, size_t width, nk_format format);
+  /// `out`, if not null, is what the forward kernel gave, made again on the way.
+  void (*swiglu_backward)(const void *x, const void *dy, void *dx, void *out, size_t rows, size_t width,
+                          nk_format format);
   /// The same times a gate a row: an expert's weighted activations.
-  void (*gated_swiglu)(const float *x, const float *gates, float *out, size_t rows, size_t width);
+  void (*gated_swiglu)(const void *x, const float *gates, void *out, size_t rows, size_t width, nk_format format);
   /// Adds into gate_gradient (rows floats); `out` is what the forward kernel gave, made again on the way.
-  void (*gated_swiglu_backward)(const float *x, const float *gates, const float *dy, float *dx, float *gate_gradient,
-                                float *out, size_t rows, size_t width);
+  void (*gated_swiglu_backward)(const void *x, const float *gates, const void *dy, void *dx, float *gate_gradient,
+                                void *out, size_t rows, size_t width, nk_format format);
 
   // Row softmax, and the sum of row losses against integer targets (in double).
   void (*softmax)(const float *x, float *out, size_t rows, size_t columns);
   void (*softmax_backward)(const float *y, const float *dy, float *dx, size_t rows, size_t columns);
-  /// Returns the summed negative log likelihood; gradient (may be null or `logits`) = softmax - onehot.
-  /// A row with a negative target counts nothing and gets a zero gradient.
-  double (*cross_entropy)(const float *logits, const int32_t *targets, float *gradient, size_t rows,
-                          size_t columns);
+  /// Returns the summed negative log likelihood; gradient (numbers of the format; may be null, or `logits` if they are
+  /// float32) = softmax - onehot. A row with a negative target counts nothing and gets a zero gradient.
+  double (*cross_entropy)(const float *logits, const int32_t *targets, void *gradient, size_t rows, size_t columns,
+                          nk_format format);
 
   // Layer normalization over rows; statistics holds mean and 1/sqrt(var + eps) per row.
   void (*layer_norm)(const float *x, const float *gain, const float *bias, float *out,
                      float *statistics, size_t rows, size_t width, float epsilon);
-  /// Adds into gain_gradient and bias_gradient (width floats each).
-  void (*layer_norm_backward)(const float *x, const float *gain, const float *statistics,
+  /// Adds into gain_gradient and bias_gradient (width floats each). The format is that of x.
+  void (*layer_norm_backward)(const void *x, const float *gain, const float *statistics,
                               const float *dy, float *dx, float *gain_gradient,
-                              float *bias_gradient, size_t rows, size_t width);
+                              float *bias_gradient, size_t rows, size_t width, nk_format format);
 
   // Root-mean-square normalization over rows; reciprocals holds 1/sqrt(mean square + eps) per row.
   void (*rms_norm)(const float *x, const float *gain, float *out, float *reciprocals, size_t rows,
                    size_t width, float epsilon);
-  /// Adds into gain_gradient (width floats).
-  void (*rms_norm_backward)(const float *x, const float *gain, const float *reciprocals,
+  /// Adds into gain_gradient (width floats). The format is that of x.
+  void (*rms_norm_backward)(const void *x, const float *gain, const float *reciprocals,
                             const float *dy, float *dx, float *gain_gradient, size_t rows,
-                            size_t width);
+                            size_t width, nk_format format);
 
   /// probabilities = softmax(scale * Q K^T), causal. Returns the largest unmasked logit.
   float (*attention_probabilities)(const nk_attention *g, const float *query, const float *key,

@@ -26,27 +26,30 @@ extension OperationBenchmark {
     // Arrays of n floats read and written.
     let cases: [(name: String, arrays: Double, body: () -> Void)] = [
       ("add", 3, { kernels.add(x.elements, y.elements, out, n) }),
-      ("ReLU", 2, { kernels.relu(x.elements, out, n) }),
-      ("ReLU backward", 3, { kernels.relu_backward(x.elements, y.elements, out, n) }),
+      ("ReLU", 2, { kernels.relu(x.elements, out, n, NK_FP32) }),
+      ("ReLU backward", 3, { kernels.relu_backward(x.elements, y.elements, out, n, NK_FP32) }),
       ("SiLU", 2, { kernels.silu(x.elements, out, n) }),
       ("SiLU backward", 3, { kernels.silu_backward(x.elements, y.elements, out, n) }),
-      ("GELU", 2, { kernels.gelu(x.elements, out, n) }),
-      ("GELU backward", 3, { kernels.gelu_backward(x.elements, y.elements, out, n) }),
+      ("GELU", 2, { kernels.gelu(x.elements, out, n, NK_FP32) }),
+      (
+        "GELU backward", 3,
+        { kernels.gelu_backward(x.elements, y.elements, out, nil, n, NK_FP32) }
+      ),
       ("sigmoid", 2, { kernels.sigmoid(x.elements, out, n) }),
-      ("SwiGLU", 1.5, { kernels.swiglu(x.elements, out, rows / 2, width) }),
+      ("SwiGLU", 1.5, { kernels.swiglu(x.elements, out, rows / 2, width, NK_FP32) }),
       (
         "SwiGLU backward", 2.5,
-        { kernels.swiglu_backward(x.elements, y.elements, out, rows / 2, width) }
+        { kernels.swiglu_backward(x.elements, y.elements, out, nil, rows / 2, width, NK_FP32) }
       ),
       (
         "SwiGLU times gates", 1.5,
-        { kernels.gated_swiglu(x.elements, y.elements, out, rows / 2, width) }
+        { kernels.gated_swiglu(x.elements, y.elements, out, rows / 2, width, NK_FP32) }
       ),
       (
         "SwiGLU times gates backward", 3,
         {
           kernels.gated_swiglu_backward(
-            x.elements, y.elements, y.elements, out, stats, m, rows / 2, width)
+            x.elements, y.elements, y.elements, out, stats, m, rows / 2, width, NK_FP32)
         }
       ),
       ("softmax, rows of 64", 2, { kernels.softmax(x.elements, out, rows, width) }),
@@ -56,7 +59,7 @@ extension OperationBenchmark {
       ),
       (
         "cross-entropy, rows of 64", 2,
-        { _ = kernels.cross_entropy(x.elements, targets, out, rows, width) }
+        { _ = kernels.cross_entropy(x.elements, targets, out, rows, width, NK_FP32) }
       ),
       (
         "layer norm, rows of 64", 2,
@@ -68,7 +71,8 @@ extension OperationBenchmark {
         "layer norm backward, rows of 64", 3,
         {
           kernels.layer_norm_backward(
-            x.elements, row.elements, stats, y.elements, out, gainOut, biasOut, rows, width)
+            x.elements, row.elements, stats, y.elements, out, gainOut, biasOut, rows, width,
+            NK_FP32)
         }
       ),
       (
@@ -79,7 +83,7 @@ extension OperationBenchmark {
         "RMS norm backward, rows of 64", 3,
         {
           kernels.rms_norm_backward(
-            x.elements, row.elements, stats, y.elements, out, gainOut, rows, width)
+            x.elements, row.elements, stats, y.elements, out, gainOut, rows, width, NK_FP32)
         }
       ),
       (

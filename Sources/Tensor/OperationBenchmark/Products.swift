@@ -1,3 +1,5 @@
+internal import CNanoKernels
+
 extension OperationBenchmark {
   enum Form { case nt, nn, tn }
 
@@ -31,7 +33,7 @@ extension OperationBenchmark {
     let operations = 2 * Double(rows) * Double(columns) * Double(depth)
     func gigaflops(_ body: () -> Void) -> Double { operations * 1e-9 / secondsPerCall(body) }
     func own(_ precision: Precision) -> Double {
-      gigaflops { multiplyWithOwnKernel(left, right, into: out, precision: precision) }
+      gigaflops { multiplyWithOwnKernel(left, right, into: Numbers(out, format: NK_FP32), precision: precision) }
     }
     let hasOpenBLAS = Machine.openBLASCore != nil
     return Product(

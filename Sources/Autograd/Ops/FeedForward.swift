@@ -1,0 +1,194 @@
+internal import CNanoKernels
+internal import NanoTensor
+
+// N rows, D model width, H outputs of the first map, F inputs of the second (F = H, or H / 2 if gated).
+
+/// `y = W₂ activation(W₁ x + b₁) + b₂`. What lies between the maps, the widest activations of a model, has the
+/// precision's own format: products of half precision write and read 16 bits a number.
+enum FeedForwardOperation {
+  struct Saved {
+    let input_ND: KeptTensor
+    /// What the activation function read; of ReLU what it gave, from which its derivative follows.
+    let hidden_NH: KeptTensor
+    let expansion_HD: Tensor
+    let contraction_DF: Tensor
+    let activation: FeedForwardActivation
+  }
+
+  static func forward(
+    input_ND: KeptTensor, expansion_HD: Tensor, expansionBias_H: Tensor?, contraction_DF: Tensor,
+    contractionBias_D: Tensor?, activation: FeedForwardActivation, precision: Precision
+  ) -> (output: Tensor, saved: Saved) {
+    let (rows, format) = (input_ND.shape.rowCount, precision.activationFormat)
+    let hidden = KeptTensor(uninitialized: [rows, expansion_HD.shape.rowCount], format: format)
+    multiply(
+      input_ND.matrix, expansion_HD.matrix.transposed, into: hidden.numbers,
+      adding: expansionBias_H.map { .bias($0.elements) }, precision: precision)
+    let activated_NF = activation.apply(to: hidden)
+    var output = Tensor(uninitialized: [rows, contraction_DF.shape.rowCount])
+    multiply(
+      activated_NF.matrix, contraction_DF.matrix.transposed, into: output.mutableElements,
+      adding: contractionBias_D.map { .bias($0.elements) }, precision: precision)
+    let saved = Saved(
+      input_ND: input_ND, hidden_NH: hidden, expansion_HD: expansion_HD,
+      contraction_DF: contraction_DF, activation: activation)
+    return (output, saved)
+  }
+
+  struct Gradients {
+    let input_ND, expansion_HD, contraction_DF: Tensor
+    /// Of the first map's outputs.
+    let hidden_NH: KeptTensor
+  }
+
+  /// `da = dy W₂`, `dW₂ = dyᵀ a`, `dh = da · activation'(h)`, `dW₁ = dhᵀ x`, `dx = dh W₁`; the activations `a` are
+  /// made again on the way.
+  static func backward(
+    _ gradient_ND: Tensor, _ saved: Saved, precision: Precision
+  ) -> Gradients {
+    let format = precision.activationFormat
+    let gradient = KeptTensor(gradient_ND, format: format)
+    let activatedGradient = KeptTensor(
+      uninitialized: [gradient.shape.rowCount, saved.contraction_DF.shape.width], format: format)
+    multiply(
+      gradient.matrix, saved.contraction_DF.matrix, into: activatedGradient.numbers,
+      precision: precision)
+    let (activated_NF, hiddenGradient_NH) = saved.activation.backward(
+      activatedGradient, hidden: saved.hidden_NH)
+    var expansion = Tensor(uninitialized: saved.expansion_HD.shape)
+    var contraction = Tensor(uninitialized: saved.contraction_DF.shape)
+    var input = Tensor(uninitialized: saved.input_ND.shape)
+    multiply(
+      gradient.matrix.transposed, activated_NF.matrix, into: contraction.mutableElements,
+      precision: precision)
+    multiply(
+      hiddenGradient_NH.matrix.transposed, saved.input_ND.matrix, into: expansion.mutableElements,
+      precision: precision)
+    multiply(
+      hiddenGradient_NH.matrix, saved.expansion_HD.matrix, into: input.mutableElements,
+      precision: precision)
+    return Gradients(
+      input_ND: input, expansion_HD: expansion, contraction_DF: contraction,
+      hidden_NH: hiddenGradient_NH)
+  }
+}
+
+/// What a feed-forward network has between its two maps.
+public enum FeedForwardActivation: Sendable {
+  /// `max(h, 0)`
+  case relu
+  /// `h Φ(h)`, exact.
+  case gelu
+  /// `silu(u) · v` for rows `[u | v]`: half as many columns.
+  case swiGLU
+
+  /// Columns of the activations for so many columns of the first map's outputs.
+  func width(ofHidden width: Int) -> Int {
+    switch self {
+    case .relu, .gelu: width
+    case .swiGLU: width / 2
+    }
+  }
+
+  /// The activations; ReLU's take the place of what they are made from.
+  fileprivate func apply(to hidden: KeptTensor) -> KeptTensor {
+    let (h, count) = (hidden.numbers, hidden.shape.elementCount)
+    if case .relu = self {
+      kernels.relu(h.start, h.start, count, h.format)
+      return hidden
+    }
+    let activated = sized(for: hidden)
+    switch self {
+    case .relu: break
+    case .gelu: kernels.gelu(h.start, activated.numbers.start, count, h.format)
+    case .swiGLU:
+      kernels.swiglu(
+        h.start, activated.numbers.start, hidden.shape.rowCount, activated.shape.width, h.format)
+    }
+    return activated
+  }
+
+  /// The activations again, and the gradient of what they are made from.
+  fileprivate func backward(
+    _ gradient: KeptTensor, hidden: KeptTensor
+  ) -> (activated: KeptTensor, hidden: KeptTensor) {
+    let (h, dy, count) = (hidden.numbers, gradient.numbers.start, hidden.shape.elementCount)
+    switch self {
+    case .relu:
+      kernels.relu_backward(h.start, dy, dy, count, h.format)
+      return (hidden, gradient)
+    case .gelu:
+      let activated = sized(for: hidden)
+      kernels.gelu_backward(h.start, dy, dy, activated.numbers.start, count, h.format)
+      return (activated, gradient)
+    case .swiGLU:
+      let activated = sized(for: hidden)
+      let result = KeptTensor(uninitialized: hidden.shape, format: hidden.format)
+      kernels.swiglu_backward(
+        h.start, dy, result.numbers.start, activated.numbers.start, hidden.shape.rowCount,
+        activated.shape.width, h.format)
+      return (activated, result)
+    }
+  }
+
+  /// Room for the activations.
+  private func sized(for hidden: KeptTensor) -> KeptTensor {
+    KeptTensor(
+      uninitialized: [hidden.shape.rowCount, width(ofHidden: hidden.shape.width)],
+      format: hidden.format)
+  }
+}
+
+extension Variable {
+  /// The two-layer network `W₂ activation(W₁ x + b₁) + b₂` of every row.
+  ///
+  /// Equal to `linear`, the activation and `linear` again, in less memory and time: of what lies between the maps only
+  /// the outputs of the first are kept, and in half precision they are never written in 32 bits.
+  /// - Parameters:
+  ///   - expansion: H×D, one row an output; of ``FeedForwardActivation/swiGLU`` gate rows above up rows.
+  ///   - expansionBias: H elements, or nil.
+  ///   - contraction: D×F.
+  ///   - contractionBias: D elements, or nil.
+  /// - Returns: N×D for an input of N×D.
+  /// - Complexity: O(N·D·(H + F)) time; keeps the input and N·H hidden values.
+  public func feedForward(
+    expansion: Variable, expansionBias: Variable? = nil, contraction: Variable,
+    contractionBias: Variable? = nil, activation: FeedForwardActivation
+  ) -> Variable {
+    let hidden = expansion.shape.rowCount
+    precondition(
+      expansion.shape.width == shape.width
+        && contraction.shape.width == activation.width(ofHidden: hidden)
+        && (activation.width(ofHidden: 2) == 2 || hidden % 2 == 0)
+        && expansionBias.map { $0.value.elementCount == hidden } ?? true
+        && contractionBias.map { $0.value.elementCount == contraction.shape.rowCount } ?? true,
+      "feedForward: input \(shape), expansion \(expansion.shape), contraction \(contraction.shape), "
+        + "biases \(expansionBias?.shape ?? []) and \(contractionBias?.shape ?? [])")
+    let precision = tape.precision
+    let (output, saved) = FeedForwardOperation.forward(
+      input_ND: tape.keep(value), expansion_HD: expansion.value,
+      expansionBias_H: expansionBias?.value, contraction_DF: contraction.value,
+      contractionBias_D: contractionBias?.value, activation: activation, precision: precision)
+    let nodes = (node, expansion.node, contraction.node)
+    let biases = (
+      expansion: expansionBias.map { ($0.node, $0.shape) },
+      contraction: contractionBias.map { ($0.node, $0.shape) }
+    )
+    return tape.record(
+      output, inputs: self, expansion, expansionBias ?? expansion, contraction,
+      contractionBias ?? contraction
+    ) { gradient, slots in
+      let gradients = FeedForwardOperation.backward(gradient, saved, precision: precision)
+      slots.accumulate(gradients.input_ND, into: nodes.0)
+      slots.accumulate(gradients.expansion_HD, into: nodes.1)
+      slots.accumulate(gradients.contraction_DF, into: nodes.2)
+      if let (node, shape) = biases.expansion {
+        slots.accumulate(
+          LinearOperation.biasGradient(gradients.hidden_NH, shape: shape), into: node)
+      }
+      if let (node, shape) = biases.contraction {
+        slots.accumulate(LinearOperation.biasGradient(.whole(gradient), shape: shape), into: node)
+      }
+    }
+  }
+}
