@@ -2,7 +2,8 @@
 
   python3 Tools/mutate.py
 
-All faults are planted at once, each in a place of its own; for each the name of a test that has to fail is given.
+All faults are planted at once, each in a place of its own; for each the name of a test that has to fail is given. A fault
+must not crash: it would hide the failures of the other tests of its module.
 Takes about five minutes.
 """
 import pathlib
@@ -21,11 +22,12 @@ FAULTS = [
     ("Sources/CNanoKernels/causal_softmax.inc", "* load(mixed + k * stride + j);", "* load(probabilities + k * stride + j);",
      "attentionDropout"),
     ("Sources/CNanoKernels/product_tiles.inc", ".below = TILE * row,", ".below = row,", "emulatedTilesMatchDouble"),
-    ("Sources/CNanoKernels/product_halves.inc", "*(in_rows ? row : column) = (ptrdiff_t)count;", "",
+    ("Sources/CNanoKernels/product_halves.inc", "r * p->c_row, p->columns, format", "r * p->c_row, p->columns - 1, format",
      "productMatchesDouble"),
     ("Sources/CNanoKernels/product_halves.inc", "product_in(p, NK_FP16)", "product_in(p, NK_BF16)", "productsTakeHalves"),
     ("Sources/CNanoKernels/rows.inc", "store_numbers(out, o + i, activation * gate, count, format);",
-     "store_numbers(out, o + i, activation * gate, count, NK_FP32);", "kernelsTakeHalves"),
+     "store_numbers(out, o + i, activation * gate * (format == NK_FP32 ? 1.0f : 2.0f), count, format);",
+     "kernelsTakeHalves"),
     ("Sources/CNanoKernels/rows.inc", "memset((char *)gradient + r * bytes, 0, bytes);",
      "memset((char *)gradient + r * bytes, 0, bytes / 2);", "rowKernelsTakeHalves"),
     ("Sources/Autograd/Ops/FeedForward.swift", "gradient.matrix.transposed, activated_NF.matrix",

@@ -31,13 +31,10 @@ enum GatherOperation {
   }
 
   static func backward(_ gradient: Tensor, _ saved: Saved) -> Tensor {
-    let width = saved.tableShape.width
     var result = Tensor(zeros: saved.tableShape)
-    let destination = result.mutableElements
-    for (row, index) in saved.indices.enumerated() {
-      let target = destination + Int(index) * width
-      kernels.add(target, gradient.elements + row * width, target, width)
-    }
+    kernels.add_to_rows(
+      gradient.elements, saved.indices, result.mutableElements, saved.indices.count,
+      saved.tableShape.width)
     return result
   }
 }

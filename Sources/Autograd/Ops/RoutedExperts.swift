@@ -4,7 +4,8 @@ internal import NanoTensor
 // N rows, E experts, k chosen ones a row, M = N·k assignments, D model width, F expert width.
 
 /// A sparse mixture of SwiGLU experts: rows are sorted by expert, each expert runs on its own rows alone, from
-/// the first map to the last, so that what lies between them stays in the cache. It has the precision's own format.
+/// the first map to the sum of the outputs, so that what lies between stays in the cache. Activations have the
+/// precision's own format.
 enum RoutedExpertsOperation {
   /// Assignments sorted by expert, stably: which rows each expert works on.
   struct Plan {
@@ -55,8 +56,8 @@ enum RoutedExpertsOperation {
     let weights = sorted(weights_NK, plan)
     let hidden = KeptTensor(
       uninitialized: [plan.rows.count, 2 * expertWidth], format: format)
-    var outputs = Tensor(uninitialized: [plan.rows.count, width])
-    let rows = Rows(plan, width, input_ND.format)
+    var result = Tensor(zeros: input_ND.shape)
+    let (rows, outputs) = (Rows(plan, width, input_ND.format), Rows(plan, width, nil))
     let activations = Rows(plan, expertWidth, format)
     for (expert, range) in plan.ranges.enumerated() {
       rows.gather(input_ND, plan.rows[range])
@@ -69,13 +70,14 @@ enum RoutedExpertsOperation {
         ownHidden.start, weights.elements + range.lowerBound, activations.numbers.start, range.count,
         expertWidth, ownHidden.format)
       multiply(
-        activations.matrix(range.count), matrix(down_EDF, expert).transposed,
-        into: outputs.mutableElements + range.lowerBound * width, precision: precision)
+        activations.matrix(range.count), matrix(down_EDF, expert).transposed, into: outputs.numbers,
+        precision: precision)
+      outputs.add(to: &result, plan, range)
     }
     let saved = Saved(
       input_ND: input_ND, weights_NK: weights_NK, gateUp_EFD: gateUp_EFD, down_EDF: down_EDF,
       hidden_MF: hidden, plan: plan)
-    return (combined(outputs, plan, rowCount: input_ND.shape.rowCount), saved)
+    return (result, saved)
   }
 
   static func backward(
@@ -91,7 +93,8 @@ enum RoutedExpertsOperation {
     var sortedWeightGradient = Tensor(zeros: [count])
     var down = Tensor(uninitialized: saved.down_EDF.shape)
     var gateUp = Tensor(uninitialized: saved.gateUp_EFD.shape)
-    var sortedInputGradient = Tensor(uninitialized: [count, width])
+    var inputGradient = Tensor(zeros: gradient_ND.shape)
+    let inputGradients = Rows(plan, width, nil)
     let (rows, hiddenGradient) = (Rows(plan, width, format), Rows(plan, 2 * expertWidth, format))
     let (scaled, gradient) = (Rows(plan, expertWidth, format), Rows(plan, expertWidth, format))
     // Also for an expert without rows: its weight gradients are then written as zeros.
@@ -117,17 +120,15 @@ enum RoutedExpertsOperation {
         precision: precision)
       multiply(
         hiddenGradient.matrix(own), matrix(saved.gateUp_EFD, expert),
-        into: sortedInputGradient.mutableElements + range.lowerBound * width, precision: precision)
+        into: inputGradients.numbers, precision: precision)
+      inputGradients.add(to: &inputGradient, plan, range)
     }
     var weightGradient = Tensor(uninitialized: saved.weights_NK.shape)
     let dw = weightGradient.mutableElements
     for (assignment, place) in plan.places.enumerated() {
       dw[assignment] = sortedWeightGradient.elements[Int(place)]
     }
-    return (
-      combined(sortedInputGradient, plan, rowCount: gradient_ND.shape.rowCount), weightGradient,
-      gateUp, down
-    )
+    return (inputGradient, weightGradient, gateUp, down)
   }
 
   // MARK: Parts
@@ -149,6 +150,17 @@ enum RoutedExpertsOperation {
     func matrix(_ count: Int) -> MatrixView {
       MatrixView(numbers, rows: count, columns: memory.shape.width)
     }
+
+    /// Adds float32 rows to those that the sorted assignments in `range` come from.
+    func add(to result: inout Tensor, _ plan: Plan, _ range: Range<Int>) {
+      let destination = result.mutableElements
+      plan.rows.withUnsafeBufferPointer { rows in
+        guard let first = rows.baseAddress else { return }
+        kernels.add_to_rows(
+          numbers.start.assumingMemoryBound(to: Float.self), first + range.lowerBound, destination,
+          range.count, memory.shape.width)
+      }
+    }
   }
 
   /// One value an assignment, in the order of the sorted ones.
@@ -157,25 +169,6 @@ enum RoutedExpertsOperation {
     let destination = result.mutableElements
     for (assignment, place) in plan.places.enumerated() {
       destination[Int(place)] = values_NK.elements[assignment]
-    }
-    return result
-  }
-
-  /// The sum of each row's k assignments, in the order of its slots.
-  private static func combined(_ outputs_MD: Tensor, _ plan: Plan, rowCount: Int) -> Tensor {
-    let (width, k) = (outputs_MD.shape.width, plan.places.count / rowCount)
-    var result = Tensor(uninitialized: [rowCount, width])
-    let destination = result.mutableElements
-    for row in 0..<rowCount {
-      let target = destination + row * width
-      for slot in 0..<k {
-        let source = outputs_MD.elements + Int(plan.places[row * k + slot]) * width
-        if slot == 0 {
-          target.update(from: source, count: width)
-        } else {
-          kernels.add(target, source, target, width)
-        }
-      }
     }
     return result
   }

@@ -151,6 +151,9 @@ typedef struct {
   /// out[j] += sum over rows of x[i, j]
   void (*add_row_sums)(const void *x, float *out, size_t rows, size_t columns, nk_format format);
 
+  /// out[rows[r]] += x[r], row by row of `width` floats; a row may come more than once.
+  void (*add_to_rows)(const float *x, const int32_t *rows, float *out, size_t count, size_t width);
+
   // SwiGLU on rows of 2 * width numbers of a format: out = silu(first half) * second half.
   void (*swiglu)(const void *x, void *out, size_t rows, size_t width, nk_format format);
   /// `out`, if not null, is what the forward kernel gave, made again on the way.
