@@ -93,19 +93,20 @@ public enum FeedForwardActivation: Sendable {
   /// The activations; ReLU's take the place of what they are made from.
   fileprivate func apply(to hidden: KeptTensor) -> KeptTensor {
     let (h, count) = (hidden.numbers, hidden.shape.elementCount)
-    if case .relu = self {
+    switch self {
+    case .relu:
       kernels.relu(h.start, h.start, count, h.format)
       return hidden
-    }
-    let activated = sized(for: hidden)
-    switch self {
-    case .relu: break
-    case .gelu: kernels.gelu(h.start, activated.numbers.start, count, h.format)
+    case .gelu:
+      let activated = sized(for: hidden)
+      kernels.gelu(h.start, activated.numbers.start, count, h.format)
+      return activated
     case .swiGLU:
+      let activated = sized(for: hidden)
       kernels.swiglu(
         h.start, activated.numbers.start, hidden.shape.rowCount, activated.shape.width, h.format)
+      return activated
     }
-    return activated
   }
 
   /// The activations again, and the gradient of what they are made from.
@@ -159,7 +160,7 @@ extension Variable {
     precondition(
       expansion.shape.width == shape.width
         && contraction.shape.width == activation.width(ofHidden: hidden)
-        && (activation.width(ofHidden: 2) == 2 || hidden % 2 == 0)
+        && (activation != .swiGLU || hidden % 2 == 0)
         && expansionBias.map { $0.value.elementCount == hidden } ?? true
         && contractionBias.map { $0.value.elementCount == contraction.shape.rowCount } ?? true,
       "feedForward: input \(shape), expansion \(expansion.shape), contraction \(contraction.shape), "
