@@ -2,7 +2,7 @@ public import NanoTensor
 
 /// Gradients while they are being gathered.
 public struct GradientSlots {
-  private var gradients: [Tensor?]
+  private var gradients: [Activation?]
   /// The gradient of the scalar that is differentiated, for losses added on the way.
   let seed: Float
 
@@ -13,17 +13,22 @@ public struct GradientSlots {
 
   /// Adds `gradient` to what `node` has; the first one is stored, not added to zeros.
   public mutating func accumulate(_ gradient: consuming Tensor, into node: Node) {
+    accumulate(.whole(gradient), into: node)
+  }
+
+  /// The same; what has 16 bits a number keeps them as long as nothing is added.
+  mutating func accumulate(_ gradient: consuming Activation, into node: Node) {
     guard !node.isConstant else { return }
-    guard var sum = gradients[node.index] else {
+    guard var sum = gradients[node.index]?.tensor else {
       gradients[node.index] = gradient
       return
     }
     gradients[node.index] = nil  // so that `sum` is the only owner and adds in place
-    sum += gradient
-    gradients[node.index] = sum
+    sum += gradient.tensor
+    gradients[node.index] = .whole(sum)
   }
 
-  mutating func take(_ index: Int) -> Tensor? {
+  mutating func take(_ index: Int) -> Activation? {
     let gradient = gradients[index]
     gradients[index] = nil
     return gradient

@@ -19,7 +19,7 @@ public final class Tape {
 
   private struct Entry {
     let output: Int
-    let backward: (Tensor, inout GradientSlots) -> Void
+    let backward: (Activation, inout GradientSlots) -> Void
   }
 
   public init(recording: Bool = true, precision: Precision = .float32) {
@@ -29,7 +29,20 @@ public final class Tape {
   }
 
   /// Keeps an activation for a backward pass, in half precision if the products read that.
-  public func keep(_ tensor: Tensor) -> KeptTensor { store.keep(tensor) }
+  public func keep(_ tensor: Tensor) -> Activation { store.keep(tensor) }
+
+  /// The same of a variable's content, which may be in half precision already.
+  func keep(_ variable: Variable) -> Activation {
+    switch variable.content {
+    case .whole(let tensor): store.keep(tensor)
+    case .half: variable.content
+    }
+  }
+
+  /// A variable as products read it, whether or not anything is recorded.
+  func operand(_ variable: Variable) -> Activation {
+    keep(variable).rounded(to: precision.activationFormat)
+  }
 
   /// The variable of a parameter; the same parameter gives the same node.
   public func variable(_ parameter: Parameter) -> Variable {
@@ -37,7 +50,7 @@ public final class Tape {
       parametersSeen?.append(parameter.id)
       return constant(parameter.value)
     }
-    return Variable(value: parameter.value, node: node(of: parameter.id), tape: self)
+    return Variable(.whole(parameter.value), node: node(of: parameter.id), tape: self)
   }
 
   private func node(of id: Parameter.ID) -> Node {
@@ -49,7 +62,7 @@ public final class Tape {
 
   /// A variable without gradient.
   public func constant(_ value: Tensor) -> Variable {
-    Variable(value: value, node: .constant, tape: self)
+    Variable(.whole(value), node: .constant, tape: self)
   }
 
   /// The variable of a result. `backward` gets the gradient of the result and adds to those of the inputs;
@@ -58,8 +71,16 @@ public final class Tape {
     _ value: Tensor, inputs: Variable...,
     backward: @escaping (_ gradient: Tensor, _ slots: inout GradientSlots) -> Void
   ) -> Variable {
+    record(.whole(value), inputs: inputs) { gradient, slots in backward(gradient.tensor, &slots) }
+  }
+
+  /// The same for a result, and its gradient, of 32 or 16 bits a number.
+  func record(
+    _ content: Activation, inputs: [Variable],
+    backward: @escaping (_ gradient: Activation, _ slots: inout GradientSlots) -> Void
+  ) -> Variable {
     guard isRecording, inputs.contains(where: { !$0.node.isConstant }) else {
-      return constant(value)
+      return Variable(content, node: .constant, tape: self)
     }
     let node = makeNode()
     if MemoryPool.shared.isOverLimit {  // nobody will read it: what it holds is needed elsewhere
@@ -68,27 +89,27 @@ public final class Tape {
     } else {
       entries.append(Entry(output: node.index, backward: backward))
     }
-    return Variable(value: value, node: node, tape: self)
+    return Variable(content, node: node, tape: self)
   }
 
   /// The gradients of `seed` · `result` with respect to every parameter that was used. Consumes the tape.
   /// - Precondition: `result` is a scalar of this tape.
   public func gradients(of result: Variable, seed: Float = 1) -> Gradients {
     precondition(
-      result.value.elementCount == 1,
-      "gradients(of:): a scalar, but the shape is \(result.value.shape)")
+      result.shape.elementCount == 1,
+      "gradients(of:): a scalar, but the shape is \(result.shape)")
     var slots = propagated(
-      Tensor(repeating: seed, shape: result.value.shape), from: result.node, seed: seed)
+      .whole(Tensor(repeating: seed, shape: result.shape)), from: result.node, seed: seed)
     var byParameter: [Parameter.ID: Tensor] = [:]
     byParameter.reserveCapacity(parameterNodes.count)
     for (id, node) in parameterNodes {
-      if let gradient = slots.take(node) { byParameter[id] = gradient }
+      if let gradient = slots.take(node) { byParameter[id] = gradient.tensor }
     }
     return Gradients(byParameter)
   }
 
   /// Reads the tape backward from a gradient at `node`.
-  private func propagated(_ gradient: Tensor, from node: Node, seed: Float) -> GradientSlots {
+  private func propagated(_ gradient: Activation, from node: Node, seed: Float) -> GradientSlots {
     store.forget()
     var slots = GradientSlots(count: nodeCount, seed: seed)
     slots.accumulate(gradient, into: node)
@@ -113,9 +134,9 @@ public final class Tape {
   ) -> Variable {
     let forward = Tape(recording: false, precision: precision)
     forward.parametersSeen = []
-    let output = body(forward.constant(input.value), false).value
-    guard isRecording else { return constant(output) }
-    let kept = keep(input.value)
+    let output = body(Variable(input.content, node: .constant, tape: forward), false).content
+    guard isRecording else { return Variable(output, node: .constant, tape: self) }
+    let kept = keep(input)
     let node = input.node
     for id in forward.parametersSeen ?? [] { _ = self.node(of: id) }
 
@@ -123,7 +144,7 @@ public final class Tape {
     entries.append(
       Entry(output: result.index) { [self] gradient, slots in
         let again = Tape(precision: precision)
-        let leaf = Variable(value: kept.tensor, node: again.makeNode(), tape: again)
+        let leaf = Variable(.whole(kept.tensor), node: again.makeNode(), tape: again)
         let output = body(leaf, true)
         var inner = again.propagated(gradient, from: output.node, seed: slots.seed)
         for (id, index) in again.parameterNodes {
@@ -133,7 +154,7 @@ public final class Tape {
           slots.accumulate(gradient, into: node)
         }
       })
-    return Variable(value: output, node: result, tape: self)
+    return Variable(output, node: result, tape: self)
   }
 
   private func makeNode() -> Node {

@@ -10,15 +10,18 @@ public struct Node: Sendable {
 
 /// A tensor on a tape.
 public struct Variable {
-  public let value: Tensor
+  /// What operations read that can read 16 bits a number.
+  let content: Activation
   public let node: Node
   /// The tape must outlive its variables.
   public unowned let tape: Tape
 
-  public var shape: Shape { value.shape }
+  /// The elements in 32 bits, which are made anew each time if the variable has them in 16.
+  public var value: Tensor { content.tensor }
+  public var shape: Shape { content.shape }
 
-  init(value: Tensor, node: Node, tape: Tape) {
-    self.value = value
+  init(_ content: Activation, node: Node, tape: Tape) {
+    self.content = content
     self.node = node
     self.tape = tape
   }

@@ -44,8 +44,20 @@ public struct Linear: Layer {
   }
 
   public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {
+    map(input, in: context, roundingResult: false)
+  }
+
+  /// The same, in half precision with 16 bits a number: for results that other products read.
+  func operand(_ input: Variable, in context: ForwardContext) -> Variable {
+    map(input, in: context, roundingResult: true)
+  }
+
+  private func map(
+    _ input: Variable, in context: ForwardContext, roundingResult: Bool
+  ) -> Variable {
     input.linear(
-      weight: context.tape.variable(weight), bias: bias.map { context.tape.variable($0) })
+      weight: context.tape.variable(weight), bias: bias.map { context.tape.variable($0) },
+      roundingResult: roundingResult)
   }
 
   public mutating func visitParameters<E: Error>(

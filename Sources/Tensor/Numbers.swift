@@ -15,6 +15,11 @@ package struct Numbers {
     Numbers(start + count * bytesPerNumber, format: format)
   }
 
+  /// Writes `count` numbers of the same format here.
+  package func update(from source: Numbers, count: Int) {
+    start.copyMemory(from: source.start, byteCount: count * bytesPerNumber)
+  }
+
   package var bytesPerNumber: Int {
     format == NK_FP32 ? MemoryLayout<Float>.stride : MemoryLayout<UInt16>.stride
   }

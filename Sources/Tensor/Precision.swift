@@ -1,6 +1,7 @@
 /// What matrix products read: those of linear layers, experts, attention and Newton-Schulz. In 16 bits are then also the
-/// activations that are kept for the backward pass, and those inside feed-forward networks and experts. Master weights,
-/// accumulation, normalization, softmax, losses and optimizer state are float32 in every case.
+/// activations that are kept for the backward pass, and activations and gradients that only products read: what norms
+/// give, queries, keys, values, what attention gives, and what lies inside feed-forward networks and experts. Master
+/// weights, accumulation, the arithmetic of norms, softmax, losses and optimizer state are float32 in every case.
 public enum Precision: String, CaseIterable, Hashable, Sendable, Codable {
   /// float32 operands.
   case float32 = "fp32"
@@ -13,8 +14,7 @@ public enum Precision: String, CaseIterable, Hashable, Sendable, Codable {
   /// Operands rounded to IEEE half precision, in float32 arithmetic. Its narrow range asks for a loss scale.
   case float16 = "fp16"
 
-  /// The format of activations that are kept for the backward pass, and of those inside feed-forward networks; nil for
-  /// as they are.
+  /// The format of activations that are kept for the backward pass or that only products read; nil for as they are.
   public var activationFormat: HalfTensor.Format? {
     switch self {
     case .float32, .float32Split: nil

@@ -15,42 +15,70 @@ private struct Head {
     var output, gradient: [Float]
   }
 
-  func run(_ kernels: nk_kernels, _ precision: Precision, dropping: Bool) -> Result {
+  /// - Parameter format: of what the kernels read and write; 16 bits are those that the precision's products read.
+  func run(
+    _ kernels: nk_kernels, _ precision: Precision, dropping: Bool, format: HalfTensor.Format? = nil
+  ) -> Result {
     let widths = [width, width, valueWidth].map { $0 + padding }
     let (rowStride, outputStride) = (widths.reduce(5, +), widths[2] + 3)
-    let input = padded([width, width, valueWidth], rowStride: rowStride, frequency: 1.37)
-    let outputGradient = padded([valueWidth], rowStride: outputStride, frequency: 0.9)
-    var output = [Float](repeating: 0, count: length * outputStride)
-    var gradient = [Float](repeating: 0, count: length * rowStride)
+    let input = Rows(
+      padded([width, width, valueWidth], rowStride: rowStride, frequency: 1.37), format)
+    let outputGradient = Rows(padded([valueWidth], rowStride: outputStride, frequency: 0.9), format)
+    let output = Rows([Float](repeating: 0, count: length * outputStride), format)
+    let gradient = Rows([Float](repeating: 0, count: length * rowStride), format)
     var probabilities = [Float](
       repeating: .nan, count: length * nk_attention_row_stride(length))
     var geometry = nk_attention(
       length: length, width: widths[0], value_width: widths[2], query_stride: rowStride,
       key_stride: rowStride, value_stride: rowStride, output_stride: outputStride, scale: 0.3,
-      product: kernels.product(in: precision), rounding: precision.operandRounding)
+      product: kernels.product(in: precision), rounding: precision.operandRounding,
+      format: format == nil ? NK_FP32 : precision.operandRounding)
+    let (x, dx) = (input.numbers, gradient.numbers)
     let (key, value) = (widths[0], 2 * widths[0])
-    var largest: Float = 0
-    input.withUnsafeBufferPointer { input in
-      let x = input.baseAddress!
-      gradient.withUnsafeMutableBufferPointer { gradient in
-        let dx = gradient.baseAddress!
-        largest = kernels.attention_probabilities(&geometry, x, x + key, &probabilities)
-        // Without dropout the mixed probabilities are the same memory, by which the kernel knows.
-        var mixed = probabilities
-        for index in mixed.indices { mixed[index] *= index % 3 == 0 ? 0 : 1.5 }
-        probabilities.withUnsafeBufferPointer { probabilities in
-          mixed.withUnsafeBufferPointer { mixed in
-            let (p, m) = (probabilities.baseAddress!, (dropping ? mixed : probabilities).baseAddress!)
-            kernels.attention_mix(&geometry, m, x + value, &output)
-            kernels.attention_backward(
-              &geometry, x, x + key, x + value, p, m, outputGradient, dx, dx + key, dx + value)
-          }
-        }
+    let largest = kernels.attention_probabilities(
+      &geometry, x.start, x.advanced(by: key).start, &probabilities)
+    // Without dropout the mixed probabilities are the same memory, by which the kernel knows.
+    var mixed = probabilities
+    for index in mixed.indices { mixed[index] *= index % 3 == 0 ? 0 : 1.5 }
+    probabilities.withUnsafeBufferPointer { probabilities in
+      mixed.withUnsafeBufferPointer { mixed in
+        let (p, m) = (probabilities.baseAddress!, (dropping ? mixed : probabilities).baseAddress!)
+        kernels.attention_mix(&geometry, m, x.advanced(by: value).start, output.numbers.start)
+        kernels.attention_backward(
+          &geometry, x.start, x.advanced(by: key).start, x.advanced(by: value).start, p, m,
+          outputGradient.numbers.start, dx.start, dx.advanced(by: key).start,
+          dx.advanced(by: value).start)
       }
     }
     return Result(
-      largest: largest, output: own(output, [valueWidth], rowStride: outputStride),
-      gradient: own(gradient, [width, width, valueWidth], rowStride: rowStride))
+      largest: largest, output: own(output.floats, [valueWidth], rowStride: outputStride),
+      gradient: own(gradient.floats, [width, width, valueWidth], rowStride: rowStride))
+  }
+
+  /// Memory of either format.
+  private enum Rows {
+    case whole(Tensor)
+    case half(HalfTensor)
+
+    init(_ floats: [Float], _ format: HalfTensor.Format?) {
+      let tensor = Tensor(floats, shape: [floats.count])
+      self = format.map { .half(HalfTensor(tensor, format: $0)) } ?? .whole(tensor)
+    }
+
+    var numbers: Numbers {
+      switch self {
+      case .whole(let tensor):
+        Numbers(UnsafeMutablePointer(mutating: tensor.elements), format: NK_FP32)
+      case .half(let half): half.numbers
+      }
+    }
+
+    var floats: [Float] {
+      switch self {
+      case .whole(let tensor): tensor.scalars
+      case .half(let half): half.tensor.scalars
+      }
+    }
   }
 
   private func padded(_ widths: [Int], rowStride: Int, frequency: Double) -> [Float] {
@@ -82,6 +110,35 @@ private struct Head {
   }
 }
 
+private func table(of set: InstructionSet) throws -> nk_kernels {
+  let number = UInt32(InstructionSet.allCases.firstIndex(of: set)!)
+  return try #require(nk_kernels_for(nk_instruction_set(rawValue: number))).pointee
+}
+
+/// Queries, keys, values and gradients of 16 bits give what float32 gives whose products round them: rounded.
+@Test(
+  arguments: InstructionSet.allCases.filter(\.isSupported),
+  [(Precision.bfloat16, HalfTensor.Format.bfloat16), (.float16, .float16)])
+func headsTakeHalves(
+  set: InstructionSet, half: (precision: Precision, format: HalfTensor.Format)
+) throws {
+  let table = try table(of: set)
+  func rounded(_ numbers: [Float]) -> [Float] {
+    HalfTensor(Tensor(numbers, shape: [numbers.count]), format: half.format).tensor.scalars
+  }
+  for (length, padding) in [(32, 0), (32, 1), (45, 0), (96, 0)] {
+    let head = Head(length: length, width: 32, valueWidth: 16, padding: padding)
+    for dropping in [false, true] {
+      let wide = head.run(table, half.precision, dropping: dropping)
+      let halves = head.run(table, half.precision, dropping: dropping, format: half.format)
+      #expect(halves.largest == wide.largest)
+      #expect(halves.output == rounded(wide.output), "\(length)")
+      #expect(halves.gradient == rounded(wide.gradient), "\(length)")
+      #expect(halves.output != wide.output && halves.output.allSatisfy(\.isFinite))
+    }
+  }
+}
+
 /// Short sequences have kernels of their own, which add up in the order of the general products.
 @Test(
   arguments: InstructionSet.allCases.filter(\.isSupported),
@@ -89,10 +146,7 @@ private struct Head {
 func shortHeadsHaveTheBitsOfGeneralOnes(
   set: InstructionSet, size: (length: Int, width: Int, valueWidth: Int)
 ) throws {
-  let table = try #require(
-    nk_kernels_for(
-      nk_instruction_set(rawValue: UInt32(InstructionSet.allCases.firstIndex(of: set)!)))
-  ).pointee
+  let table = try table(of: set)
   func head(padding: Int) -> Head {
     Head(length: size.length, width: size.width, valueWidth: size.valueWidth, padding: padding)
   }

@@ -143,7 +143,30 @@ func kernelsTakeHalves(set: InstructionSet, format: nk_format) throws {
         $0[0], gates.elements, $0[1], $1[0], &gateGradient, $1[1], rows, width, $2)
       gateGradients.append(gateGradient)
     })
-  for (expected, halves) in pairs { #expect(expected == halves) }
+  let (cosines, sines) = (wave([width], frequency: 0.2), wave([width], frequency: 0.3))
+  for (interleaved, inverse) in [(false, false), (true, true)] {
+    pairs.append(
+      results([input(2 * width, 1.1)], outputs: [2 * width]) {
+        table.rotate(
+          $0[0], cosines.elements, sines.elements, $1[0], width, interleaved, inverse, $2)
+      })
+  }
+  var statistics = [Float](repeating: 0, count: 2 * rows)
+  let rowsOfFloats = x.tensor
+  pairs.append(
+    results([], outputs: [n]) {
+      table.layer_norm(
+        rowsOfFloats.elements, cosines.elements, sines.elements, $1[0], &statistics, rows, width,
+        1e-5, $2)
+    })
+  pairs.append(
+    results([], outputs: [n]) {
+      table.rms_norm(
+        rowsOfFloats.elements, cosines.elements, $1[0], &statistics, rows, width, 1e-6, $2)
+    })
+  for (expected, halves) in pairs {
+    #expect(expected == halves && expected[0].contains { $0 != 0 })
+  }
   #expect(gateGradients[0] == gateGradients[1])
 }
 
@@ -156,21 +179,28 @@ func rowKernelsTakeHalves(set: InstructionSet, format: nk_format) throws {
   let halves: HalfTensor.Format = format == NK_BF16 ? .bfloat16 : .float16
   let x = HalfTensor(wave([n], frequency: 0.7, scale: 3), format: halves)
   let wide = x.tensor
-  let (d, gain, statistics) = (wave([n]), wave([width], frequency: 0.3), wave([2 * rows]))
-  let both = [(UnsafeMutableRawPointer(mutating: wide.elements), NK_FP32), (x.numbers.start, format)]
-  let results = both.map { x, format in
+  let dy = HalfTensor(wave([n]), format: halves)
+  let wideGradient = dy.tensor
+  let (gain, statistics) = (wave([width], frequency: 0.3), wave([2 * rows]))
+  func formats(_ half: HalfTensor, _ wide: Tensor) -> [(UnsafeMutableRawPointer, nk_format)] {
+    [(UnsafeMutableRawPointer(mutating: wide.elements), NK_FP32), (half.numbers.start, format)]
+  }
+  let all = formats(x, wide).flatMap { x in formats(dy, wideGradient).map { (x, $0) } }
+  let results = all.map { x, dy in
+    let (x, format, d, gradientFormat) = (x.0, x.1, dy.0, dy.1)
     var dx = [[Float]](repeating: [Float](repeating: 0, count: n), count: 2)
     var sums = [[Float]](repeating: [Float](repeating: 2, count: width), count: 4)
     table.add_row_sums(x, &sums[0], rows, width, format)
     var (gainSums, biasSums) = (sums[1], sums[2])
     table.layer_norm_backward(
-      x, gain.elements, statistics.elements, d.elements, &dx[0], &gainSums, &biasSums, rows, width,
-      format)
+      x, gain.elements, statistics.elements, d, &dx[0], &gainSums, &biasSums, rows, width, format,
+      gradientFormat)
     table.rms_norm_backward(
-      x, gain.elements, statistics.elements, d.elements, &dx[1], &sums[3], rows, width, format)
+      x, gain.elements, statistics.elements, d, &dx[1], &sums[3], rows, width, format,
+      gradientFormat)
     return dx + [sums[0], gainSums, biasSums, sums[3]]
   }
-  #expect(results[0] == results[1])
+  #expect(results.allSatisfy { $0 == results[0] })
 
   let targets: [Int32] = [3, -1, 0, 36, 7]
   var difference = Tensor(zeros: [rows, width])

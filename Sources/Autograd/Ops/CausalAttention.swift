@@ -13,10 +13,12 @@ enum CausalAttentionOperation {
     let scale: Float
     /// What all products read.
     let precision: Precision
+    /// Of operands, outputs and their gradients.
+    var format: HalfTensor.Format? { precision.activationFormat }
     /// The masks of the probabilities; nil for no dropout.
     var dropout: DropoutMasks?
 
-    /// Where the rows of an operand lie: floats from one position to the next and from head to head.
+    /// Where the rows of an operand lie: numbers from one position to the next and from head to head.
     struct Layout {
       let rowStride, headStep: Int
     }
@@ -34,7 +36,7 @@ enum CausalAttentionOperation {
         length: sequenceLength, width: keyWidth, value_width: valueWidth,
         query_stride: query.rowStride, key_stride: key.rowStride, value_stride: value.rowStride,
         output_stride: output.rowStride, scale: scale, product: kernels.product(in: precision),
-        rounding: precision.operandRounding)
+        rounding: precision.operandRounding, format: precision.operandRounding)
     }
 
     /// The probabilities of one head as they are mixed: themselves, or times their mask in `scratch`.
@@ -54,14 +56,13 @@ enum CausalAttentionOperation {
     }
   }
 
-  struct Operands<Pointer> {
-    let query, key, value: Pointer
+  struct Operands {
+    let query, key, value: Numbers
   }
 
   /// - Returns: the probabilities of all heads if they are kept, and the largest logit of each head.
   static func forward(
-    _ operands: Operands<UnsafePointer<Float>>, into output: UnsafeMutablePointer<Float>,
-    _ geometry: Geometry
+    _ operands: Operands, into output: Numbers, _ geometry: Geometry
   ) -> (probabilities: Tensor?, largestLogits: [Float]) {
     let count = geometry.probabilityCount
     let pairCount = geometry.keepsProbabilities ? geometry.sequenceCount * geometry.headCount : 1
@@ -73,19 +74,19 @@ enum CausalAttentionOperation {
     let scratch = dropped.mutableElements
     for sequence in 0..<geometry.sequenceCount {
       for head in 0..<geometry.headCount {
-        func at(_ layout: Geometry.Layout) -> Int {
-          geometry.offset(layout, sequence: sequence, head: head)
+        func start(_ numbers: Numbers, _ layout: Geometry.Layout) -> UnsafeMutableRawPointer {
+          numbers.advanced(by: geometry.offset(layout, sequence: sequence, head: head)).start
         }
         let pair = geometry.keepsProbabilities ? sequence * geometry.headCount + head : 0
         let highest = kernels.attention_probabilities(
-          &kernelGeometry, operands.query + at(geometry.query), operands.key + at(geometry.key),
+          &kernelGeometry, start(operands.query, geometry.query), start(operands.key, geometry.key),
           p + pair * count)
         largest[head] = max(largest[head], highest)
         let mixed = geometry.mixed(
           p + pair * count, sequence: sequence, head: head, scratch: scratch)
         kernels.attention_mix(
-          &kernelGeometry, mixed, operands.value + at(geometry.value),
-          output + at(geometry.output))
+          &kernelGeometry, mixed, start(operands.value, geometry.value),
+          start(output, geometry.output))
       }
     }
     return (geometry.keepsProbabilities ? probabilities : nil, largest)
@@ -93,8 +94,7 @@ enum CausalAttentionOperation {
 
   /// Writes the gradients of all operands.
   static func backward(
-    _ gradient: UnsafePointer<Float>, _ operands: Operands<UnsafePointer<Float>>,
-    probabilities: Tensor?, into gradients: Operands<UnsafeMutablePointer<Float>>,
+    _ gradient: Numbers, _ operands: Operands, probabilities: Tensor?, into gradients: Operands,
     _ geometry: Geometry
   ) {
     let count = geometry.probabilityCount
@@ -105,11 +105,11 @@ enum CausalAttentionOperation {
     let droppedScratch = dropped.mutableElements
     for sequence in 0..<geometry.sequenceCount {
       for head in 0..<geometry.headCount {
-        func at(_ layout: Geometry.Layout) -> Int {
-          geometry.offset(layout, sequence: sequence, head: head)
+        func start(_ numbers: Numbers, _ layout: Geometry.Layout) -> UnsafeMutableRawPointer {
+          numbers.advanced(by: geometry.offset(layout, sequence: sequence, head: head)).start
         }
         let (query, key) = (
-          operands.query + at(geometry.query), operands.key + at(geometry.key)
+          start(operands.query, geometry.query), start(operands.key, geometry.key)
         )
         var p = UnsafePointer(scratch)
         if let probabilities {
@@ -119,9 +119,9 @@ enum CausalAttentionOperation {
         }
         let mixed = geometry.mixed(p, sequence: sequence, head: head, scratch: droppedScratch)
         kernels.attention_backward(
-          &kernelGeometry, query, key, operands.value + at(geometry.value), p, mixed,
-          gradient + at(geometry.output), gradients.query + at(geometry.query),
-          gradients.key + at(geometry.key), gradients.value + at(geometry.value))
+          &kernelGeometry, query, key, start(operands.value, geometry.value), p, mixed,
+          start(gradient, geometry.output), start(gradients.query, geometry.query),
+          start(gradients.key, geometry.key), start(gradients.value, geometry.value))
       }
     }
   }
@@ -167,26 +167,21 @@ extension Variable {
     let geometry = CausalAttentionOperation.fusedGeometry(
       rows: shape.rowCount, width: width, sequenceLength: sequenceLength, headCount: headCount,
       scale: scale, precision: tape.precision, dropout: dropout)
-    func operands(
-      _ input: Tensor
-    ) -> CausalAttentionOperation.Operands<UnsafePointer<Float>> {
-      CausalAttentionOperation.Operands(
-        query: input.elements, key: input.elements + width, value: input.elements + 2 * width)
+    func operands(_ fused: Activation) -> CausalAttentionOperation.Operands {
+      let query = fused.numbers
+      return CausalAttentionOperation.Operands(
+        query: query, key: query.advanced(by: width), value: query.advanced(by: 2 * width))
     }
-    var output = Tensor(uninitialized: [shape.rowCount, width])
+    let (node, input) = (node, tape.operand(self))
+    let output = Activation(uninitialized: [shape.rowCount, width], format: geometry.format)
     let (probabilities, largest) = CausalAttentionOperation.forward(
-      operands(value), into: output.mutableElements, geometry)
+      operands(input), into: output.numbers, geometry)
     observing?(largest)
-    let (node, kept) = (node, tape.keep(value))
-    return tape.record(output, inputs: self) { gradient, slots in
-      let input = kept.tensor
-      var result = Tensor(uninitialized: input.shape)
-      let destination = result.mutableElements
+    return tape.record(output, inputs: [self]) { gradient, slots in
+      let result = Activation(uninitialized: input.shape, format: geometry.format)
       CausalAttentionOperation.backward(
-        gradient.elements, operands(input), probabilities: probabilities,
-        into: CausalAttentionOperation.Operands(
-          query: destination, key: destination + width, value: destination + 2 * width),
-        geometry)
+        gradient.rounded(to: geometry.format).numbers, operands(input),
+        probabilities: probabilities, into: operands(result), geometry)
       slots.accumulate(result, into: node)
     }
   }

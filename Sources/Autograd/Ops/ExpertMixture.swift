@@ -112,7 +112,7 @@ extension Variable {
     let output = ExpertMixtureOperation.forward(
       hidden_NEI: value, gates_NE: gates.value, weight_EOI: weight.value, bias_EO: bias.value,
       precision: precision)
-    let kept = tape.keep(value)
+    let kept = tape.keep(self)
     let (gateValue, weightValue, biasValue) = (gates.value, weight.value, bias.value)
     let nodes = (node, gates.node, weight.node, bias.node)
     return tape.record(output, inputs: self, gates, weight, bias) { gradient, slots in

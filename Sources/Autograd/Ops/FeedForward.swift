@@ -7,20 +7,20 @@ internal import NanoTensor
 /// precision's own format: products of half precision write and read 16 bits a number.
 enum FeedForwardOperation {
   struct Saved {
-    let input_ND: KeptTensor
+    let input_ND: Activation
     /// What the activation function read; of ReLU what it gave, from which its derivative follows.
-    let hidden_NH: KeptTensor
+    let hidden_NH: Activation
     let expansion_HD: Tensor
     let contraction_DF: Tensor
     let activation: FeedForwardActivation
   }
 
   static func forward(
-    input_ND: KeptTensor, expansion_HD: Tensor, expansionBias_H: Tensor?, contraction_DF: Tensor,
+    input_ND: Activation, expansion_HD: Tensor, expansionBias_H: Tensor?, contraction_DF: Tensor,
     contractionBias_D: Tensor?, activation: FeedForwardActivation, precision: Precision
   ) -> (output: Tensor, saved: Saved) {
     let (rows, format) = (input_ND.shape.rowCount, precision.activationFormat)
-    let hidden = KeptTensor(uninitialized: [rows, expansion_HD.shape.rowCount], format: format)
+    let hidden = Activation(uninitialized: [rows, expansion_HD.shape.rowCount], format: format)
     multiply(
       input_ND.matrix, expansion_HD.matrix.transposed, into: hidden.numbers,
       adding: expansionBias_H.map { .bias($0.elements) }, precision: precision)
@@ -36,19 +36,20 @@ enum FeedForwardOperation {
   }
 
   struct Gradients {
-    let input_ND, expansion_HD, contraction_DF: Tensor
+    let input_ND: Activation
+    let expansion_HD, contraction_DF: Tensor
     /// Of the first map's outputs.
-    let hidden_NH: KeptTensor
+    let hidden_NH: Activation
   }
 
   /// `da = dy W₂`, `dW₂ = dyᵀ a`, `dh = da · activation'(h)`, `dW₁ = dhᵀ x`, `dx = dh W₁`; the activations `a` are
   /// made again on the way.
   static func backward(
-    _ gradient_ND: Tensor, _ saved: Saved, precision: Precision
+    _ gradient_ND: Tensor, _ saved: Saved, inputFormat: HalfTensor.Format?, precision: Precision
   ) -> Gradients {
     let format = precision.activationFormat
-    let gradient = KeptTensor(gradient_ND, format: format)
-    let activatedGradient = KeptTensor(
+    let gradient = Activation(gradient_ND, format: format)
+    let activatedGradient = Activation(
       uninitialized: [gradient.shape.rowCount, saved.contraction_DF.shape.width], format: format)
     multiply(
       gradient.matrix, saved.contraction_DF.matrix, into: activatedGradient.numbers,
@@ -57,7 +58,7 @@ enum FeedForwardOperation {
       activatedGradient, hidden: saved.hidden_NH)
     var expansion = Tensor(uninitialized: saved.expansion_HD.shape)
     var contraction = Tensor(uninitialized: saved.contraction_DF.shape)
-    var input = Tensor(uninitialized: saved.input_ND.shape)
+    let input = Activation(uninitialized: saved.input_ND.shape, format: inputFormat)
     multiply(
       gradient.matrix.transposed, activated_NF.matrix, into: contraction.mutableElements,
       precision: precision)
@@ -65,7 +66,7 @@ enum FeedForwardOperation {
       hiddenGradient_NH.matrix.transposed, saved.input_ND.matrix, into: expansion.mutableElements,
       precision: precision)
     multiply(
-      hiddenGradient_NH.matrix, saved.expansion_HD.matrix, into: input.mutableElements,
+      hiddenGradient_NH.matrix, saved.expansion_HD.matrix, into: input.numbers,
       precision: precision)
     return Gradients(
       input_ND: input, expansion_HD: expansion, contraction_DF: contraction,
@@ -91,7 +92,7 @@ public enum FeedForwardActivation: Sendable {
   }
 
   /// The activations; ReLU's take the place of what they are made from.
-  fileprivate func apply(to hidden: KeptTensor) -> KeptTensor {
+  fileprivate func apply(to hidden: Activation) -> Activation {
     let (h, count) = (hidden.numbers, hidden.shape.elementCount)
     switch self {
     case .relu:
@@ -111,8 +112,8 @@ public enum FeedForwardActivation: Sendable {
 
   /// The activations again, and the gradient of what they are made from.
   fileprivate func backward(
-    _ gradient: KeptTensor, hidden: KeptTensor
-  ) -> (activated: KeptTensor, hidden: KeptTensor) {
+    _ gradient: Activation, hidden: Activation
+  ) -> (activated: Activation, hidden: Activation) {
     let (h, dy, count) = (hidden.numbers, gradient.numbers.start, hidden.shape.elementCount)
     switch self {
     case .relu:
@@ -124,7 +125,7 @@ public enum FeedForwardActivation: Sendable {
       return (activated, gradient)
     case .swiGLU:
       let activated = sized(for: hidden)
-      let result = KeptTensor(uninitialized: hidden.shape, format: hidden.format)
+      let result = Activation(uninitialized: hidden.shape, format: hidden.format)
       kernels.swiglu_backward(
         h.start, dy, result.numbers.start, activated.numbers.start, hidden.shape.rowCount,
         activated.shape.width, h.format)
@@ -133,8 +134,8 @@ public enum FeedForwardActivation: Sendable {
   }
 
   /// Room for the activations.
-  private func sized(for hidden: KeptTensor) -> KeptTensor {
-    KeptTensor(
+  private func sized(for hidden: Activation) -> Activation {
+    Activation(
       uninitialized: [hidden.shape.rowCount, width(ofHidden: hidden.shape.width)],
       format: hidden.format)
   }
@@ -165,9 +166,9 @@ extension Variable {
         && contractionBias.map { $0.value.elementCount == contraction.shape.rowCount } ?? true,
       "feedForward: input \(shape), expansion \(expansion.shape), contraction \(contraction.shape), "
         + "biases \(expansionBias?.shape ?? []) and \(contractionBias?.shape ?? [])")
-    let precision = tape.precision
+    let (precision, format) = (tape.precision, content.format)
     let (output, saved) = FeedForwardOperation.forward(
-      input_ND: tape.keep(value), expansion_HD: expansion.value,
+      input_ND: tape.keep(self), expansion_HD: expansion.value,
       expansionBias_H: expansionBias?.value, contraction_DF: contraction.value,
       contractionBias_D: contractionBias?.value, activation: activation, precision: precision)
     let nodes = (node, expansion.node, contraction.node)
@@ -179,7 +180,8 @@ extension Variable {
       output, inputs: self, expansion, expansionBias ?? expansion, contraction,
       contractionBias ?? contraction
     ) { gradient, slots in
-      let gradients = FeedForwardOperation.backward(gradient, saved, precision: precision)
+      let gradients = FeedForwardOperation.backward(
+        gradient, saved, inputFormat: format, precision: precision)
       slots.accumulate(gradients.input_ND, into: nodes.0)
       slots.accumulate(gradients.expansion_HD, into: nodes.1)
       slots.accumulate(gradients.contraction_DF, into: nodes.2)

@@ -27,7 +27,7 @@ extension Variable {
   /// exact form, to 2e-7; not the tanh approximation).
   /// - SeeAlso: Hendrycks, Gimpel, 2016, arXiv:1606.08415.
   public func gelu() -> Variable {
-    let kept = tape.keep(value)
+    let kept = tape.keep(self)
     let node = node
     return tape.record(GELUOperation.forward(value), inputs: self) { gradient, slots in
       let saved = GELUOperation.Saved(input: kept.tensor)

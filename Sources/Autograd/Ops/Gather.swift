@@ -17,7 +17,7 @@ enum GatherOperation {
 
   /// Writes the table's rows one behind the other, in its format.
   static func copyRows(
-    of table: KeptTensor, _ indices: ArraySlice<Int32>, to destination: UnsafeMutableRawPointer
+    of table: Activation, _ indices: ArraySlice<Int32>, to destination: UnsafeMutableRawPointer
   ) {
     let (shape, numbers) = (table.shape, table.numbers)
     let bytes = shape.width * numbers.bytesPerNumber

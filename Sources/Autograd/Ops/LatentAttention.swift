@@ -11,6 +11,8 @@ enum LatentAttentionOperation {
     /// What the products of attention read.
     let precision: Precision
 
+    /// Of operands, outputs and their gradients.
+    var format: HalfTensor.Format? { precision.activationFormat }
     var keyWidth: Int { positionFreeWidth + rotaryWidth }
     /// Of one head in the rows of keys and values.
     var keyValueWidth: Int { positionFreeWidth + valueWidth }
@@ -29,99 +31,107 @@ enum LatentAttentionOperation {
 
   struct Saved {
     /// Queries and keys as the products read them: N×H·(Kn + Kr), rotated.
-    let query_NHK, key_NHK: KeptTensor
+    let query_NHK, key_NHK: Activation
     /// N×H·(Kn + W)
-    let keyValue_NHK: KeptTensor
+    let keyValue_NHK: Activation
     let probabilities: Tensor?
     let rotary: RotaryEmbedding
     let geometry: Geometry
   }
 
   static func forward(
-    query: Tensor, keyValue: Tensor, sharedKey: Tensor, rotary: RotaryEmbedding, _ g: Geometry,
-    keep: (Tensor) -> KeptTensor
-  ) -> (output: Tensor, saved: Saved, largestLogits: [Float]) {
+    query: Activation, keyValue: Activation, sharedKey: Tensor, rotary: RotaryEmbedding,
+    _ g: Geometry
+  ) -> (output: Activation, saved: Saved, largestLogits: [Float]) {
     let rows = query.shape.rowCount
-    var rotatedQuery = query
+    let rotatedQuery = query.copy
     rotary.rotate(
-      &rotatedQuery, sequenceLength: g.sequenceLength, headWidth: g.keyWidth,
+      rotatedQuery, sequenceLength: g.sequenceLength, headWidth: g.keyWidth,
       offset: g.positionFreeWidth)
     let key = assembledKeys(keyValue: keyValue, sharedKey: sharedKey, rotary: rotary, g)
-    var output = Tensor(uninitialized: [rows, g.headCount * g.valueWidth])
+    let output = Activation(
+      uninitialized: [rows, g.headCount * g.valueWidth], format: g.format)
     let operands = CausalAttentionOperation.Operands(
-      query: rotatedQuery.elements, key: key.elements,
-      value: keyValue.elements + g.positionFreeWidth)
+      query: rotatedQuery.numbers, key: key.numbers,
+      value: keyValue.numbers.advanced(by: g.positionFreeWidth))
     let (probabilities, largest) = CausalAttentionOperation.forward(
-      operands, into: output.mutableElements, g.attention(rows: rows))
+      operands, into: output.numbers, g.attention(rows: rows))
     let saved = Saved(
-      query_NHK: keep(rotatedQuery), key_NHK: keep(key), keyValue_NHK: keep(keyValue),
-      probabilities: probabilities, rotary: rotary, geometry: g)
+      query_NHK: rotatedQuery, key_NHK: key, keyValue_NHK: keyValue, probabilities: probabilities,
+      rotary: rotary, geometry: g)
     return (output, saved, largest)
   }
 
   /// Every head's own key channels, followed by the shared ones, rotated.
   private static func assembledKeys(
-    keyValue: Tensor, sharedKey: Tensor, rotary: RotaryEmbedding, _ g: Geometry
-  ) -> Tensor {
-    var shared = sharedKey
+    keyValue: Activation, sharedKey: Tensor, rotary: RotaryEmbedding, _ g: Geometry
+  ) -> Activation {
+    var rotated = sharedKey
     rotary.rotate(
-      &shared, sequenceLength: g.sequenceLength, headWidth: g.rotaryWidth, offset: 0)
+      &rotated, sequenceLength: g.sequenceLength, headWidth: g.rotaryWidth, offset: 0)
+    let shared = Activation(rotated, format: g.format)
     let rows = sharedKey.shape.rowCount
-    var key = Tensor(uninitialized: [rows, g.headCount * g.keyWidth])
-    let destination = key.mutableElements
+    let key = Activation(uninitialized: [rows, g.headCount * g.keyWidth], format: g.format)
     for row in 0..<rows {
       for head in 0..<g.headCount {
-        let target = destination + (row * g.headCount + head) * g.keyWidth
+        let target = key.numbers.advanced(by: (row * g.headCount + head) * g.keyWidth)
         target.update(
-          from: keyValue.elements + (row * g.headCount + head) * g.keyValueWidth,
+          from: keyValue.numbers.advanced(by: (row * g.headCount + head) * g.keyValueWidth),
           count: g.positionFreeWidth)
-        (target + g.positionFreeWidth).update(
-          from: shared.elements + row * g.rotaryWidth, count: g.rotaryWidth)
+        target.advanced(by: g.positionFreeWidth).update(
+          from: shared.numbers.advanced(by: row * g.rotaryWidth), count: g.rotaryWidth)
       }
     }
     return key
   }
 
   static func backward(
-    _ gradient: Tensor, _ saved: Saved
-  ) -> (query: Tensor, keyValue: Tensor, sharedKey: Tensor) {
+    _ gradient: Activation, _ saved: Saved
+  ) -> (query: Activation, keyValue: Activation, sharedKey: Tensor) {
     let g = saved.geometry
     let rows = gradient.shape.rowCount
-    let (queries, keys, keysValues) = (
-      saved.query_NHK.tensor, saved.key_NHK.tensor, saved.keyValue_NHK.tensor
-    )
-    var query = Tensor(uninitialized: queries.shape)
-    var key = Tensor(uninitialized: keys.shape)
-    var keyValue = Tensor(uninitialized: keysValues.shape)
-    let destination = keyValue.mutableElements
+    let query = Activation(uninitialized: saved.query_NHK.shape, format: g.format)
+    let key = Activation(uninitialized: saved.key_NHK.shape, format: g.format)
+    let keyValue = Activation(uninitialized: saved.keyValue_NHK.shape, format: g.format)
     CausalAttentionOperation.backward(
-      gradient.elements,
+      gradient.rounded(to: g.format).numbers,
       CausalAttentionOperation.Operands(
-        query: queries.elements, key: keys.elements,
-        value: keysValues.elements + g.positionFreeWidth),
+        query: saved.query_NHK.numbers, key: saved.key_NHK.numbers,
+        value: saved.keyValue_NHK.numbers.advanced(by: g.positionFreeWidth)),
       probabilities: saved.probabilities,
       into: CausalAttentionOperation.Operands(
-        query: query.mutableElements, key: key.mutableElements,
-        value: destination + g.positionFreeWidth),
+        query: query.numbers, key: key.numbers,
+        value: keyValue.numbers.advanced(by: g.positionFreeWidth)),
       g.attention(rows: rows))
-
-    var shared = Tensor(zeros: [rows, g.rotaryWidth])
-    let sum = shared.mutableElements
-    for row in 0..<rows {
-      for head in 0..<g.headCount {
-        let source = key.elements + (row * g.headCount + head) * g.keyWidth
-        (destination + (row * g.headCount + head) * g.keyValueWidth).update(
-          from: source, count: g.positionFreeWidth)
-        let target = sum + row * g.rotaryWidth
-        for channel in 0..<g.rotaryWidth { target[channel] += source[g.positionFreeWidth + channel] }
-      }
+    for index in 0..<rows * g.headCount {
+      keyValue.numbers.advanced(by: index * g.keyValueWidth).update(
+        from: key.numbers.advanced(by: index * g.keyWidth), count: g.positionFreeWidth)
     }
     saved.rotary.rotate(
-      &query, sequenceLength: g.sequenceLength, headWidth: g.keyWidth, offset: g.positionFreeWidth,
+      query, sequenceLength: g.sequenceLength, headWidth: g.keyWidth, offset: g.positionFreeWidth,
       inverse: true)
-    saved.rotary.rotate(
+    return (query, keyValue, sharedKeyGradient(key, saved.rotary, g))
+  }
+
+  /// The gradients of all heads' shared channels added up, and turned back.
+  private static func sharedKeyGradient(
+    _ key: Activation, _ rotary: RotaryEmbedding, _ g: Geometry
+  ) -> Tensor {
+    let rows = key.shape.rowCount
+    var shared = Tensor(uninitialized: [rows, g.rotaryWidth])
+    let target = shared.mutableElements
+    var sums = Tensor(uninitialized: [g.keyWidth])
+    let sum = sums.mutableElements
+    for row in 0..<rows {
+      sum.update(repeating: 0, count: g.keyWidth)
+      kernels.add_row_sums(
+        key.numbers.advanced(by: row * g.headCount * g.keyWidth).start, sum, g.headCount,
+        g.keyWidth, key.numbers.format)
+      (target + row * g.rotaryWidth).update(from: sum + g.positionFreeWidth, count: g.rotaryWidth)
+    }
+    rotary.rotate(
       &shared, sequenceLength: g.sequenceLength, headWidth: g.rotaryWidth, offset: 0, inverse: true)
-    return (query, keyValue, shared)
+    return shared
   }
 }
 
@@ -160,11 +170,11 @@ extension Variable {
         + "\(sharedKey.shape), \(headCount) heads of value width \(valueWidth), sequences of "
         + "\(sequenceLength), rotation of \(rotary.width) channels at \(rotary.positionCount) positions")
     let (output, saved, largest) = LatentAttentionOperation.forward(
-      query: value, keyValue: keyValue.value, sharedKey: sharedKey.value, rotary: rotary, geometry,
-      keep: tape.keep)
+      query: tape.operand(self), keyValue: tape.operand(keyValue), sharedKey: sharedKey.value,
+      rotary: rotary, geometry)
     observing?(largest)
     let nodes = (node, keyValue.node, sharedKey.node)
-    return tape.record(output, inputs: self, keyValue, sharedKey) { gradient, slots in
+    return tape.record(output, inputs: [self, keyValue, sharedKey]) { gradient, slots in
       let gradients = LatentAttentionOperation.backward(gradient, saved)
       slots.accumulate(gradients.query, into: nodes.0)
       slots.accumulate(gradients.keyValue, into: nodes.1)

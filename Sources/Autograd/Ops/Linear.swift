@@ -6,33 +6,37 @@ internal import NanoTensor
 /// `y = x Wᵀ + b`.
 enum LinearOperation {
   struct Saved {
-    let input_NI: KeptTensor
+    let input_NI: Activation
     let weight_OI: Tensor
   }
 
   static func forward(
-    input_NI: KeptTensor, weight_OI: Tensor, bias_O: Tensor?, precision: Precision
-  ) -> Tensor {
-    let weight = MatrixView(
-      weight_OI.elements, rows: weight_OI.shape.rowCount, columns: weight_OI.shape.width)
-    var output = Tensor(uninitialized: [input_NI.shape.rowCount, weight.rows])
+    input_NI: Activation, weight_OI: Tensor, bias_O: Tensor?, format: HalfTensor.Format?,
+    precision: Precision
+  ) -> Activation {
+    let weight = weight_OI.matrix
+    let output = Activation(
+      uninitialized: [input_NI.shape.rowCount, weight.rows], format: format)
     multiply(
-      input_NI.matrix, weight.transposed, into: output.mutableElements,
+      input_NI.matrix, weight.transposed, into: output.numbers,
       adding: bias_O.map { .bias($0.elements) }, precision: precision)
     return output
   }
 
   /// `dx = dy W`
-  static func inputGradient(_ gradient_NO: Tensor, _ saved: Saved, precision: Precision) -> Tensor {
-    var result = Tensor(uninitialized: saved.input_NI.shape)
+  static func inputGradient(
+    _ gradient_NO: Activation, _ saved: Saved, format: HalfTensor.Format?, precision: Precision
+  ) -> Activation {
+    let result = Activation(uninitialized: saved.input_NI.shape, format: format)
     multiply(
-      gradient_NO.matrix, saved.weight_OI.matrix, into: result.mutableElements, precision: precision
-    )
+      gradient_NO.matrix, saved.weight_OI.matrix, into: result.numbers, precision: precision)
     return result
   }
 
   /// `dW = dyᵀ x`
-  static func weightGradient(_ gradient_NO: Tensor, _ saved: Saved, precision: Precision) -> Tensor {
+  static func weightGradient(
+    _ gradient_NO: Activation, _ saved: Saved, precision: Precision
+  ) -> Tensor {
     var result = Tensor(uninitialized: saved.weight_OI.shape)
     multiply(
       gradient_NO.matrix.transposed, saved.input_NI.matrix, into: result.mutableElements,
@@ -41,7 +45,7 @@ enum LinearOperation {
   }
 
   /// `db = Σ_n dy_n`
-  static func biasGradient(_ gradient_NO: KeptTensor, shape: Shape) -> Tensor {
+  static func biasGradient(_ gradient_NO: Activation, shape: Shape) -> Tensor {
     var result = Tensor(zeros: shape)
     kernels.add_row_sums(
       gradient_NO.numbers.start, result.mutableElements, gradient_NO.shape.rowCount,
@@ -58,9 +62,13 @@ extension Variable {
   /// - Parameters:
   ///   - weight: O×I, one row an output.
   ///   - bias: O elements, or nil.
+  ///   - roundingResult: whether half precision rounds the result, and its gradient, to 16 bits a number: for results that
+  ///     other products read, and would round.
   /// - Returns: N×O for an input of N rows of I.
   /// - Complexity: O(N·I·O) time; keeps the input for the backward pass.
-  public func linear(weight: Variable, bias: Variable? = nil) -> Variable {
+  public func linear(
+    weight: Variable, bias: Variable? = nil, roundingResult: Bool = false
+  ) -> Variable {
     let outputs = weight.shape.rowCount
     precondition(
       shape.width == weight.shape.width, "linear: input \(shape), weight \(weight.shape)")
@@ -68,23 +76,25 @@ extension Variable {
       bias.map { $0.value.elementCount == outputs } ?? true,
       "linear: weight \(weight.shape), bias \(bias!.shape)")
     let precision = tape.precision
-    let kept = tape.keep(value)
+    let kept = tape.keep(self)
     let output = LinearOperation.forward(
-      input_NI: kept, weight_OI: weight.value, bias_O: bias?.value, precision: precision)
+      input_NI: kept, weight_OI: weight.value, bias_O: bias?.value,
+      format: roundingResult ? precision.activationFormat : nil, precision: precision)
     let saved = LinearOperation.Saved(input_NI: kept, weight_OI: weight.value)
     let (inputNode, weightNode, biasNode) = (node, weight.node, bias?.node ?? .constant)
-    let biasShape = bias?.shape ?? []
-    return tape.record(output, inputs: self, weight, bias ?? weight) { gradient, slots in
+    let (biasShape, format) = (bias?.shape ?? [], content.format)
+    return tape.record(output, inputs: [self, weight, bias ?? weight]) { gradient, slots in
       if !weightNode.isConstant {
         slots.accumulate(
           LinearOperation.weightGradient(gradient, saved, precision: precision), into: weightNode)
       }
       if !biasNode.isConstant {
-        slots.accumulate(LinearOperation.biasGradient(.whole(gradient), shape: biasShape), into: biasNode)
+        slots.accumulate(LinearOperation.biasGradient(gradient, shape: biasShape), into: biasNode)
       }
       if !inputNode.isConstant {
         slots.accumulate(
-          LinearOperation.inputGradient(gradient, saved, precision: precision), into: inputNode)
+          LinearOperation.inputGradient(gradient, saved, format: format, precision: precision),
+          into: inputNode)
       }
     }
   }

@@ -10,7 +10,7 @@ internal import NanoTensor
 /// logits has the precision's own format.
 enum LinearCrossEntropyOperation {
   struct Saved {
-    let input_ND: Tensor
+    let input_ND: Activation
     let weight_VD: Tensor
   }
 
@@ -24,7 +24,7 @@ enum LinearCrossEntropyOperation {
     let (rows, width) = (operands.input_ND.shape.rowCount, operands.input_ND.shape.width)
     let classes = operands.weight_VD.shape.rowCount
     let blockRows = min(rows, blockRows(classes: classes))
-    let input_ND = KeptTensor(operands.input_ND, format: precision.activationFormat)
+    let input_ND = operands.input_ND
     var logits = Tensor(uninitialized: [blockRows, classes])
     // In float32 the gradient takes the place of the logits.
     let rounded = precision.activationFormat.map {
@@ -79,7 +79,7 @@ extension Variable {
       "linearCrossEntropy: a target outside \(weight.shape)")
     let wantsGradients = tape.isRecording && !(node.isConstant && weight.node.isConstant)
     let result = LinearCrossEntropyOperation.forward(
-      .init(input_ND: value, weight_VD: weight.value), targets: targets, precision: tape.precision,
+      .init(input_ND: tape.operand(self), weight_VD: weight.value), targets: targets, precision: tape.precision,
       wantsGradients: wantsGradients)
     let (inputNode, weightNode) = (node, weight.node)
     let loss = Tensor([Float(result.total / Double(counted))], shape: [])

@@ -43,18 +43,35 @@ public struct RotaryEmbedding: Sendable {
     _ rows: inout Tensor, sequenceLength: Int, headWidth: Int, offset: Int, firstPosition: Int = 0,
     inverse: Bool = false
   ) {
-    let (rowCount, headCount) = (rows.shape.rowCount, rows.shape.width / headWidth)
+    rotate(
+      Numbers(rows.mutableElements, format: NK_FP32), rows.shape, sequenceLength: sequenceLength,
+      headWidth: headWidth, offset: offset, firstPosition: firstPosition, inverse: inverse)
+  }
+
+  /// The same in place, in either format, of memory that nobody else holds.
+  func rotate(
+    _ rows: Activation, sequenceLength: Int, headWidth: Int, offset: Int, inverse: Bool = false
+  ) {
+    rotate(
+      rows.numbers, rows.shape, sequenceLength: sequenceLength, headWidth: headWidth,
+      offset: offset, firstPosition: 0, inverse: inverse)
+  }
+
+  private func rotate(
+    _ numbers: Numbers, _ shape: Shape, sequenceLength: Int, headWidth: Int, offset: Int,
+    firstPosition: Int, inverse: Bool
+  ) {
+    let (rowCount, headCount) = (shape.rowCount, shape.width / headWidth)
     precondition(
       firstPosition + min(sequenceLength, rowCount) <= positionCount,
       "RotaryEmbedding: position \(firstPosition + sequenceLength) of \(positionCount)")
-    let elements = rows.mutableElements
     for row in 0..<rowCount {
       let position = (firstPosition + row % sequenceLength) * (width / 2)
       for head in 0..<headCount {
-        let channels = elements + (row * headCount + head) * headWidth + offset
+        let channels = numbers.advanced(by: (row * headCount + head) * headWidth + offset).start
         kernels.rotate(
           channels, cosines.elements + position, sines.elements + position, channels, width / 2,
-          layout == .interleaved, inverse)
+          layout == .interleaved, inverse, numbers.format)
       }
     }
   }

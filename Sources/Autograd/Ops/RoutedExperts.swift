@@ -38,23 +38,23 @@ enum RoutedExpertsOperation {
   }
 
   struct Saved {
-    let input_ND: KeptTensor
+    let input_ND: Activation
     let weights_NK: Tensor
     let gateUp_EFD: Tensor
     let down_EDF: Tensor
     /// Outputs of the first maps, M×2F, sorted by expert.
-    let hidden_MF: KeptTensor
+    let hidden_MF: Activation
     let plan: Plan
   }
 
   static func forward(
-    input_ND: KeptTensor, weights_NK: Tensor, gateUp_EFD: Tensor, down_EDF: Tensor, plan: Plan,
+    input_ND: Activation, weights_NK: Tensor, gateUp_EFD: Tensor, down_EDF: Tensor, plan: Plan,
     precision: Precision
   ) -> (output: Tensor, saved: Saved) {
     let (width, expertWidth) = (input_ND.shape.width, down_EDF.shape.width)
     let format = precision.activationFormat
     let weights = sorted(weights_NK, plan)
-    let hidden = KeptTensor(
+    let hidden = Activation(
       uninitialized: [plan.rows.count, 2 * expertWidth], format: format)
     var result = Tensor(zeros: input_ND.shape)
     let (rows, outputs) = (Rows(plan, width, input_ND.format), Rows(plan, width, nil))
@@ -88,7 +88,7 @@ enum RoutedExpertsOperation {
       gradient_ND.shape.width, saved.down_EDF.shape.width, plan.rows.count
     )
     let format = precision.activationFormat
-    let outputGradient = KeptTensor(gradient_ND, format: format)
+    let outputGradient = Activation(gradient_ND, format: format)
     let weights = sorted(saved.weights_NK, plan)
     var sortedWeightGradient = Tensor(zeros: [count])
     var down = Tensor(uninitialized: saved.down_EDF.shape)
@@ -135,15 +135,15 @@ enum RoutedExpertsOperation {
 
   /// Room for the rows of one expert after the other.
   private struct Rows {
-    private let memory: KeptTensor
+    private let memory: Activation
 
     init(_ plan: Plan, _ width: Int, _ format: HalfTensor.Format?) {
-      memory = KeptTensor(uninitialized: [plan.largestLoad, width], format: format)
+      memory = Activation(uninitialized: [plan.largestLoad, width], format: format)
     }
 
     var numbers: Numbers { memory.numbers }
 
-    func gather(_ table: KeptTensor, _ indices: ArraySlice<Int32>) {
+    func gather(_ table: Activation, _ indices: ArraySlice<Int32>) {
       GatherOperation.copyRows(of: table, indices, to: numbers.start)
     }
 
@@ -207,7 +207,7 @@ extension Variable {
         + "gate and up \(gateUp.shape), down \(down.shape)")
     let precision = tape.precision
     let (output, saved) = RoutedExpertsOperation.forward(
-      input_ND: tape.keep(value), weights_NK: weights.value, gateUp_EFD: gateUp.value,
+      input_ND: tape.keep(self), weights_NK: weights.value, gateUp_EFD: gateUp.value,
       down_EDF: down.value, plan: RoutedExpertsOperation.Plan(selection), precision: precision)
     let nodes = (node, weights.node, gateUp.node, down.node)
     return tape.record(output, inputs: self, weights, gateUp, down) { gradient, slots in

@@ -30,7 +30,7 @@ extension Variable {
   /// - SeeAlso: Shazeer, 2020, arXiv:2002.05202.
   public func swiGLU() -> Variable {
     precondition(shape.width % 2 == 0, "swiGLU: \(shape)")
-    let kept = tape.keep(value)
+    let kept = tape.keep(self)
     let node = node
     return tape.record(SwiGLUOperation.forward(value), inputs: self) { gradient, slots in
       let saved = SwiGLUOperation.Saved(input: kept.tensor)

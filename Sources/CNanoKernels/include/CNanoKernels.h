@@ -76,15 +76,16 @@ typedef struct {
 
 /// Geometry of causal self-attention over one sequence and one head.
 ///
-/// Query and key rows are `width` floats, value and output rows `value_width`; the strides are from one
+/// Query and key rows are `width` numbers of a format, value and output rows `value_width`; the strides are from one
 /// row to the next. The probabilities are `length` rows of `nk_attention_row_stride(length)` floats, zero
-/// above the diagonal and in the padding. Gradients have the strides of what they are gradients of.
+/// above the diagonal and in the padding. Gradients have the strides and the format of what they are gradients of.
 typedef struct {
   size_t length, width, value_width;
   ptrdiff_t query_stride, key_stride, value_stride, output_stride;
   float scale;
   void (*product)(const nk_product *p);  ///< of long sequences' products, that of the wanted precision
-  nk_format rounding;                  ///< of short sequences' products, what they read
+  nk_format rounding;                    ///< of short sequences' products, what they read
+  nk_format format;                      ///< float32, or what the products read
 } nk_attention;
 
 /// Floats from one row of attention probabilities to the next: length rounded up to a multiple of 16.
@@ -174,36 +175,34 @@ typedef struct {
                           nk_format format);
 
   // Layer normalization over rows; statistics holds mean and 1/sqrt(var + eps) per row.
-  void (*layer_norm)(const float *x, const float *gain, const float *bias, float *out,
-                     float *statistics, size_t rows, size_t width, float epsilon);
-  /// Adds into gain_gradient and bias_gradient (width floats each). The format is that of x.
-  void (*layer_norm_backward)(const void *x, const float *gain, const float *statistics,
-                              const float *dy, float *dx, float *gain_gradient,
-                              float *bias_gradient, size_t rows, size_t width, nk_format format);
+  /// The format is that of out.
+  void (*layer_norm)(const float *x, const float *gain, const float *bias, void *out, float *statistics, size_t rows,
+                     size_t width, float epsilon, nk_format format);
+  /// Adds into gain_gradient and bias_gradient (width floats each). `format` is that of x.
+  void (*layer_norm_backward)(const void *x, const float *gain, const float *statistics, const void *dy, float *dx,
+                              float *gain_gradient, float *bias_gradient, size_t rows, size_t width, nk_format format,
+                              nk_format dy_format);
 
   // Root-mean-square normalization over rows; reciprocals holds 1/sqrt(mean square + eps) per row.
-  void (*rms_norm)(const float *x, const float *gain, float *out, float *reciprocals, size_t rows,
-                   size_t width, float epsilon);
-  /// Adds into gain_gradient (width floats). The format is that of x.
-  void (*rms_norm_backward)(const void *x, const float *gain, const float *reciprocals,
-                            const float *dy, float *dx, float *gain_gradient, size_t rows,
-                            size_t width, nk_format format);
+  /// The format is that of out.
+  void (*rms_norm)(const float *x, const float *gain, void *out, float *reciprocals, size_t rows, size_t width,
+                   float epsilon, nk_format format);
+  /// Adds into gain_gradient (width floats). `format` is that of x.
+  void (*rms_norm_backward)(const void *x, const float *gain, const float *reciprocals, const void *dy, float *dx,
+                            float *gain_gradient, size_t rows, size_t width, nk_format format, nk_format dy_format);
 
   /// probabilities = softmax(scale * Q K^T), causal. Returns the largest unmasked logit.
-  float (*attention_probabilities)(const nk_attention *g, const float *query, const float *key,
-                                   float *probabilities);
+  float (*attention_probabilities)(const nk_attention *g, const void *query, const void *key, float *probabilities);
   /// output = probabilities * V
-  void (*attention_mix)(const nk_attention *g, const float *probabilities, const float *value,
-                        float *output);
+  void (*attention_mix)(const nk_attention *g, const float *probabilities, const void *value, void *output);
   /// `mixed` is what `attention_mix` was given: the probabilities, or with dropout their product with the mask.
-  void (*attention_backward)(const nk_attention *g, const float *query, const float *key,
-                             const float *value, const float *probabilities, const float *mixed,
-                             const float *output_gradient, float *query_gradient,
-                             float *key_gradient, float *value_gradient);
+  void (*attention_backward)(const nk_attention *g, const void *query, const void *key, const void *value,
+                             const float *probabilities, const float *mixed, const void *output_gradient,
+                             void *query_gradient, void *key_gradient, void *value_gradient);
   /// Rotates pairs: out[i], out[j] = cos x[i] -+ sin x[j], with i, j = 2p, 2p + 1 (interleaved) or
   /// p, p + pairs (halves). `out` may be `x`.
-  void (*rotate)(const float *x, const float *cosines, const float *sines, float *out, size_t pairs,
-                 bool interleaved, bool inverse);
+  void (*rotate)(const void *x, const float *cosines, const float *sines, void *out, size_t pairs, bool interleaved,
+                 bool inverse, nk_format format);
 
   void (*adamw)(const nk_adamw *c, float *parameter, const float *gradient, float *mean,
                 float *square, size_t n);

@@ -39,7 +39,8 @@ extension OperationBenchmark {
     var geometry = nk_attention(
       length: length, width: keyWidth, value_width: valueWidth, query_stride: keyWidth,
       key_stride: keyWidth, value_stride: valueWidth, output_stride: valueWidth, scale: 0.1,
-      product: NanoTensor.kernels.product(in: precision), rounding: precision.operandRounding)
+      product: NanoTensor.kernels.product(in: precision), rounding: precision.operandRounding,
+      format: NK_FP32)
     let kernels = NanoTensor.kernels
     let operations = Double(length * (length + 1) * (keyWidth + valueWidth)) * 1e-9
     let forward = secondsPerCall {

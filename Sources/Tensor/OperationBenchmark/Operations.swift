@@ -64,7 +64,8 @@ extension OperationBenchmark {
       (
         "layer norm, rows of 64", 2,
         {
-          kernels.layer_norm(x.elements, row.elements, row.elements, out, stats, rows, width, 1e-5)
+          kernels.layer_norm(
+            x.elements, row.elements, row.elements, out, stats, rows, width, 1e-5, NK_FP32)
         }
       ),
       (
@@ -72,18 +73,19 @@ extension OperationBenchmark {
         {
           kernels.layer_norm_backward(
             x.elements, row.elements, stats, y.elements, out, gainOut, biasOut, rows, width,
-            NK_FP32)
+            NK_FP32, NK_FP32)
         }
       ),
       (
         "RMS norm, rows of 64", 2,
-        { kernels.rms_norm(x.elements, row.elements, out, stats, rows, width, 1e-6) }
+        { kernels.rms_norm(x.elements, row.elements, out, stats, rows, width, 1e-6, NK_FP32) }
       ),
       (
         "RMS norm backward, rows of 64", 3,
         {
           kernels.rms_norm_backward(
-            x.elements, row.elements, stats, y.elements, out, gainOut, rows, width, NK_FP32)
+            x.elements, row.elements, stats, y.elements, out, gainOut, rows, width, NK_FP32,
+            NK_FP32)
         }
       ),
       (
@@ -91,7 +93,8 @@ extension OperationBenchmark {
         {
           for i in stride(from: 0, to: n, by: width) {
             kernels.rotate(
-              x.elements + i, row.elements, row.elements, out + i, width / 2, true, false)
+              x.elements + i, row.elements, row.elements, out + i, width / 2, true, false,
+              NK_FP32)
           }
         }
       ),

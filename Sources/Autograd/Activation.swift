@@ -1,8 +1,8 @@
 internal import CNanoKernels
 public import NanoTensor
 
-/// An activation kept for the backward pass: as it is, or in half precision.
-public enum KeptTensor: Sendable {
+/// An activation, or the gradient of one: in 32 bits a number, or in half precision for less memory and time.
+public enum Activation: Sendable {
   case whole(Tensor)
   case half(HalfTensor)
 
@@ -42,6 +42,21 @@ public enum KeptTensor: Sendable {
     self = format.map { .half(HalfTensor(tensor, format: $0)) } ?? .whole(tensor)
   }
 
+  /// Itself, or what a tensor in 32 bits is in the format.
+  func rounded(to format: HalfTensor.Format?) -> Activation {
+    switch self {
+    case .whole(let tensor): Activation(tensor, format: format)
+    case .half: self
+    }
+  }
+
+  /// A tensor of the same elements with memory of its own.
+  var copy: Activation {
+    let result = Activation(uninitialized: shape, format: format)
+    result.numbers.update(from: numbers, count: shape.elementCount)
+    return result
+  }
+
   /// The elements, for kernels. Written only by who made the memory, before anyone else holds it.
   var numbers: Numbers {
     switch self {
@@ -62,7 +77,7 @@ struct ActivationStore {
 
   init(_ format: HalfTensor.Format?) { self.format = format }
 
-  mutating func keep(_ tensor: Tensor) -> KeptTensor {
+  mutating func keep(_ tensor: Tensor) -> Activation {
     guard let format else { return .whole(tensor) }
     if let half = halves[tensor.storageNumber], half.shape == tensor.shape { return .half(half) }
     let half = HalfTensor(tensor, format: format)
