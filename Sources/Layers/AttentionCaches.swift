@@ -150,11 +150,12 @@ extension CausalSelfAttention: CachedAttention {
     let fused = queryKeyValue(input, in: context)
     cache.append(
       key: fused.columns(width..<2 * width).value, value: fused.columns(2 * width..<3 * width).value)
+    let row = fused.value
     var output = Tensor(uninitialized: [1, width])
     for head in 0..<heads {
       let channels = head * width / heads..<(head + 1) * width / heads
       let query = MatrixView(
-        fused.value.elements + channels.lowerBound, rows: 1, columns: channels.count)
+        row.elements + channels.lowerBound, rows: 1, columns: channels.count)
       var scores = Tensor(uninitialized: [1, cache.count])
       multiply(
         query, cache.keys(channels: channels).transposed, into: scores.mutableElements,

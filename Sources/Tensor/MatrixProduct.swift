@@ -11,12 +11,13 @@ package struct MatrixView {
   package init(_ elements: UnsafePointer<Float>, rows: Int, columns: Int, rowStride: Int? = nil) {
     self.init(
       Numbers(UnsafeMutablePointer(mutating: elements), format: NK_FP32), rows: rows,
-      columns: columns, rowStride: rowStride ?? columns, columnStride: 1)
+      columns: columns, rowStride: rowStride)
   }
 
-  /// A row-major matrix of adjacent rows.
-  package init(_ numbers: Numbers, rows: Int, columns: Int) {
-    self.init(numbers, rows: rows, columns: columns, rowStride: columns, columnStride: 1)
+  /// The same of numbers of either format.
+  package init(_ numbers: Numbers, rows: Int, columns: Int, rowStride: Int? = nil) {
+    self.init(
+      numbers, rows: rows, columns: columns, rowStride: rowStride ?? columns, columnStride: 1)
   }
 
   private init(_ numbers: Numbers, rows: Int, columns: Int, rowStride: Int, columnStride: Int) {
@@ -98,23 +99,25 @@ package func multiply(
     adding: addend, triangle: triangle, precision: precision)
 }
 
-/// `result = left · right (+ addend)`, rounded to the format of the result.
+/// `result = left · right (+ addend)`, rounded to the format of the result; its rows `resultStride` apart.
 ///
 /// Operands and result may have the 16-bit format of the precision, which spares reading and writing twice as much.
 /// - Precondition: the inner extents agree, and formats are float32 or the precision's.
 package func multiply(
-  _ left: MatrixView, _ right: MatrixView, into result: Numbers, adding addend: Addend? = nil,
-  precision: Precision
+  _ left: MatrixView, _ right: MatrixView, into result: Numbers, resultStride: Int? = nil,
+  adding addend: Addend? = nil, precision: Precision
 ) {
   if let floats = result.floats {
-    multiply(left, right, into: floats, adding: addend, precision: precision)
+    multiply(
+      left, right, into: floats, resultStride: resultStride, adding: addend, precision: precision)
     return
   }
   precondition(
     left.columns == right.rows,
     "multiply: \(left.rows)×\(left.columns) by \(right.rows)×\(right.columns)")
   guard left.rows > 0 else { return }
-  multiplyWithOwnKernel(left, right, into: result, adding: addend, precision: precision)
+  multiplyWithOwnKernel(
+    left, right, into: result, stride: resultStride, adding: addend, precision: precision)
 }
 
 /// The product on register tiles, whatever its size.

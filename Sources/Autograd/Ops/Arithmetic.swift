@@ -56,5 +56,5 @@ extension Variable {
   }
 
   /// The mean of all elements, a scalar.
-  public func mean() -> Variable { sum() * (1 / Float(value.elementCount)) }
+  public func mean() -> Variable { sum() * (1 / Float(shape.elementCount)) }
 }

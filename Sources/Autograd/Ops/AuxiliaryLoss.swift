@@ -7,9 +7,9 @@ extension Variable {
   /// So a layer can have a loss of its own, also inside a checkpoint, without handing it through all that
   /// is above it.
   public func withAuxiliaryLoss(_ loss: Variable, coefficient: Float) -> Variable {
-    precondition(loss.value.elementCount == 1, "withAuxiliaryLoss: a scalar, not \(loss.shape)")
+    precondition(loss.shape.elementCount == 1, "withAuxiliaryLoss: a scalar, not \(loss.shape)")
     let (node, lossNode) = (node, loss.node)
-    return tape.record(value, inputs: self, loss) { gradient, slots in
+    return tape.record(content, inputs: [self, loss]) { gradient, slots in
       slots.accumulate(gradient, into: node)
       slots.accumulate(Tensor([slots.seed * coefficient], shape: []), into: lossNode)
     }

@@ -178,10 +178,11 @@ extension Variable {
       operands(input), into: output.numbers, geometry)
     observing?(largest)
     return tape.record(output, inputs: [self]) { gradient, slots in
+      let gradient = gradient.rounded(to: geometry.format)
       let result = Activation(uninitialized: input.shape, format: geometry.format)
       CausalAttentionOperation.backward(
-        gradient.rounded(to: geometry.format).numbers, operands(input),
-        probabilities: probabilities, into: operands(result), geometry)
+        gradient.numbers, operands(input), probabilities: probabilities, into: operands(result),
+        geometry)
       slots.accumulate(result, into: node)
     }
   }

@@ -8,10 +8,11 @@ extension Variable {
     precondition(
       range.lowerBound >= 0 && range.upperBound <= width, "columns: \(range) of \(shape)")
     var output = Tensor(uninitialized: [rows, range.count])
+    let input = value
     let destination = output.mutableElements
     for row in 0..<rows {
       (destination + row * range.count).update(
-        from: value.elements + row * width + range.lowerBound, count: range.count)
+        from: input.elements + row * width + range.lowerBound, count: range.count)
     }
     let (node, shape) = (node, shape)
     return tape.record(output, inputs: self) { gradient, slots in

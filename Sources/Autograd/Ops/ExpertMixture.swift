@@ -8,27 +8,28 @@ internal import NanoTensor
 ///
 /// Scaling the activations first turns the sum over experts into one long product,
 /// `y = [g_1 a_1 | … | g_E a_E] · [W_1 | … | W_E]ᵀ + g · B`.
+///
+/// Hidden values, activations and their gradients have the precision's own format.
 enum ExpertMixtureOperation {
   struct Saved {
     /// `[u | v]` of every expert.
-    let hidden_NEI: Tensor
+    let hidden_NEI: Activation
     let gates_NE: Tensor
     let weight_EOI: Tensor
     let bias_EO: Tensor
   }
 
-  static func forward(
-    hidden_NEI: Tensor, gates_NE: Tensor, weight_EOI: Tensor, bias_EO: Tensor, precision: Precision
-  ) -> Tensor {
-    let rows = gates_NE.shape[0]
+  static func forward(_ operands: Saved, precision: Precision) -> Tensor {
+    let (gates_NE, weight_EOI) = (operands.gates_NE, operands.weight_EOI)
+    let (rows, hidden) = (gates_NE.shape[0], operands.hidden_NEI.numbers)
     let (experts, outputs, inputs) = (weight_EOI.shape[0], weight_EOI.shape[1], weight_EOI.shape[2])
-    var scaled = Tensor(uninitialized: [rows, experts * inputs])
+    let scaled = Activation(
+      uninitialized: [rows, experts * inputs], format: operands.hidden_NEI.format)
     kernels.gated_swiglu(
-      hidden_NEI.elements, gates_NE.elements, scaled.mutableElements, rows * experts, inputs,
-      NK_FP32)
+      hidden.start, gates_NE.elements, scaled.numbers.start, rows * experts, inputs, hidden.format)
     var output = Tensor(uninitialized: [rows, outputs])
     let y = output.mutableElements
-    multiply(gates_NE.matrix, bias_EO.matrix, into: y)
+    multiply(gates_NE.matrix, operands.bias_EO.matrix, into: y)
     for expert in 0..<experts {
       multiply(
         columns(of: scaled, expert, width: inputs), expertWeight(weight_EOI, expert).transposed,
@@ -38,7 +39,8 @@ enum ExpertMixtureOperation {
   }
 
   struct InputGradients {
-    let hidden_NEI, gates_NE, weight_EOI, bias_EO: Tensor
+    let hidden_NEI: Activation
+    let gates_NE, weight_EOI, bias_EO: Tensor
   }
 
   /// With `q_ne = W_eᵀ dy_n`:
@@ -49,37 +51,38 @@ enum ExpertMixtureOperation {
   ) -> InputGradients {
     let rows = gradient_NO.shape.rowCount
     let (experts, inputs) = (saved.weight_EOI.shape[0], saved.weight_EOI.shape[2])
-    let outputs = saved.weight_EOI.shape[1]
-    var projected = Tensor(uninitialized: [rows, experts * inputs])
-    var scaled = Tensor(uninitialized: [rows, experts * inputs])
-    var hidden = Tensor(uninitialized: saved.hidden_NEI.shape)
+    let (outputs, format) = (saved.weight_EOI.shape[1], saved.hidden_NEI.format)
+    let gradient = Activation(gradient_NO, format: format)
+    let projected = Activation(uninitialized: [rows, experts * inputs], format: format)
+    let scaled = Activation(uninitialized: [rows, experts * inputs], format: format)
+    let hidden = Activation(uninitialized: saved.hidden_NEI.shape, format: format)
     var gates = Tensor(uninitialized: saved.gates_NE.shape)
     var weight = Tensor(uninitialized: saved.weight_EOI.shape)
     var bias = Tensor(uninitialized: saved.bias_EO.shape)
     multiply(gradient_NO.matrix, saved.bias_EO.matrix.transposed, into: gates.mutableElements)
     multiply(saved.gates_NE.matrix.transposed, gradient_NO.matrix, into: bias.mutableElements)
-    let (q, dw) = (projected.mutableElements, weight.mutableElements)
+    let (h, q, dw) = (saved.hidden_NEI.numbers, projected.numbers, weight.mutableElements)
     for expert in 0..<experts {
       multiply(
-        gradient_NO.matrix, expertWeight(saved.weight_EOI, expert), into: q + expert * inputs,
-        resultStride: experts * inputs, precision: precision)
+        gradient.matrix, expertWeight(saved.weight_EOI, expert),
+        into: q.advanced(by: expert * inputs), resultStride: experts * inputs, precision: precision)
     }
     kernels.gated_swiglu_backward(
-      saved.hidden_NEI.elements, saved.gates_NE.elements, q, hidden.mutableElements,
-      gates.mutableElements, scaled.mutableElements, rows * experts, inputs, NK_FP32)
+      h.start, saved.gates_NE.elements, q.start, hidden.numbers.start, gates.mutableElements,
+      scaled.numbers.start, rows * experts, inputs, h.format)
     for expert in 0..<experts {
       multiply(
-        gradient_NO.matrix.transposed, columns(of: scaled, expert, width: inputs),
+        gradient.matrix.transposed, columns(of: scaled, expert, width: inputs),
         into: dw + expert * outputs * inputs, precision: precision)
     }
     return InputGradients(hidden_NEI: hidden, gates_NE: gates, weight_EOI: weight, bias_EO: bias)
   }
 
   /// The columns of one expert, `width` of them.
-  private static func columns(of tensor: Tensor, _ expert: Int, width: Int) -> MatrixView {
+  private static func columns(of values: Activation, _ expert: Int, width: Int) -> MatrixView {
     MatrixView(
-      tensor.elements + expert * width, rows: tensor.shape.rowCount, columns: width,
-      rowStride: tensor.shape.width)
+      values.numbers.advanced(by: expert * width), rows: values.shape.rowCount, columns: width,
+      rowStride: values.shape.width)
   }
 
   private static func expertWeight(_ weight_EOI: Tensor, _ expert: Int) -> MatrixView {
@@ -93,7 +96,8 @@ extension Variable {
   /// The gated sum of SwiGLU experts from the outputs of their first maps,
   /// `y_n = Σ_e g_ne (W_e (silu(u_ne) · v_ne) + b_e)`.
   ///
-  /// `self` holds `[u | v]` of every expert side by side: 2·E·I columns, expert e's from 2·e·I on.
+  /// `self` holds `[u | v]` of every expert side by side: 2·E·I columns, expert e's from 2·e·I on. In half precision
+  /// they, and the activations, are rounded to it.
   /// - Parameters:
   ///   - gates: N×E.
   ///   - weight: E×O×I.
@@ -109,15 +113,12 @@ extension Variable {
       "expertMixture: input \(shape), gates \(gates.shape), weight \(weight.shape), "
         + "bias \(bias.shape)")
     let precision = tape.precision
-    let output = ExpertMixtureOperation.forward(
-      hidden_NEI: value, gates_NE: gates.value, weight_EOI: weight.value, bias_EO: bias.value,
-      precision: precision)
-    let kept = tape.keep(self)
-    let (gateValue, weightValue, biasValue) = (gates.value, weight.value, bias.value)
+    let saved = ExpertMixtureOperation.Saved(
+      hidden_NEI: tape.operand(self), gates_NE: gates.value, weight_EOI: weight.value,
+      bias_EO: bias.value)
+    let output = ExpertMixtureOperation.forward(saved, precision: precision)
     let nodes = (node, gates.node, weight.node, bias.node)
     return tape.record(output, inputs: self, gates, weight, bias) { gradient, slots in
-      let saved = ExpertMixtureOperation.Saved(
-        hidden_NEI: kept.tensor, gates_NE: gateValue, weight_EOI: weightValue, bias_EO: biasValue)
       let gradients = ExpertMixtureOperation.backward(gradient, saved, precision: precision)
       slots.accumulate(gradients.hidden_NEI, into: nodes.0)
       slots.accumulate(gradients.gates_NE, into: nodes.1)

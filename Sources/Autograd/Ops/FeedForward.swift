@@ -162,8 +162,8 @@ extension Variable {
       expansion.shape.width == shape.width
         && contraction.shape.width == activation.width(ofHidden: hidden)
         && (activation != .swiGLU || hidden % 2 == 0)
-        && expansionBias.map { $0.value.elementCount == hidden } ?? true
-        && contractionBias.map { $0.value.elementCount == contraction.shape.rowCount } ?? true,
+        && expansionBias.map { $0.shape.elementCount == hidden } ?? true
+        && contractionBias.map { $0.shape.elementCount == contraction.shape.rowCount } ?? true,
       "feedForward: input \(shape), expansion \(expansion.shape), contraction \(contraction.shape), "
         + "biases \(expansionBias?.shape ?? []) and \(contractionBias?.shape ?? [])")
     let (precision, format) = (tape.precision, content.format)

@@ -89,12 +89,13 @@ enum LatentAttentionOperation {
     _ gradient: Activation, _ saved: Saved
   ) -> (query: Activation, keyValue: Activation, sharedKey: Tensor) {
     let g = saved.geometry
+    let gradient = gradient.rounded(to: g.format)
     let rows = gradient.shape.rowCount
     let query = Activation(uninitialized: saved.query_NHK.shape, format: g.format)
     let key = Activation(uninitialized: saved.key_NHK.shape, format: g.format)
     let keyValue = Activation(uninitialized: saved.keyValue_NHK.shape, format: g.format)
     CausalAttentionOperation.backward(
-      gradient.rounded(to: g.format).numbers,
+      gradient.numbers,
       CausalAttentionOperation.Operands(
         query: saved.query_NHK.numbers, key: saved.key_NHK.numbers,
         value: saved.keyValue_NHK.numbers.advanced(by: g.positionFreeWidth)),

@@ -73,7 +73,7 @@ extension Variable {
     precondition(
       shape.width == weight.shape.width, "linear: input \(shape), weight \(weight.shape)")
     precondition(
-      bias.map { $0.value.elementCount == outputs } ?? true,
+      bias.map { $0.shape.elementCount == outputs } ?? true,
       "linear: weight \(weight.shape), bias \(bias!.shape)")
     let precision = tape.precision
     let kept = tape.keep(self)

@@ -47,7 +47,7 @@ extension Variable {
   /// - SeeAlso: Zhang, Sennrich, 2019, arXiv:1910.07467.
   public func rmsNorm(gain: Variable, epsilon: Float = 1e-6) -> Variable {
     precondition(
-      gain.value.elementCount == shape.width, "rmsNorm: input \(shape), gain \(gain.shape)")
+      gain.shape.elementCount == shape.width, "rmsNorm: input \(shape), gain \(gain.shape)")
     let (output, reciprocals) = RMSNormOperation.forward(
       input_ND: value, gain_D: gain.value, epsilon: epsilon,
       format: tape.precision.activationFormat)

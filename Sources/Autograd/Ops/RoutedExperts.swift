@@ -202,7 +202,7 @@ extension Variable {
         && down.shape[1] == shape.width && gateUp.shape[1] == 2 * down.shape.width
         && gateUp.shape[0] == selection.expertCount && down.shape[0] == selection.expertCount
         && selection.rowCount == shape.rowCount
-        && weights.value.elementCount == selection.experts.count,
+        && weights.shape.elementCount == selection.experts.count,
       "routedExperts: input \(shape), weights \(weights.shape), \(selection.rowCount) rows chosen, "
         + "gate and up \(gateUp.shape), down \(down.shape)")
     let precision = tape.precision

@@ -63,10 +63,11 @@ extension Variable {
   /// - SeeAlso: Zoph et al., 2022, "ST-MoE", arXiv:2202.08906.
   public func routerZLoss() -> Variable {
     let (rows, experts) = (shape.rowCount, shape.width)
-    let probabilities = RoutingOperation.scores(value, .softmax)
+    let logits = value
+    let probabilities = RoutingOperation.scores(logits, .softmax)
     var sums = [Float](repeating: 0, count: rows)
     for row in 0..<rows {
-      let z = UnsafeBufferPointer(start: value.elements + row * experts, count: experts)
+      let z = UnsafeBufferPointer(start: logits.elements + row * experts, count: experts)
       let highest = z.max() ?? 0
       sums[row] = highest + log(z.reduce(0) { $0 + exp($1 - highest) })
     }
