@@ -151,7 +151,7 @@ extension Variable {
   ///   - scale: factor on the logits.
   ///   - dropout: the masks of the probabilities; nil for no dropout.
   ///   - observing: is given the largest unmasked logit of each head.
-  /// - Returns: one row a position, the heads' outputs side by side.
+  /// - Returns: one row a position, the heads' outputs side by side; in half precision rounded to it.
   /// - Complexity: O(B·T²·D) time; for short sequences keeps B·H·T² probabilities for the backward pass,
   ///   for long ones computes them again.
   /// - SeeAlso: Vaswani et al., 2017, arXiv:1706.03762.

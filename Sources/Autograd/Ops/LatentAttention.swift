@@ -150,7 +150,7 @@ extension Variable {
   ///   - sequenceLength: rows of one sequence.
   ///   - scale: factor on the logits, usually (Kn + Kr)^-½.
   ///   - observing: is given the largest unmasked logit of each head.
-  /// - Returns: N×H·W.
+  /// - Returns: N×H·W; in half precision rounded to it.
   /// - SeeAlso: DeepSeek-AI, 2024, "DeepSeek-V2", arXiv:2405.04434.
   public func latentAttention(
     keyValue: Variable, sharedKey: Variable, rotary: RotaryEmbedding, headCount: Int,
