@@ -28,11 +28,8 @@ public final class Tape {
     store = ActivationStore(recording ? precision.activationFormat : nil)
   }
 
-  /// Keeps an activation for a backward pass, in half precision if the products read that.
-  public func keep(_ tensor: Tensor) -> Activation { store.keep(tensor) }
-
-  /// The same of a variable's content, which may be in half precision already.
-  func keep(_ variable: Variable) -> Activation {
+  /// Keeps what a variable holds for a backward pass, in half precision if the products read that.
+  public func keep(_ variable: Variable) -> Activation {
     switch variable.content {
     case .whole(let tensor): store.keep(tensor)
     case .half: variable.content

@@ -45,7 +45,7 @@ public struct CausalSelfAttention: Layer {
   }
 
   public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {
-    let mixed = queryKeyValue.operand(input, in: context).causalAttention(
+    let mixed = queryKeyValue(input, in: context, roundingResult: true).causalAttention(
       sequenceLength: context.sequenceLength, headCount: configuration.headCount,
       scale: configuration.scale, dropout: context.nextDropoutMasks()
     ) { context.recorder?.statistics.attention.append(AttentionStatistics(largestLogits: $0)) }

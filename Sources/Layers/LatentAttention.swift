@@ -110,7 +110,7 @@ public struct LatentAttention: Layer {
     let compressed = keyValueDown(input, in: context)
     let latent = keyValueNorm(compressed.columns(0..<c.keyValueRank), in: context)
     let mixed = queries(input, in: context).latentAttention(
-      keyValue: keyValueUp.operand(latent, in: context),
+      keyValue: keyValueUp(latent, in: context, roundingResult: true),
       sharedKey: compressed.columns(c.keyValueRank..<c.keyValueRank + c.rotaryWidth),
       rotary: rotary, headCount: c.headCount, valueWidth: c.valueWidth,
       sequenceLength: context.sequenceLength, scale: c.scale
@@ -120,9 +120,9 @@ public struct LatentAttention: Layer {
 
   /// Per head `[position-free | rotary]`, before rotation.
   func queries(_ input: Variable, in context: ForwardContext) -> Variable {
-    guard let queryLatent else { return query.operand(input, in: context) }
-    return query.operand(
-      queryLatent.norm(queryLatent.down(input, in: context), in: context), in: context)
+    let latent =
+      queryLatent.map { $0.norm($0.down(input, in: context), in: context) } ?? input
+    return query(latent, in: context, roundingResult: true)
   }
 
   public mutating func visitParameters<E: Error>(

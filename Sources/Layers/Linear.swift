@@ -44,15 +44,11 @@ public struct Linear: Layer {
   }
 
   public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {
-    map(input, in: context, roundingResult: false)
+    self(input, in: context, roundingResult: false)
   }
 
-  /// The same, in half precision with 16 bits a number: for results that other products read.
-  func operand(_ input: Variable, in context: ForwardContext) -> Variable {
-    map(input, in: context, roundingResult: true)
-  }
-
-  private func map(
+  /// The same; if `roundingResult`, in half precision with 16 bits a number, for who only multiplies it.
+  func callAsFunction(
     _ input: Variable, in context: ForwardContext, roundingResult: Bool
   ) -> Variable {
     input.linear(

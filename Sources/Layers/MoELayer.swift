@@ -60,7 +60,7 @@ public struct MoELayer: Layer {
 
   public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {
     let gates = gateProbabilities(input, in: context)
-    return expansion.operand(input, in: context).expertMixture(
+    return expansion(input, in: context, roundingResult: true).expertMixture(
       gates: gates, weight: context.tape.variable(contractionWeight),
       bias: context.tape.variable(contractionBias))
   }

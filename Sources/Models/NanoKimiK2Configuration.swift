@@ -61,10 +61,11 @@ public struct NanoKimiK2Configuration: ModelConfiguration {
       throw ConfigurationError(
         "experts-per-token \(m.chosenCount) is more than experts \(m.expertCount)")
     }
-    guard m.sharedCount >= 0, m.sharedCount <= 64, (0...layerCount).contains(denseLayerCount) else {
-      throw ConfigurationError(
-        "shared-experts \(m.sharedCount) must be 0 to 64, dense-layers \(denseLayerCount) at most layers "
-          + "\(layerCount)")
+    guard (0...64).contains(m.sharedCount) else {
+      throw ConfigurationError("shared-experts \(m.sharedCount) must be 0 to 64")
+    }
+    guard (0...layerCount).contains(denseLayerCount) else {
+      throw ConfigurationError("dense-layers \(denseLayerCount) must be 0 to layers \(layerCount)")
     }
     guard m.modelWidth == a.width, a.contextLength >= contextLength else {
       throw ConfigurationError("attention, mixture and model disagree about width or context")

@@ -110,11 +110,6 @@ private struct Head {
   }
 }
 
-private func table(of set: InstructionSet) throws -> nk_kernels {
-  let number = UInt32(InstructionSet.allCases.firstIndex(of: set)!)
-  return try #require(nk_kernels_for(nk_instruction_set(rawValue: number))).pointee
-}
-
 /// Queries, keys, values and gradients of 16 bits give what float32 gives whose products round them: rounded.
 @Test(
   arguments: InstructionSet.allCases.filter(\.isSupported),
@@ -122,7 +117,7 @@ private func table(of set: InstructionSet) throws -> nk_kernels {
 func headsTakeHalves(
   set: InstructionSet, half: (precision: Precision, format: HalfTensor.Format)
 ) throws {
-  let table = try table(of: set)
+  let table = try set.kernels()
   func rounded(_ numbers: [Float]) -> [Float] {
     HalfTensor(Tensor(numbers, shape: [numbers.count]), format: half.format).tensor.scalars
   }
@@ -146,7 +141,7 @@ func headsTakeHalves(
 func shortHeadsHaveTheBitsOfGeneralOnes(
   set: InstructionSet, size: (length: Int, width: Int, valueWidth: Int)
 ) throws {
-  let table = try table(of: set)
+  let table = try set.kernels()
   func head(padding: Int) -> Head {
     Head(length: size.length, width: size.width, valueWidth: size.valueWidth, padding: padding)
   }

@@ -83,15 +83,10 @@ private func transpose(_ x: Tensor) -> Tensor {
     (0..<rows * columns).map { scalars[$0 % rows * columns + $0 / rows] }, shape: [columns, rows])
 }
 
-private func table(of set: InstructionSet) throws -> nk_kernels {
-  let number = UInt32(InstructionSet.allCases.firstIndex(of: set)!)
-  return try #require(nk_kernels_for(nk_instruction_set(rawValue: number))).pointee
-}
-
 /// On numbers of 16 bits a kernel does what it does on the same numbers in 32, and rounds the results.
 @Test(arguments: InstructionSet.allCases.filter(\.isSupported), [NK_BF16, NK_FP16])
 func kernelsTakeHalves(set: InstructionSet, format: nk_format) throws {
-  let table = try table(of: set)
+  let table = try set.kernels()
   let (rows, width) = (5, 37)
   let n = rows * width
   let halves: HalfTensor.Format = format == NK_BF16 ? .bfloat16 : .float16
@@ -173,7 +168,7 @@ func kernelsTakeHalves(set: InstructionSet, format: nk_format) throws {
 /// Sums and gradients of norms are float32, whatever they are made from; the gradient of a loss is rounded.
 @Test(arguments: InstructionSet.allCases.filter(\.isSupported), [NK_BF16, NK_FP16])
 func rowKernelsTakeHalves(set: InstructionSet, format: nk_format) throws {
-  let table = try table(of: set)
+  let table = try set.kernels()
   let (rows, width) = (5, 37)
   let n = rows * width
   let halves: HalfTensor.Format = format == NK_BF16 ? .bfloat16 : .float16

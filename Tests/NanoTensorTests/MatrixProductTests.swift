@@ -103,15 +103,13 @@ private func roundedToBFloat16(_ x: Float) -> Float {
 
 @Test(arguments: InstructionSet.allCases.filter(\.isSupported), ProductCase.all)
 func productMatchesDouble(set: InstructionSet, size: ProductCase) throws {
-  let kernels = try #require(
-    nk_kernels_for(
-      nk_instruction_set(rawValue: UInt32(InstructionSet.allCases.firstIndex(of: set)!))))
-  #expect(worstError(size) { kernels.pointee.product($0) } < 2e-5)
-  #expect(worstError(size) { kernels.pointee.product_split($0) } < 2e-4)
+  let kernels = try set.kernels()
+  #expect(worstError(size) { kernels.product($0) } < 2e-5)
+  #expect(worstError(size) { kernels.product_split($0) } < 2e-4)
   for halves in Halves.all {
     #expect(
       worstError(size, rounding: roundedToBFloat16, halves: halves) {
-        kernels.pointee.product_bf16($0)
+        kernels.product_bf16($0)
       } < 2e-5)
   }
 }

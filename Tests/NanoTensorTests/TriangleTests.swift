@@ -59,10 +59,7 @@ private func checkTriangles(extent: Int, _ kernel: ProductKernel) {
 /// What a triangular product leaves out are zeros and results that nobody wants: the rest has the same bits.
 @Test(arguments: InstructionSet.allCases.filter(\.isSupported), [5, 32, 70, 300])
 func triangularProductsAreTheWholeOnes(set: InstructionSet, extent: Int) throws {
-  let table = try #require(
-    nk_kernels_for(
-      nk_instruction_set(rawValue: UInt32(InstructionSet.allCases.firstIndex(of: set)!)))
-  ).pointee
+  let table = try set.kernels()
   for kernel in [table.product, table.product_split, table.product_bf16, table.product_fp16] {
     checkTriangles(extent: extent) { kernel!($0) }
   }

@@ -29,6 +29,10 @@ enum CausalAttentionOperation {
 
     var keepsProbabilities: Bool { sequenceLength <= Geometry.longestKept }
 
+    /// Heads of all sequences. Pairs are numbered with the heads of a sequence one after another.
+    var pairCount: Int { sequenceCount * headCount }
+
+    /// Of one pair.
     var probabilityCount: Int { sequenceLength * nk_attention_row_stride(sequenceLength) }
 
     var kernelGeometry: nk_attention {
@@ -39,20 +43,22 @@ enum CausalAttentionOperation {
         rounding: precision.operandRounding, format: precision.operandRounding)
     }
 
-    /// The probabilities of one head as they are mixed: themselves, or times their mask in `scratch`.
+    /// The probabilities of one pair as they are mixed: themselves, or times their mask in `scratch`.
     func mixed(
-      _ probabilities: UnsafePointer<Float>, sequence: Int, head: Int,
-      scratch: UnsafeMutablePointer<Float>
+      _ probabilities: UnsafePointer<Float>, pair: Int, scratch: UnsafeMutablePointer<Float>
     ) -> UnsafePointer<Float> {
       guard let dropout else { return probabilities }
       dropout.apply(
-        to: probabilities, into: scratch, sequence: sequence, head: head, length: sequenceLength,
-        rowStride: nk_attention_row_stride(sequenceLength))
+        to: probabilities, into: scratch, sequence: pair / headCount, head: pair % headCount,
+        length: sequenceLength, rowStride: nk_attention_row_stride(sequenceLength))
       return UnsafePointer(scratch)
     }
 
-    func offset(_ layout: Layout, sequence: Int, head: Int) -> Int {
-      sequence * sequenceLength * layout.rowStride + head * layout.headStep
+    /// Where the rows of a pair begin.
+    func start(_ numbers: Numbers, _ layout: Layout, pair: Int) -> UnsafeMutableRawPointer {
+      let (sequence, head) = pair.quotientAndRemainder(dividingBy: headCount)
+      let offset = sequence * sequenceLength * layout.rowStride + head * layout.headStep
+      return numbers.advanced(by: offset).start
     }
   }
 
@@ -65,29 +71,24 @@ enum CausalAttentionOperation {
     _ operands: Operands, into output: Numbers, _ geometry: Geometry
   ) -> (probabilities: Tensor?, largestLogits: [Float]) {
     let count = geometry.probabilityCount
-    let pairCount = geometry.keepsProbabilities ? geometry.sequenceCount * geometry.headCount : 1
-    var probabilities = Tensor(uninitialized: [pairCount, count])
+    let keptCount = geometry.keepsProbabilities ? geometry.pairCount : 1
+    var probabilities = Tensor(uninitialized: [keptCount, count])
+    let start = probabilities.mutableElements
     var largest = [Float](repeating: -.infinity, count: geometry.headCount)
     var kernelGeometry = geometry.kernelGeometry
-    let p = probabilities.mutableElements
     var dropped = Tensor(uninitialized: [geometry.dropout == nil ? 0 : count])
-    let scratch = dropped.mutableElements
-    for sequence in 0..<geometry.sequenceCount {
-      for head in 0..<geometry.headCount {
-        func start(_ numbers: Numbers, _ layout: Geometry.Layout) -> UnsafeMutableRawPointer {
-          numbers.advanced(by: geometry.offset(layout, sequence: sequence, head: head)).start
-        }
-        let pair = geometry.keepsProbabilities ? sequence * geometry.headCount + head : 0
-        let highest = kernels.attention_probabilities(
-          &kernelGeometry, start(operands.query, geometry.query), start(operands.key, geometry.key),
-          p + pair * count)
-        largest[head] = max(largest[head], highest)
-        let mixed = geometry.mixed(
-          p + pair * count, sequence: sequence, head: head, scratch: scratch)
-        kernels.attention_mix(
-          &kernelGeometry, mixed, start(operands.value, geometry.value),
-          start(output, geometry.output))
-      }
+    let droppedScratch = dropped.mutableElements
+    for pair in 0..<geometry.pairCount {
+      let p = geometry.keepsProbabilities ? start + pair * count : start
+      let highest = kernels.attention_probabilities(
+        &kernelGeometry, geometry.start(operands.query, geometry.query, pair: pair),
+        geometry.start(operands.key, geometry.key, pair: pair), p)
+      let head = pair % geometry.headCount
+      largest[head] = max(largest[head], highest)
+      kernels.attention_mix(
+        &kernelGeometry, geometry.mixed(p, pair: pair, scratch: droppedScratch),
+        geometry.start(operands.value, geometry.value, pair: pair),
+        geometry.start(output, geometry.output, pair: pair))
     }
     return (geometry.keepsProbabilities ? probabilities : nil, largest)
   }
@@ -103,26 +104,22 @@ enum CausalAttentionOperation {
     let scratch = recomputed.mutableElements
     var dropped = Tensor(uninitialized: [geometry.dropout == nil ? 0 : count])
     let droppedScratch = dropped.mutableElements
-    for sequence in 0..<geometry.sequenceCount {
-      for head in 0..<geometry.headCount {
-        func start(_ numbers: Numbers, _ layout: Geometry.Layout) -> UnsafeMutableRawPointer {
-          numbers.advanced(by: geometry.offset(layout, sequence: sequence, head: head)).start
-        }
-        let (query, key) = (
-          start(operands.query, geometry.query), start(operands.key, geometry.key)
-        )
-        var p = UnsafePointer(scratch)
-        if let probabilities {
-          p = probabilities.elements + (sequence * geometry.headCount + head) * count
-        } else {
-          _ = kernels.attention_probabilities(&kernelGeometry, query, key, scratch)
-        }
-        let mixed = geometry.mixed(p, sequence: sequence, head: head, scratch: droppedScratch)
-        kernels.attention_backward(
-          &kernelGeometry, query, key, start(operands.value, geometry.value), p, mixed,
-          start(gradient, geometry.output), start(gradients.query, geometry.query),
-          start(gradients.key, geometry.key), start(gradients.value, geometry.value))
+    for pair in 0..<geometry.pairCount {
+      let query = geometry.start(operands.query, geometry.query, pair: pair)
+      let key = geometry.start(operands.key, geometry.key, pair: pair)
+      var p = UnsafePointer(scratch)
+      if let probabilities {
+        p = probabilities.elements + pair * count
+      } else {
+        _ = kernels.attention_probabilities(&kernelGeometry, query, key, scratch)
       }
+      kernels.attention_backward(
+        &kernelGeometry, query, key, geometry.start(operands.value, geometry.value, pair: pair), p,
+        geometry.mixed(p, pair: pair, scratch: droppedScratch),
+        geometry.start(gradient, geometry.output, pair: pair),
+        geometry.start(gradients.query, geometry.query, pair: pair),
+        geometry.start(gradients.key, geometry.key, pair: pair),
+        geometry.start(gradients.value, geometry.value, pair: pair))
     }
   }
 

@@ -11,22 +11,21 @@ enum GatherOperation {
   static func forward(table: Tensor, indices: [Int32]) -> Tensor {
     let width = table.shape.width
     var output = Tensor(uninitialized: [indices.count, width])
-    copyRows(of: .whole(table), indices[...], to: output.mutableElements)
+    copyRows(of: .whole(table), indices[...], to: Numbers(output.mutableElements, format: NK_FP32))
     return output
   }
 
-  /// Writes the table's rows one behind the other, in its format.
+  /// Writes the table's rows, in its format, one behind the other.
   static func copyRows(
-    of table: Activation, _ indices: ArraySlice<Int32>, to destination: UnsafeMutableRawPointer
+    of table: Activation, _ indices: ArraySlice<Int32>, to destination: Numbers
   ) {
-    let (shape, numbers) = (table.shape, table.numbers)
-    let bytes = shape.width * numbers.bytesPerNumber
+    let (shape, numbers, width) = (table.shape, table.numbers, table.shape.width)
     var target = destination
     for index in indices {
       precondition(
         index >= 0 && index < shape.rowCount, "gathered: row \(index) of a table \(shape)")
-      target.copyMemory(from: numbers.start + Int(index) * bytes, byteCount: bytes)
-      target += bytes
+      target.update(from: numbers.advanced(by: Int(index) * width), count: width)
+      target = target.advanced(by: width)
     }
   }
 

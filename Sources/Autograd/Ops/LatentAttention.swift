@@ -156,13 +156,14 @@ extension Variable {
     keyValue: Variable, sharedKey: Variable, rotary: RotaryEmbedding, headCount: Int,
     valueWidth: Int, sequenceLength: Int, scale: Float, observing: (([Float]) -> Void)? = nil
   ) -> Variable {
+    precondition(headCount > 0, "latentAttention: \(headCount) heads")
     let rotaryWidth = sharedKey.shape.width
     let geometry = LatentAttentionOperation.Geometry(
       headCount: headCount, positionFreeWidth: keyValue.shape.width / headCount - valueWidth,
       rotaryWidth: rotaryWidth, valueWidth: valueWidth, sequenceLength: sequenceLength, scale: scale,
       precision: tape.precision)
     precondition(
-      headCount > 0 && sequenceLength > 0 && shape.rowCount % sequenceLength == 0
+      sequenceLength > 0 && shape.rowCount % sequenceLength == 0
         && geometry.positionFreeWidth >= 0 && shape.width == headCount * geometry.keyWidth
         && keyValue.shape.width == headCount * geometry.keyValueWidth
         && keyValue.shape.rowCount == shape.rowCount && sharedKey.shape.rowCount == shape.rowCount

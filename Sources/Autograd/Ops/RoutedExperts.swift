@@ -144,7 +144,7 @@ enum RoutedExpertsOperation {
     var numbers: Numbers { memory.numbers }
 
     func gather(_ table: Activation, _ indices: ArraySlice<Int32>) {
-      GatherOperation.copyRows(of: table, indices, to: numbers.start)
+      GatherOperation.copyRows(of: table, indices, to: numbers)
     }
 
     func matrix(_ count: Int) -> MatrixView {
