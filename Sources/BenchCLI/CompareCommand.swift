@@ -47,9 +47,10 @@ struct CompareCommand: ParsableCommand {
   // MARK: Stories
 
   private func runStories() throws {
-    var (plan, path) = try storiesRun.plan(
-      stories, study, data: data, out: out ?? Self.defaultFolder())
-    let dataset = try storiesRun.dataset(&plan, folder: path, isQuiet: quiet)
+    var plan = try storiesRun.plan(stories, study, data: data, out: folders)
+    let (dataset, path) = try storiesRun.dataset(&plan, out: folders, isQuiet: quiet)
+    let hold = try RunFolder.hold(path)
+    defer { withExtendedLifetime(hold) {} }
     Interruption.install()
     var session = StoriesSession(
       plan: plan, dataset: dataset, path: path, isQuiet: quiet,
@@ -81,8 +82,7 @@ struct CompareCommand: ParsableCommand {
     let corpus = try Corpus.load(data, seed: configuration.seed)
     let dataset = try TextDataset(
       tokens: corpus.tokens, contextLength: configuration.contextLength)
-    let path = out ?? Self.defaultFolder()
-    let folder = try RunFolder(path)
+    let folder = try RunFolder(folders)
     if !quiet {
       if Build.isDebug {
         Terminal.writeError(
@@ -102,18 +102,19 @@ struct CompareCommand: ParsableCommand {
       print(ComparisonTable.text(results))
       print()
       print(ComparisonTable.verdict(results))
-      print("Results, pictures, samples and models: \(path)")
+      print("Results, pictures, samples and models: \(folder.path)")
     }
     if let failure = session.failure { throw failure }
     if results.interrupted { throw ExitCode(Interruption.exitStatus) }
   }
 
-  private static func defaultFolder() -> String {
+  /// Names for the results' folder, of which the first that is free is taken.
+  private var folders: [String] {
+    if let out { return [out] }
     let format = DateFormatter()
     format.locale = Locale(identifier: "en_US_POSIX")
     format.dateFormat = "yyyyMMdd-HHmmss"
     let base = "runs/\(format.string(from: Date()))-compare"
-    let candidates = [base] + (2...100).map { "\(base)-\($0)" }
-    return candidates.first { !FileManager.default.fileExists(atPath: $0) } ?? base
+    return [base] + (2...100).map { "\(base)-\($0)" }
   }
 }

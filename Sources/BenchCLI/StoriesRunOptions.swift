@@ -37,10 +37,10 @@ struct StoriesRunOptions: ParsableArguments {
     }
   }
 
-  /// What to run and where: a new folder, or one that is resumed with the settings it was begun with.
+  /// What to run, in a new folder of one of some names or in one that is resumed with the settings it was begun with.
   func plan(
-    _ stories: StoriesOptions, _ shared: StudyOptions, data: String?, out: String
-  ) throws -> (plan: StoriesPlan, path: String) {
+    _ stories: StoriesOptions, _ shared: StudyOptions, data: String?, out: [String]
+  ) throws -> StoriesPlan {
     let begun = try resume.map(StoriesPlan.read)
     var configuration = try stories.configuration(shared, startingFrom: begun?.configuration)
     if let sampleEvery { configuration.sampleInterval = sampleEvery }
@@ -52,8 +52,8 @@ struct StoriesRunOptions: ParsableArguments {
     if let data { plan.data = data }
     if let valid { plan.valid = valid }
     guard let begun, let resume else {
-      _ = try RunFolder.check(out)
-      return (plan, out)
+      try RunFolder.check(out)
+      return plan
     }
     let differences = try plan.differences(from: begun)
     guard differences.isEmpty else {
@@ -61,22 +61,22 @@ struct StoriesRunOptions: ParsableArguments {
         "\(resume): begun with other settings: \(differences.joined(separator: "; ")); leave these flags out "
           + "to resume, or begin a new run")
     }
-    return (plan, resume)
+    return plan
   }
 
   private static let tokenizerName = "tokenizer.model"
 
-  /// Tokenizer and tokens, from the cache or made now. A new folder begins with the tokenizer and the plan
-  /// in it; a resumed one must still have the same stories.
-  func dataset(_ plan: inout StoriesPlan, folder: String, isQuiet: Bool) throws -> StoriesDataset {
+  /// Tokenizer and tokens, from the cache or made now, and the run's folder. A new folder begins with the tokenizer and
+  /// the plan in it; a resumed one must still have the same stories.
+  func dataset(
+    _ plan: inout StoriesPlan, out: [String], isQuiet: Bool
+  ) throws -> (StoriesDataset, folder: String) {
     let source = try Self.source(plan.data, valid: plan.valid, seed: plan.configuration.seed)
     let preparation = StoryPreparation(source) { stage, share in
-      if !isQuiet, Terminal.isInteractive {
-        Terminal.rewriteLine(String(format: "%@: %.0f%%", stage.rawValue, 100 * share))
-      }
+      if !isQuiet, Terminal.isInteractive { Terminal.show(stage, share) }
     }
     let tokenizer = try preparation.tokenizer(
-      model: resume == nil ? self.tokenizer : "\(folder)/\(Self.tokenizerName)",
+      model: resume.map { "\($0)/\(Self.tokenizerName)" } ?? self.tokenizer,
       vocabularySize: plan.configuration.vocabularySize)
     plan.configuration.setVocabularySize(tokenizer.vocabularySize)
     try plan.configuration.validate()
@@ -85,16 +85,21 @@ struct StoriesRunOptions: ParsableArguments {
       validation: try preparation.tokens(of: .validation, tokenizer: tokenizer),
       source: source.name, contextLength: plan.configuration.contextLength)
     let digest = "\(dataset.training.header) \(dataset.validation.header)"
-    if resume == nil {
-      plan.stories = SHA256.hexadecimal(of: digest.utf8)
-      try RunFolder.create(
-        folder,
+    let stories = SHA256.hexadecimal(of: digest.utf8)
+    let folder: String
+    if let resume {
+      guard plan.stories == stories else {
+        throw RunError("\(resume): the stories have changed since the run was begun; begin a new run")
+      }
+      folder = resume
+    } else {
+      plan.stories = stories
+      folder = try RunFolder.create(
+        out,
         with: [
           Self.tokenizerName: tokenizer.model,
           StoriesPlan.fileName: JSONEncoder.readable.encode(plan),
         ])
-    } else if plan.stories != SHA256.hexadecimal(of: digest.utf8) {
-      throw RunError("\(folder): the stories have changed since the run was begun; begin a new run")
     }
     if !isQuiet {
       if Terminal.isInteractive { Terminal.rewriteLine("") }
@@ -103,7 +108,7 @@ struct StoriesRunOptions: ParsableArguments {
           + "(\(dataset.training.count) tokens), \(dataset.validation.header.storyCount) to validate "
           + "(\(dataset.validation.count) tokens), \(tokenizer.vocabularySize) pieces")
     }
-    return dataset
+    return (dataset, folder)
   }
 
   /// The named stories, else the built-in corpus.

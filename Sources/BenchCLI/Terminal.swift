@@ -1,4 +1,5 @@
 import Foundation
+import NanoData
 
 /// Where words go: results to stdout, everything about the way there to stderr.
 enum Terminal {
@@ -11,5 +12,11 @@ enum Terminal {
   /// Replaces the current line of an interactive terminal.
   static func rewriteLine(_ text: String) {
     FileHandle.standardError.write(Data("\r\u{1B}[2K\(text)".utf8))
+  }
+
+  /// How far the preparation of stories is.
+  static func show(_ stage: StoryPreparation.Stage, _ share: Double) {
+    let percent = stage == .waiting ? "" : String(format: ": %.0f%%", 100 * share)
+    rewriteLine(stage.rawValue + percent)
   }
 }

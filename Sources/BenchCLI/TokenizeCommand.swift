@@ -37,9 +37,7 @@ struct TokenizeCommand: ParsableCommand {
     try RunFolder.check(out)
     let isQuiet = quiet || !Terminal.isInteractive
     let preparation = StoryPreparation(try StorySource(data, validation: valid)) { stage, share in
-      if !isQuiet {
-        Terminal.rewriteLine(String(format: "%@: %.0f%%", stage.rawValue, 100 * share))
-      }
+      if !isQuiet { Terminal.show(stage, share) }
     }
     let model = try preparation.tokenizer(model: tokenizer, vocabularySize: vocab)
     try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
@@ -48,7 +46,7 @@ struct TokenizeCommand: ParsableCommand {
     for split in Split.allCases {
       let path = "\(out)/\(split.rawValue).tokens"
       try preparation.writeTokens(of: split, tokenizer: model, to: path)
-      let header = try TokenFile(path, tokenizer: SHA256.hexadecimal(of: model.model)).header
+      let header = try TokenFile(path, tokenizer: model).header
       if !isQuiet { Terminal.rewriteLine("") }
       print(
         "\(split.rawValue): \(header.storyCount) stories, \(header.characterCount) characters, "

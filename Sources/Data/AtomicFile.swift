@@ -69,20 +69,17 @@ public final class LineFile {
   private let path: String
   private let file: Int32
 
-  public convenience init(creating path: String) throws(FileWriteError) {
-    try self.init(opening: path, flags: O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC)
+  /// Grows from where the file ends.
+  public init(continuing path: String) throws(FileWriteError) {
+    self.path = path
+    file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)
+    guard file >= 0 else { throw FileWriteError(path, "cannot be opened") }
   }
 
   /// Replaces the file by the given lines, then grows from there.
   public convenience init(continuing path: String, with lines: [String]) throws(FileWriteError) {
     try AtomicFile.write(Data(lines.map { $0 + "\n" }.joined().utf8), to: path)
-    try self.init(opening: path, flags: O_WRONLY | O_APPEND | O_CLOEXEC)
-  }
-
-  private init(opening path: String, flags: Int32) throws(FileWriteError) {
-    self.path = path
-    file = open(path, flags, 0o644)
-    guard file >= 0 else { throw FileWriteError(path, "cannot be created") }
+    try self.init(continuing: path)
   }
 
   deinit { close(file) }

@@ -52,9 +52,14 @@ public struct Download: Sendable {
   }
 
   /// - Parameter progress: told the bytes so far and, if known, of how many.
-  /// - Throws: when the server refuses, the connection keeps breaking, the file cannot be written, or the
-  ///   bytes are not those expected (which are then deleted).
+  /// - Throws: when the server refuses, the connection keeps breaking, the file cannot be written, another process
+  ///   downloads to the same folder, or the bytes are not those expected (which are then deleted).
   public func run(progress: @escaping @Sendable (Int, Int?) -> Void) throws -> Summary {
+    let folder = URL(fileURLWithPath: destination).deletingLastPathComponent().path
+    guard let lock = FolderLock(folder) else {
+      throw DownloadError("\(folder): another process downloads to this folder; let it end first")
+    }
+    defer { withExtendedLifetime(lock) {} }
     var (size, hash) = (expectedSize, expectedSHA256)
     try persistently {
       let described = try HTTPTransfer.describe(source)

@@ -44,6 +44,7 @@ public struct StoriesDataset: Sendable {
 /// Makes tokenizer and token files from stories, and keeps them for the next time.
 public struct StoryPreparation: Sendable {
   public enum Stage: String, Sendable {
+    case waiting = "waiting for another process that prepares stories"
     case trainingTokenizer = "training the tokenizer"
     case tokenizing = "tokenizing"
   }
@@ -90,17 +91,16 @@ public struct StoryPreparation: Sendable {
       }
     }
     let path = try cached("tokenizer \(vocabularySize) \(Self.tokenizerBytes)", extension: "model")
-    if let data = FileManager.default.contents(atPath: path),
-      let tokenizer = try? SentencePieceTokenizer(model: data)
-    {
+    return try foundOrMade {
+      FileManager.default.contents(atPath: path).flatMap { try? SentencePieceTokenizer(model: $0) }
+    } orMade: {
+      progress(.trainingTokenizer, 0)
+      let tokenizer = try SentencePieceTokenizer(
+        trainingOn: try tokenizerSample(), vocabularySize: vocabularySize)
+      try AtomicFile.write(tokenizer.model, to: path)
+      progress(.trainingTokenizer, 1)
       return tokenizer
     }
-    progress(.trainingTokenizer, 0)
-    let tokenizer = try SentencePieceTokenizer(
-      trainingOn: try tokenizerSample(), vocabularySize: vocabularySize)
-    try AtomicFile.write(tokenizer.model, to: path)
-    progress(.trainingTokenizer, 1)
-    return tokenizer
   }
 
   /// Stories from all over the training split.
@@ -121,12 +121,12 @@ public struct StoryPreparation: Sendable {
   ) throws -> TokenFile {
     let key = SHA256.hexadecimal(of: tokenizer.model)
     let path = try cached("tokens \(split.rawValue) \(key)", extension: "tokens")
-    if let file = try? TokenFile(path, tokenizer: key) { return try nonEmpty(file, split) }
-    try writeTokens(of: split, tokenizer: tokenizer, to: path)
-    return try nonEmpty(try TokenFile(path, tokenizer: key), split)
-  }
-
-  private func nonEmpty(_ file: TokenFile, _ split: Split) throws(StoryError) -> TokenFile {
+    let file = try foundOrMade {
+      try? TokenFile(path, tokenizer: tokenizer)
+    } orMade: {
+      try writeTokens(of: split, tokenizer: tokenizer, to: path)
+      return try TokenFile(path, tokenizer: tokenizer)
+    }
     guard file.header.storyCount > 0 else {
       throw StoryError(
         description: "\(source.name): no story for \(split.rawValue); name a file for validation, or give two "
@@ -177,6 +177,19 @@ public struct StoryPreparation: Sendable {
     var tokens: [[Int32]] = []
     for result in results { tokens.append(try result.get()) }
     return tokens
+  }
+
+  /// What is in the cache, or else made and put there, by one process at a time.
+  private func foundOrMade<Result>(
+    _ find: () throws -> Result?, orMade make: () throws -> Result
+  ) throws -> Result {
+    if let found = try find() { return found }
+    var lock = FolderLock(cacheFolder)
+    if lock == nil {
+      progress(.waiting, 0)
+      lock = FolderLock(cacheFolder, waits: true)
+    }
+    return try withExtendedLifetime(lock) { try find() ?? make() }
   }
 
   /// The place of something that follows from the stories and `settings`.

@@ -29,7 +29,8 @@ public struct TokenFile: Sendable {
 
   /// Maps a file.
   /// - Throws: when it is missing, damaged, truncated, or made by another tokenizer.
-  public init(_ path: String, tokenizer: String) throws(TokenFileError) {
+  /// - Complexity: reads all tokens once, to see that the tokenizer has them.
+  public init(_ path: String, tokenizer: SentencePieceTokenizer) throws(TokenFileError) {
     func problem(_ text: String) -> TokenFileError { TokenFileError(description: "\(path): \(text)") }
     guard let data = try? Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped) else {
       throw problem("no such file, or not readable")
@@ -48,12 +49,31 @@ public struct TokenFile: Sendable {
         "\(data.count - 16 - Int(length)) bytes of tokens where the header tells of \(bytes); the file is "
           + "truncated: delete it and tokenize again")
     }
-    guard header.tokenizer == tokenizer else {
+    guard header.tokenizer == SHA256.hexadecimal(of: tokenizer.model) else {
       throw problem("made by another tokenizer; tokenize the text again")
     }
     self.header = header
     self.data = data
     start = 16 + Int(length)
+    let largest = largestToken
+    guard largest < tokenizer.vocabularySize else {
+      throw problem(
+        "a token \(largest) where the tokenizer has \(tokenizer.vocabularySize); the file is damaged: delete it "
+          + "and tokenize again")
+    }
+  }
+
+  private var largestToken: UInt32 {
+    data.withUnsafeBytes { bytes in
+      func largest<Token: FixedWidthInteger>(_: Token.Type) -> Token {
+        var largest: Token = 0
+        for offset in stride(from: start, to: bytes.count, by: MemoryLayout<Token>.size) {
+          largest = max(largest, Token(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Token.self)))
+        }
+        return largest
+      }
+      return header.bytesPerToken == 2 ? UInt32(largest(UInt16.self)) : largest(UInt32.self)
+    }
   }
 
   public var count: Int { header.tokenCount }

@@ -12,14 +12,25 @@ public final class RunFolder {
   public let path: String
   private let metrics: LineFile
 
-  /// Makes the folder and starts its metrics.
-  /// - Throws: when the path exists and is not an empty folder, or cannot be written.
-  public init(_ path: String) throws {
-    try Self.check(path)
-    try Self.makeDirectory(path)
-    self.path = path
-    metrics = try LineFile(creating: path + "/metrics.csv")
-    try metrics.append("model,step,split,loss,seconds")
+  /// Makes the folder, with the first of some names that is free, and starts its metrics.
+  /// - Throws: when every name is of something else than an empty folder, or cannot be written.
+  public init(_ names: [String]) throws {
+    let header = Data("model,step,split,loss,seconds\n".utf8)
+    path = try Self.create(names, with: ["metrics.csv": header])
+    metrics = try LineFile(continuing: path + "/metrics.csv")
+  }
+
+  /// Throws when a run cannot be written to any of some paths, without touching them.
+  public static func check(_ names: [String]) throws(RunFolderError) {
+    var problem: RunFolderError?
+    for name in names {
+      do throws(RunFolderError) {
+        return try check(name)
+      } catch {
+        problem = problem ?? error
+      }
+    }
+    if let problem { throw problem }
   }
 
   /// Throws when a run cannot be written to `path`, without touching it.
@@ -52,32 +63,55 @@ public final class RunFolder {
     }
   }
 
-  /// Makes a folder that begins with the given files: it appears with all of them or not at all.
-  /// - Throws: when the path exists and is not an empty folder, or cannot be written.
-  public static func create(_ path: String, with files: [String: Data]) throws {
-    try check(path)
-    let temporary = URL(fileURLWithPath: path).path + ".partial"
-    try? FileManager.default.removeItem(atPath: temporary)
-    try makeDirectory(temporary)
+  /// Makes a folder that begins with the given files, of which there is one at least, with the first of some names that
+  /// is free: it appears with all of them or not at all. A single name may be that of an empty folder.
+  /// - Returns: its name. No other process gets the same.
+  /// - Throws: when no name is free, or cannot be written.
+  public static func create(_ names: [String], with files: [String: Data]) throws -> String {
+    try check(names)
+    if names.count == 1, FileManager.default.fileExists(atPath: names[0]) {
+      try fill(names[0], with: files)
+      return names[0]
+    }
+    let temporary = URL(fileURLWithPath: names[0]).path + ".\(UUID().uuidString).partial"
+    do {
+      try FileManager.default.createDirectory(atPath: temporary, withIntermediateDirectories: true)
+    } catch {
+      throw RunFolderError(
+        description: "\(names[0]): cannot be created; check the path and its permissions")
+    }
     do {
       for (name, data) in files { try AtomicFile.write(data, to: temporary + "/" + name) }
-      guard rename(temporary, path) == 0 else {
-        throw RunFolderError(
-          description: "\(path): cannot be created: \(String(cString: strerror(errno)))")
-      }
+      if let name = names.first(where: { rename(temporary, $0) == 0 }) { return name }
+      throw RunFolderError(
+        description: "\(names[0]): cannot be created: \(String(cString: strerror(errno)))")
     } catch {
       try? FileManager.default.removeItem(atPath: temporary)
       throw error
     }
   }
 
-  private static func makeDirectory(_ path: String) throws(RunFolderError) {
+  /// Writes the files to an empty folder, which may be a mount point, or in a folder that may not be written.
+  private static func fill(_ folder: String, with files: [String: Data]) throws {
+    let lock = try hold(folder)
+    defer { withExtendedLifetime(lock) {} }
+    try check(folder)
     do {
-      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+      for (name, data) in files { try AtomicFile.write(data, to: folder + "/" + name) }
     } catch {
-      throw RunFolderError(
-        description: "\(path): cannot be created; check the path and its permissions")
+      for name in files.keys { try? FileManager.default.removeItem(atPath: folder + "/" + name) }
+      throw error
     }
+  }
+
+  /// Keeps other processes from going on with a run while this one does.
+  /// - Throws: when another does.
+  public static func hold(_ path: String) throws(RunFolderError) -> FolderLock {
+    guard let lock = FolderLock(path) else {
+      throw RunFolderError(
+        description: "\(path): another process is at work on this run; let it end first")
+    }
+    return lock
   }
 
   public func append(_ point: EvaluationPoint, model: String) throws(FileWriteError) {

@@ -210,6 +210,10 @@ private final class Stories {
   #expect(
     changed.error.contains("configuration.batchSize (4 there, 8 now)")
       && changed.error.contains("configuration.learningRate"))
+  let hold = try RunFolder.hold(path)
+  let held = try stories.run(["compare", "--resume", path])
+  withExtendedLifetime(hold) {}
+  #expect(held.status == 1 && held.error.contains("another process is at work"), "\(held.error)")
   try Data("Other stories.<|endoftext|>".utf8).write(to: URL(fileURLWithPath: stories.data))
   let other = try stories.run(["compare", "--resume", path])
   #expect(other.status == 1)
@@ -261,10 +265,9 @@ private final class Stories {
   let result = try stories.run(["tokenize", "--data", stories.data, "--vocab", "350", "--out", out])
   #expect(result.status == 0, "\(result.error)")
   let tokenizer = try SentencePieceTokenizer(model: stories.file("tokens/tokenizer.model"))
-  let key = SHA256.hexadecimal(of: tokenizer.model)
   let (training, validation) = (
-    try TokenFile(out + "/training.tokens", tokenizer: key),
-    try TokenFile(out + "/validation.tokens", tokenizer: key)
+    try TokenFile(out + "/training.tokens", tokenizer: tokenizer),
+    try TokenFile(out + "/validation.tokens", tokenizer: tokenizer)
   )
   #expect(training.header.storyCount > 8 * validation.header.storyCount)
   #expect(validation.count > 0)

@@ -1,7 +1,9 @@
+import Dispatch
 import Foundation
 import NanoData
 import NanoTensor
 import NanoTestSupport
+import Synchronization
 import Testing
 
 private func tokenizer() throws -> SentencePieceTokenizer {
@@ -216,24 +218,79 @@ private func stories(_ path: String) throws -> [String] {
   #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path + "/cache") == cached)
 }
 
+/// Whoever comes later waits, and finds what the first one made.
+@Test func preparationsAtTheSameTimeShareACache() throws {
+  let folder = try TemporaryFolder()
+  let texts = (0..<4_000).map { "Kim found a kite, number \($0), near the river." }
+  let path = try write(texts.joined(separator: "<|endoftext|>"), "train.txt", in: folder)
+  let source = try StorySource(path)
+  let cache = folder.path + "/cache"
+  try FileManager.default.createDirectory(atPath: cache, withIntermediateDirectories: false)
+  let another = Mutex(FolderLock(cache))
+  let makes = Mutex(0)
+  let files = Mutex<[TokenFile]>([])
+  DispatchQueue.concurrentPerform(iterations: 4) { _ in
+    let preparation = StoryPreparation(source, cacheFolder: cache) { stage, share in
+      if stage == .waiting { another.withLock { $0 = nil } }
+      if stage == .tokenizing && share == 1 { makes.withLock { $0 += 1 } }
+    }
+    do {
+      let tokenizer = try preparation.tokenizer(model: nil, vocabularySize: 320)
+      let file = try preparation.tokens(of: .training, tokenizer: tokenizer)
+      files.withLock { $0.append(file) }
+    } catch {
+      Issue.record(error)
+    }
+  }
+  let all = files.withLock { files in files.map { $0[0..<$0.count] } }
+  #expect(all.count == 4 && Set(all).count == 1)
+  #expect(makes.withLock { $0 } == 1)
+  #expect(another.withLock { $0 == nil })
+}
+
+@Test func aFolderIsHeldByOne() throws {
+  let folder = try TemporaryFolder()
+  let holder = Mutex(FolderLock(folder.path))
+  #expect(holder.withLock { $0 != nil })
+  #expect(FolderLock(folder.path) == nil)
+  holder.withLock { $0 = nil }
+  #expect(FolderLock(folder.path) != nil)
+}
+
+@Test(.timeLimit(.minutes(1))) func whoeverWaitsForAFolderGetsItWhenItIsFree() throws {
+  let folder = try TemporaryFolder()
+  let holder = Mutex(FolderLock(folder.path))
+  let wasFreed = Mutex(false)
+  Thread.detachNewThread {
+    Thread.sleep(forTimeInterval: 0.2)
+    wasFreed.withLock { $0 = true }
+    holder.withLock { $0 = nil }
+  }
+  #expect(FolderLock(folder.path, waits: true) != nil)
+  #expect(wasFreed.withLock { $0 })
+}
+
 @Test func damagedAndForeignTokenFilesAreRefused() throws {
   let folder = try TemporaryFolder()
   let tokenizer = try tokenizer()
-  let key = SHA256.hexadecimal(of: tokenizer.model)
   let path = folder.path + "/a.tokens"
   let writer = try TokenFileWriter(path, tokenizer: tokenizer)
   try writer.append([5, 6, 7], of: "abc")
   try writer.finish()
-  #expect(try TokenFile(path, tokenizer: key)[0..<4] == [5, 6, 7, tokenizer.endOfStory])
-  #expect { try TokenFile(path, tokenizer: "other") } throws: { "\($0)".contains("another tokenizer") }
+  #expect(try TokenFile(path, tokenizer: tokenizer)[0..<4] == [5, 6, 7, tokenizer.endOfStory])
+  let other = try SentencePieceTokenizer(trainingOn: ["other words"], vocabularySize: 300)
+  #expect { try TokenFile(path, tokenizer: other) } throws: { "\($0)".contains("another tokenizer") }
   let whole = try Data(contentsOf: URL(fileURLWithPath: path))
+  var tooLarge = whole
+  tooLarge[whole.count - 3] = 0xFE  // the upper byte of the last but one
   for (data, part) in [
     (whole.dropLast(2), "truncated"), (Data("NKTOKEN1".utf8), "not a token file"),
     (Data("something else entirely".utf8), "not a token file"),
     (whole.prefix(8) + Data(repeating: 0xFF, count: 8) + whole.dropFirst(16), "header is damaged"),
+    (tooLarge, "a token \(0xFE07) where the tokenizer has"),
   ] {
     _ = try write(Data(data), "b.tokens", in: folder)
-    #expect { try TokenFile(folder.path + "/b.tokens", tokenizer: key) } throws: {
+    #expect { try TokenFile(folder.path + "/b.tokens", tokenizer: tokenizer) } throws: {
       "\($0)".contains(part)
     }
   }

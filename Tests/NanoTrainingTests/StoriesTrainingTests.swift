@@ -127,8 +127,7 @@ private func storyTokens(_ folder: TemporaryFolder) throws -> (TokenFile, Senten
     try writer.append(try tokenizer.encode(story), of: story)
   }
   try writer.finish()
-  let key = SHA256.hexadecimal(of: tokenizer.model)
-  return (try TokenFile(folder.path + "/a.tokens", tokenizer: key), tokenizer)
+  return (try TokenFile(folder.path + "/a.tokens", tokenizer: tokenizer), tokenizer)
 }
 
 @Test func aUniformModelCostsTheLogarithmOfTheVocabulary() throws {
