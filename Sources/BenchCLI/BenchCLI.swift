@@ -21,6 +21,8 @@ enum Main {
   static func main() {
     // A write past a file size limit is then an error that is reported, not a signal that kills.
     signal(SIGXFSZ, SIG_IGN)
+    // A file that is opened later would take the place of a standard stream that is closed.
+    for stream: Int32 in 0...2 where fcntl(stream, F_GETFD) == -1 { _ = open("/dev/null", O_RDWR) }
     MemoryPool.shared.refusalHandler = { bytes in
       let held = MemoryPool.shared.statistics.currentBytes
       Terminal.writeError(
@@ -34,6 +36,7 @@ enum Main {
       let arguments = try SettingsFile.expand(Array(CommandLine.arguments.dropFirst()))
       var command = try BenchCLI.parseAsRoot(arguments)
       try command.run()
+      try Terminal.finishOutput()
     } catch let exit as ExitCode {
       Foundation.exit(exit.rawValue)
     } catch {

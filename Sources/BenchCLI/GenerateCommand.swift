@@ -85,7 +85,7 @@ struct GenerateCommand: ParsableCommand {
   }
 
   private func promptedLine() -> String? {
-    if Terminal.isInteractive { FileHandle.standardError.write(Data("> ".utf8)) }
+    if Terminal.isInteractive { Terminal.writeAside("> ") }
     return readLine()
   }
 
@@ -100,23 +100,20 @@ struct GenerateCommand: ParsableCommand {
       Sampler(
         temperature: temperature, topK: topK, topP: topP, minP: minP,
         repetitionPenalty: repetitionPenalty), generator: RandomGenerator(seed: seed))
-    write(prompt)
+    try Terminal.write(prompt)
     var stream = DecodedStream(tokenizer)
     let watch = Stopwatch()
-    let made = generator.generate(
+    let made = try generator.generate(
       tokens, after: promptTokens, endingAt: end, from: contents.model
     ) { token in
-      write(stream.append(token))
+      try Terminal.write(stream.append(token))
     }
-    write(stream.rest() + "\n")
+    try Terminal.write(stream.rest() + "\n")
     Terminal.writeError(
       String(
         format: "%d tokens, %.0f tokens/s", made.count,
         Double(made.count) / max(watch.seconds, 1e-9)))
   }
-
-  /// Hands text on at once, as `print` does not when its reader is a pipe.
-  private func write(_ text: String) { FileHandle.standardOutput.write(Data(text.utf8)) }
 }
 
 /// Text of tokens as they come: only what later tokens cannot change is handed out.

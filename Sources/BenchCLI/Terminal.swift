@@ -5,14 +5,33 @@ import NanoData
 enum Terminal {
   static let isInteractive = isatty(STDERR_FILENO) == 1
 
-  static func writeError(_ line: String) {
-    FileHandle.standardError.write(Data((line + "\n").utf8))
+  /// Hands a result on at once, as `print` does not when its reader is a pipe.
+  static func write(_ text: String) throws {
+    do {
+      try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
+    } catch {
+      throw RunError(outputProblem)
+    }
   }
 
-  /// Replaces the current line of an interactive terminal.
-  static func rewriteLine(_ text: String) {
-    FileHandle.standardError.write(Data("\r\u{1B}[2K\(text)".utf8))
+  /// Throws when what was printed could not be written.
+  static func finishOutput() throws {
+    guard fflush(nil) == 0 else { throw RunError(outputProblem) }
   }
+
+  private static var outputProblem: String {
+    "standard output: cannot be written: \(String(cString: strerror(errno)))"
+  }
+
+  /// No run ends because nobody can read how far it is.
+  static func writeAside(_ text: String) {
+    try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
+  }
+
+  static func writeError(_ line: String) { writeAside(line + "\n") }
+
+  /// Replaces the current line of an interactive terminal.
+  static func rewriteLine(_ text: String) { writeAside("\r\u{1B}[2K\(text)") }
 
   /// How far the preparation of stories is.
   static func show(_ stage: StoryPreparation.Stage, _ share: Double) {

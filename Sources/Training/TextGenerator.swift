@@ -22,11 +22,12 @@ public struct TextGenerator: Sendable {
   ///   - end: a token that ends the text early, and is not part of it; nil for none.
   ///   - didDraw: is given every token as it is drawn.
   /// - Returns: the new tokens.
+  /// - Throws: what `didDraw` throws.
   @discardableResult
-  public mutating func generate(
+  public mutating func generate<Failure: Error>(
     _ count: Int, after prompt: [Int32], endingAt end: Int32? = nil, from model: some LanguageModel,
-    didDraw: (Int32) -> Void = { _ in }
-  ) -> [Int32] {
+    didDraw: (Int32) throws(Failure) -> Void
+  ) throws(Failure) -> [Int32] {
     precondition(!prompt.isEmpty, "generate: an empty prompt")
     var tokens = prompt
     var session = model.makeDecodingSession()
@@ -35,9 +36,16 @@ public struct TextGenerator: Sendable {
       let next = sampler.draw(from: logits, seen: tokens, using: &generator)
       if next == end { break }
       tokens.append(next)
-      didDraw(next)
+      try didDraw(next)
     }
     return Array(tokens.dropFirst(prompt.count))
+  }
+
+  /// The same without being told of every token.
+  public mutating func generate(
+    _ count: Int, after prompt: [Int32], endingAt end: Int32? = nil, from model: some LanguageModel
+  ) -> [Int32] {
+    generate(count, after: prompt, endingAt: end, from: model) { _ in }
   }
 
   private func nextLogits(

@@ -19,8 +19,7 @@ struct CommandResult {
   }
 
   init(
-    _ arguments: [String], shell prefix: String? = nil, interruptAfter seconds: Double? = nil,
-    killAfter deadline: Double? = nil
+    _ arguments: [String], shell prefix: String? = nil, signal: (number: Int32, after: Double)? = nil
   ) throws {
     let process = Process()
     if let prefix {
@@ -33,13 +32,9 @@ struct CommandResult {
     let (out, err) = (Pipe(), Pipe())
     (process.standardOutput, process.standardError) = (out, err)
     try process.run()
-    if let seconds {
-      Thread.sleep(forTimeInterval: seconds)
-      process.interrupt()
-    }
-    if let deadline {
-      Thread.sleep(forTimeInterval: deadline)
-      if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+    if let signal {
+      Thread.sleep(forTimeInterval: signal.after)
+      if process.isRunning { kill(process.processIdentifier, signal.number) }
     }
     let output = out.fileHandleForReading.readDataToEndOfFile()
     let error = err.fileHandleForReading.readDataToEndOfFile()
@@ -268,12 +263,12 @@ private var hasTerminalMaker: Bool {
   #expect(results.seed == 5 && results.models.count == 1 && result.error.isEmpty)
 }
 
-@Test func interruptionWritesWhatThereIs() throws {
+@Test(arguments: [SIGINT, SIGTERM]) func interruptionWritesWhatThereIs(signal: Int32) throws {
   let folder = try TemporaryFolder()
   let out = folder.path + "/run"
   let result = try CommandResult(
-    ["--iterations", "1000000", "--eval-iters", "1", "--quiet", "--out", out], interruptAfter: 4)
-  #expect(result.status == 130)
+    ["--iterations", "1000000", "--eval-iters", "1", "--quiet", "--out", out], signal: (signal, after: 4))
+  #expect(result.status == 128 + signal)
   let results = try JSONDecoder().decode(
     StudyResults.self, from: Data(contentsOf: URL(fileURLWithPath: out + "/results.json")))
   #expect(results.interrupted && results.models.count == 1)
@@ -335,6 +330,37 @@ private var hasTerminalMaker: Bool {
     ["--lr", "1e30", "--models", "nanogpt", "--quiet", "--out", out] + small)
   #expect(result.status == 1 && result.error.contains("not finite"))
   _ = try ModelFolder.load(out + "/nanogpt")
+}
+
+@Test(.enabled(if: FileManager.default.fileExists(atPath: "/dev/full")))
+func resultsThatCannotBeWrittenAreAnErrorAndProgressIsNot() throws {
+  let folder = try TemporaryFolder()
+  let (first, second) = (folder.path + "/first", folder.path + "/second")
+  let silent = try CommandResult(
+    ["--models", "nanogpt", "--out", first] + small, shell: "exec 2>/dev/full")
+  #expect(silent.status == 0 && silent.output.contains("best validation loss"))
+  for arguments in [
+    ["--models", "nanogpt", "--quiet", "--out", second] + small,
+    ["generate", "--model", first + "/nanogpt", "--tokens", "20"],
+  ] {
+    let result = try CommandResult(arguments, shell: "exec >/dev/full")
+    #expect(result.status == 1)
+    #expect(result.error.contains("standard output: cannot be written"), "\(result.error)")
+    #expect(result.error.split(separator: "\n").count == 1)
+  }
+  _ = try ModelFolder.load(second + "/nanogpt")
+}
+
+/// What is printed goes nowhere then, and not into a file that was opened later.
+@Test func closedStreamsAreNoFiles() throws {
+  let folder = try TemporaryFolder()
+  let out = folder.path + "/run"
+  let result = try CommandResult(
+    ["--models", "nanogpt", "--out", out] + small, shell: "exec <&- >&- 2>&-")
+  #expect(result.status == 0)
+  let metrics = try String(contentsOfFile: out + "/metrics.csv", encoding: .utf8)
+  #expect(metrics.hasPrefix("model,step") && !metrics.contains("best validation loss"))
+  #expect(metrics.split(separator: "\n").allSatisfy { $0.split(separator: ",").count == 5 })
 }
 
 @Test func aFullDiskIsReported() throws {
