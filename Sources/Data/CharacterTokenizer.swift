@@ -2,16 +2,17 @@
 public struct CharacterTokenizer: Tokenizer, Hashable {
   /// Token i stands for the i-th scalar.
   public let scalars: [Unicode.Scalar]
-  private let tokens: [Unicode.Scalar: Int32]
+  /// By value of the scalar, up to the largest; -1 for one that the vocabulary lacks.
+  private let tokens: [Int32]
 
   /// The vocabulary of a text.
   public init(vocabularyOf text: String) {
-    self.init(scalars: Set(text.unicodeScalars).sorted())
-  }
-
-  private init(scalars: [Unicode.Scalar]) {
-    self.scalars = scalars
-    tokens = Dictionary(uniqueKeysWithValues: zip(scalars, Int32(0)...))
+    var occurs = [Bool](repeating: false, count: 0x110000)
+    for scalar in text.unicodeScalars { occurs[Int(scalar.value)] = true }
+    scalars = occurs.indices.lazy.filter { occurs[$0] }.compactMap { Unicode.Scalar(UInt32($0)) }
+    var tokens = [Int32](repeating: -1, count: (scalars.last.map { Int($0.value) } ?? -1) + 1)
+    for (token, scalar) in scalars.enumerated() { tokens[Int(scalar.value)] = Int32(token) }
+    self.tokens = tokens
   }
 
   public var vocabularySize: Int { scalars.count }
@@ -19,13 +20,14 @@ public struct CharacterTokenizer: Tokenizer, Hashable {
   public func encode(_ text: String) throws(TokenizerError) -> [Int32] {
     var result: [Int32] = []
     result.reserveCapacity(text.utf8.count)
-    for (position, scalar) in text.unicodeScalars.enumerated() {
-      guard let token = tokens[scalar] else {
+    for scalar in text.unicodeScalars {
+      let value = Int(scalar.value)
+      guard value < tokens.count, tokens[value] >= 0 else {
         throw TokenizerError(
-          description: "character \(scalar.debugDescription) at position \(position) is not in the "
+          description: "character \(scalar.debugDescription) at position \(result.count) is not in the "
             + "model's vocabulary of \(vocabularySize) characters")
       }
-      result.append(token)
+      result.append(tokens[value])
     }
     return result
   }

@@ -138,14 +138,14 @@ public struct StoryReader: Sendable {
       throw StoryError(
         description: "\(path): a NUL byte at offset \(offset + zero - bytes.startIndex); this is not text")
     }
-    if let invalid = TextFile.firstInvalidByte(in: bytes) {
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      let invalid = TextFile.firstInvalidByte(in: bytes) ?? 0
       throw StoryError(
         description: "\(path): not UTF-8 text: invalid byte at offset \(offset + invalid); convert it "
           + "with iconv")
     }
     switch form {
-    case .plainText:
-      return bytes.allSatisfy(\.isWhitespace) ? nil : String(decoding: bytes, as: UTF8.self)
+    case .plainText: return bytes.allSatisfy(\.isWhitespace) ? nil : text
     case .endOfTextMarks: return Self.trimmed(bytes)
     case .jsonLines:
       guard let content = Self.trimmed(bytes) else { return nil }

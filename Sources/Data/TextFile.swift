@@ -26,12 +26,11 @@ public enum TextFile {
       throw TextFileError(description: "\(path): cannot be read; check its permissions")
     }
     guard !data.isEmpty else { throw TextFileError(description: "\(path): the file is empty") }
-    if let offset = firstInvalidByte(in: data) {
-      throw TextFileError(
-        description:
-          "\(path): not UTF-8 text: invalid byte at offset \(offset); convert it with iconv")
-    }
-    return String(decoding: data, as: UTF8.self)
+    if let text = String(validating: data, as: UTF8.self) { return text }
+    let offset = firstInvalidByte(in: data) ?? 0
+    throw TextFileError(
+      description:
+        "\(path): not UTF-8 text: invalid byte at offset \(offset); convert it with iconv")
   }
 
   /// The offset of the first byte that starts no valid UTF-8 sequence; nil for valid UTF-8.
