@@ -7,7 +7,7 @@ internal import Synchronization
 /// What an index computes must not depend on which thread runs it, so that results are the same on any
 /// number of threads.
 public final class WorkerPool: @unchecked Sendable {
-  /// One thread a processor core (`NANO_THREADS` overrides).
+  /// One thread a processor core, or what a container's time suffices for (`NANO_THREADS` overrides).
   public static let shared = WorkerPool(threadCount: defaultThreadCount)
 
   /// Threads that work during ``run(_:_:)``, the calling one included.
@@ -30,7 +30,7 @@ public final class WorkerPool: @unchecked Sendable {
   private static var defaultThreadCount: Int {
     let requested = ProcessInfo.processInfo.environment["NANO_THREADS"].flatMap(Int.init)
     if let requested, (1...1024).contains(requested) { return requested }
-    return max(1, ProcessInfo.processInfo.activeProcessorCount)
+    return ProcessorCount().available
   }
 
   /// Runs `body` for every index below `count` and returns when all have ended. A run inside a run, or
