@@ -22,6 +22,11 @@ case "$(uname -s)" in
       echo "setup: ${packages[*]} are installed."
       exit 0
     fi
+    if ! command -v apt-get >/dev/null; then
+      echo "setup: there is no apt-get here; install OpenBLAS, LAPACKE, Cairo, SentencePiece and pkg-config, with their headers," \
+        "by this system's own package manager." >&2
+      exit 1
+    fi
     root=()
     if [ "$(id -u)" -ne 0 ]; then
       command -v sudo >/dev/null || { echo "setup: run as root or install sudo: ${missing[*]} are missing." >&2; exit 1; }

@@ -27,7 +27,7 @@ public struct StoryReader: Sendable {
   private static let bufferSize = 1 << 22
 
   /// Looks at the file and tells its form.
-  /// - Throws: when it is missing, a directory, empty, or not readable.
+  /// - Throws: when it is missing, a directory or a pipe, empty, or not readable.
   public init(_ path: String) throws(StoryError) {
     var isDirectory: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
@@ -35,6 +35,11 @@ public struct StoryReader: Sendable {
     }
     guard !isDirectory.boolValue else {
       throw StoryError(description: "\(path): is a directory; name a file")
+    }
+    var status = stat()
+    guard stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG else {
+      throw StoryError(
+        description: "\(path): is not a regular file; stories are read more than once, so save them to one")
     }
     guard let handle = FileHandle(forReadingAtPath: path),
       let start = try? handle.read(upToCount: Self.bufferSize)

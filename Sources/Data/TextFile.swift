@@ -19,10 +19,10 @@ public enum TextFile {
     guard !isDirectory.boolValue else {
       throw TextFileError(description: "\(path): is a directory; name a text file")
     }
-    let data: Data
-    do {
-      data = try Data(contentsOf: URL(fileURLWithPath: path))
-    } catch {
+    // Not through its size: it may be a pipe.
+    guard let handle = FileHandle(forReadingAtPath: path),
+      let data = try? handle.readToEnd() ?? Data()
+    else {
       throw TextFileError(description: "\(path): cannot be read; check its permissions")
     }
     guard !data.isEmpty else { throw TextFileError(description: "\(path): the file is empty") }

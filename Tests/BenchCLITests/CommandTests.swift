@@ -286,6 +286,10 @@ private var hasTerminalMaker: Bool {
   let cases: [(arguments: [String], part: String)] = [
     (["--data", folder.path + "/none.txt"], "no such file"),
     (["--data", folder.path], "is a directory"),
+    (
+      ["--data", "/proc/self/mem"],
+      FileManager.default.fileExists(atPath: "/proc/self/mem") ? "cannot be read" : "no such file"
+    ),
     (["--data", try file("empty.txt", Data())], "empty"),
     (["--data", try file("latin.txt", Data([0x61, 0xE9, 0x62]))], "offset 1"),
     (["--data", try file("short.txt", Data("too short".utf8))], "needs 33"),
@@ -349,6 +353,23 @@ func resultsThatCannotBeWrittenAreAnErrorAndProgressIsNot() throws {
     #expect(result.error.split(separator: "\n").count == 1)
   }
   _ = try ModelFolder.load(second + "/nanogpt")
+}
+
+@Test func aTextMayComeThroughAPipe() throws {
+  let folder = try TemporaryFolder()
+  let text = folder.path + "/text.txt"
+  try String(repeating: "To be, or not to be.\n", count: 500).write(
+    toFile: text, atomically: true, encoding: .utf8)
+  let arguments = ["--models", "nanogpt", "--quiet", "--json", "--data", "/dev/stdin"] + small
+  let result = try CommandResult(
+    arguments + ["--out", folder.path + "/run"], shell: "exec < <(cat '\(text)')")
+  #expect(result.status == 0, "\(result.error)")
+  let results = try JSONDecoder().decode(StudyResults.self, from: Data(result.output.utf8))
+  #expect(results.corpus.characters == 10_500)
+  let stories = try CommandResult(
+    ["--preset", "stories", "--data", "/dev/stdin", "--out", folder.path + "/stories"],
+    shell: "exec < <(cat '\(text)')")
+  #expect(stories.status == 1 && stories.error.contains("not a regular file"), "\(stories.error)")
 }
 
 /// What is printed goes nowhere then, and not into a file that was opened later.
