@@ -38,7 +38,7 @@ FAULTS = [
      "rowKernelsTakeHalves"),
     ("Sources/Autograd/Ops/Linear.swift", "roundingResult ? precision.activationFormat : nil", "nil",
      "linearRoundsItsResult"),
-    ("Sources/Tensor/ProcessorCount.swift", ".rounded(.up)", ".rounded(.down)", "controlGroupsLimitTheThreads"),
+    ("Sources/Tensor/ControlGroups.swift", ".rounded(.up)", ".rounded(.down)", "controlGroupsLimitTheThreads"),
     ("Sources/Data/StoriesDataset.swift", "{ try find() ?? make() }", "{ try make() }",
      "preparationsAtTheSameTimeShareACache"),
     ("Sources/Training/RunFolder.swift", "names.first(where: { rename(temporary, $0) == 0 })",

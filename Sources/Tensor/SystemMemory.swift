@@ -5,7 +5,7 @@ public enum SystemMemory {
   /// Bytes until the machine, a control group around this process or its address space is full; nil where the
   /// system does not say (anywhere but on Linux).
   public static var availableBytes: Int? {
-    ([machine, addressSpace].compactMap { $0 } + controlGroups).min()
+    [machine, addressSpace, ControlGroups().availableBytes].compactMap { $0 }.min()
   }
 
   /// What the machine has free or could free at once.
@@ -29,25 +29,4 @@ public enum SystemMemory {
     else { return nil }
     return max(0, Int(limit.rlim_cur) - used)
   }
-
-  /// What each control group (version 2) from this process's own to the root leaves: its limit less what it
-  /// holds, where cached files that can go at once do not count.
-  private static var controlGroups: [Int] {
-    guard let own = systemLines("/proc/self/cgroup").first(where: { $0.hasPrefix("0::") }) else {
-      return []
-    }
-    var group = own.dropFirst(3).split(separator: "/")
-    var available: [Int] = []
-    while true {
-      let folder = (["/sys/fs/cgroup"] + group.map(String.init)).joined(separator: "/")
-      if let limit = number("\(folder)/memory.max"), let used = number("\(folder)/memory.current") {
-        let cached = systemLines("\(folder)/memory.stat").first { $0.hasPrefix("inactive_file ") }
-        let reclaimable = cached.flatMap { Int($0.filter(\.isNumber)) } ?? 0
-        available.append(max(0, limit - used + reclaimable))
-      }
-      if group.popLast() == nil { return available }
-    }
-  }
-
-  private static func number(_ path: String) -> Int? { systemLines(path).first.flatMap { Int($0) } }
 }

@@ -30,7 +30,8 @@ public final class WorkerPool: @unchecked Sendable {
   private static var defaultThreadCount: Int {
     let requested = ProcessInfo.processInfo.environment["NANO_THREADS"].flatMap(Int.init)
     if let requested, (1...1024).contains(requested) { return requested }
-    return ProcessorCount().available
+    let cores = max(1, ProcessInfo.processInfo.activeProcessorCount)
+    return min(cores, ControlGroups().processorLimit ?? cores)
   }
 
   /// Runs `body` for every index below `count` and returns when all have ended. A run inside a run, or

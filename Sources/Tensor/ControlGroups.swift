@@ -1,0 +1,64 @@
+internal import Foundation
+
+/// What Linux control groups, which containers are made of, leave of the machine to this process.
+///
+/// Of version 2 (one group for all resources) and version 1 (a group for each). A group limits those that it contains,
+/// so all up to the root count.
+package struct ControlGroups {
+  private let mount, membership: String
+
+  /// - Parameters:
+  ///   - mount: where the system shows its groups.
+  ///   - membership: the file that tells which of them a process is in.
+  package init(mount: String = "/sys/fs/cgroup", membership: String = "/proc/self/cgroup") {
+    self.mount = mount
+    self.membership = membership
+  }
+
+  /// The least processor time of all groups, in cores and rounded up; nil where none has a limit.
+  package var processorLimit: Int? { folders.compactMap(Self.processorLimit).min() }
+
+  /// The bytes that the fullest group leaves, its limit less what it holds, where cached files that can go at once do not
+  /// count; nil where none has a limit.
+  package var availableBytes: Int? { folders.compactMap(Self.availableBytes).min() }
+
+  /// The folders of the process's groups and of all that contain them. Where a container sees only its own group, that is
+  /// at the root, whatever path it is told.
+  private var folders: [String] {
+    systemLines(membership).flatMap { line -> [String] in
+      // "0::/path" for all resources together, "4:cpu,cpuacct:/path" for some.
+      let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+      guard parts.count == 3 else { return [] }
+      let root = parts[1].isEmpty ? mount : "\(mount)/\(parts[1])"
+      var path = parts[2].split(separator: "/")
+      var folders = [([root] + path.map(String.init)).joined(separator: "/")]
+      while path.popLast() != nil {
+        folders.append(([root] + path.map(String.init)).joined(separator: "/"))
+      }
+      return folders
+    }
+  }
+
+  private static func processorLimit(_ folder: String) -> Int? {
+    // A quota and a period in microseconds; "max" or -1 is none.
+    let unified = systemLines("\(folder)/cpu.max").first?.split(separator: " ").map { Int($0) }
+    let quota = unified?.first ?? number("\(folder)/cpu.cfs_quota_us")
+    let period = unified?.last ?? number("\(folder)/cpu.cfs_period_us")
+    guard let quota, let period, quota > 0, period > 0 else { return nil }
+    return max(1, Int((Double(quota) / Double(period)).rounded(.up)))
+  }
+
+  private static func availableBytes(_ folder: String) -> Int? {
+    let limit = number("\(folder)/memory.max") ?? number("\(folder)/memory.limit_in_bytes")
+    let used = number("\(folder)/memory.current") ?? number("\(folder)/memory.usage_in_bytes")
+    guard let limit, let used else { return nil }
+    let statistics = systemLines("\(folder)/memory.stat")
+    // Version 1 counts what the groups within hold only under "total".
+    let cached = ["total_inactive_file ", "inactive_file "].lazy.compactMap { name in
+      statistics.first { $0.hasPrefix(name) }.flatMap { Int($0.dropFirst(name.count)) }
+    }.first
+    return max(0, limit - max(0, used - (cached ?? 0)))
+  }
+
+  private static func number(_ path: String) -> Int? { systemLines(path).first.flatMap { Int($0) } }
+}
