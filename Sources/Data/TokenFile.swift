@@ -120,12 +120,10 @@ public final class TokenFileWriter {
       characterCount: 0, byteCount: 0)
     body = open(path + ".tokens", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     guard body >= 0 else { throw FileWriteError(path, "cannot be created") }
+    unlink(path + ".tokens")  // goes with this process, however that ends
   }
 
-  deinit {
-    close(body)
-    unlink(path + ".tokens")
-  }
+  deinit { close(body) }
 
   /// Adds a story and the token that ends it.
   public func append(_ tokens: [Int32], of story: String) throws(FileWriteError) {
