@@ -7,20 +7,17 @@ enum Terminal {
 
   /// Hands a result on at once, as `print` does not when its reader is a pipe.
   static func write(_ text: String) throws {
-    do {
-      try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
-    } catch {
-      throw RunError(outputProblem)
-    }
+    print(text, terminator: "")
+    try finishOutput()
   }
 
   /// Throws when what was printed could not be written.
   static func finishOutput() throws {
-    guard fflush(nil) == 0 else { throw RunError(outputProblem) }
-  }
-
-  private static var outputProblem: String {
-    "standard output: cannot be written: \(String(cString: strerror(errno)))"
+    guard fflush(nil) != 0 else { return }
+    let problem = errno
+    // Whoever reads has enough, as `head` has: an end, but no error to speak of.
+    if problem == EPIPE { exit(128 + SIGPIPE) }
+    throw RunError("standard output: cannot be written: \(String(cString: strerror(problem)))")
   }
 
   /// No run ends because nobody can read how far it is.

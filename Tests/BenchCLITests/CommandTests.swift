@@ -355,6 +355,19 @@ func resultsThatCannotBeWrittenAreAnErrorAndProgressIsNot() throws {
   _ = try ModelFolder.load(second + "/nanogpt")
 }
 
+/// As when Ctrl-C ends the `tee` that a run's progress goes to.
+@Test func aReaderThatIsGoneEndsNoRun() throws {
+  let folder = try TemporaryFolder()
+  let out = folder.path + "/run"
+  let deaf = try CommandResult(
+    ["--models", "nanogpt", "--out", out] + small, shell: "exec 2> >(exit 0); sleep 0.3")
+  #expect(deaf.status == 0 && deaf.output.contains("best validation loss"))
+  let enough = try CommandResult(
+    ["generate", "--model", out + "/nanogpt", "--tokens", "1000000"],
+    shell: "exec > >(head -c 1 > /dev/null)")
+  #expect(enough.status == 128 + SIGPIPE && enough.error.isEmpty, "\(enough.error)")
+}
+
 @Test func aTextMayComeThroughAPipe() throws {
   let folder = try TemporaryFolder()
   let text = folder.path + "/text.txt"
