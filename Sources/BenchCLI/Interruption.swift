@@ -1,8 +1,8 @@
 import Foundation
 import Synchronization
 
-/// Ctrl-C, or a request to terminate: the first one asks the run to end after its step, the second ends the process at
-/// once.
+/// Ctrl-C, a request to terminate, or a terminal that is gone: the first one asks the run to end after its step, the
+/// second ends the process at once.
 enum Interruption {
   private static let count = Atomic(0)
   private static let lastSignal = Atomic(SIGINT)
@@ -16,15 +16,26 @@ enum Interruption {
     // A parent may have left the signals blocked, as a thread pool that starts programs does.
     var signals = sigset_t()
     sigemptyset(&signals)
-    for number in [SIGINT, SIGTERM] { sigaddset(&signals, number) }
+    for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&signals, number) }
     pthread_sigmask(SIG_UNBLOCK, &signals, nil)
-    for number in [SIGINT, SIGTERM] {
-      signal(number) { number in
-        Interruption.lastSignal.store(number, ordering: .relaxed)
-        if Interruption.count.add(1, ordering: .relaxed).newValue > 1 {
-          _exit(Interruption.exitStatus)
-        }
+    handle(SIGINT)
+    handle(SIGTERM)
+    // Under nohup the end of the terminal is nothing to this process.
+    if address(of: handle(SIGHUP)) == address(of: SIG_IGN) { signal(SIGHUP, SIG_IGN) }
+  }
+
+  /// - Returns: what handled the signal before.
+  @discardableResult
+  private static func handle(_ number: Int32) -> (@convention(c) (Int32) -> Void)? {
+    signal(number) { number in
+      Interruption.lastSignal.store(number, ordering: .relaxed)
+      if Interruption.count.add(1, ordering: .relaxed).newValue > 1 {
+        _exit(Interruption.exitStatus)
       }
     }
+  }
+
+  private static func address(of handler: (@convention(c) (Int32) -> Void)?) -> Int {
+    unsafeBitCast(handler, to: Int.self)
   }
 }

@@ -263,7 +263,7 @@ private var hasTerminalMaker: Bool {
   #expect(results.seed == 5 && results.models.count == 1 && result.error.isEmpty)
 }
 
-@Test(arguments: [SIGINT, SIGTERM]) func interruptionWritesWhatThereIs(signal: Int32) throws {
+@Test(arguments: [SIGINT, SIGTERM, SIGHUP]) func interruptionWritesWhatThereIs(signal: Int32) throws {
   let folder = try TemporaryFolder()
   let out = folder.path + "/run"
   let result = try CommandResult(
@@ -273,6 +273,14 @@ private var hasTerminalMaker: Bool {
     StudyResults.self, from: Data(contentsOf: URL(fileURLWithPath: out + "/results.json")))
   #expect(results.interrupted && results.models.count == 1)
   _ = try ModelFolder.load(out + "/nanogpt")
+}
+
+@Test func aTerminalThatEndsIsNothingUnderNohup() throws {
+  let folder = try TemporaryFolder()
+  let result = try CommandResult(
+    ["--models", "nanogpt", "--quiet", "--out", folder.path + "/run", "--iterations", "8000"]
+      + small.dropFirst(2), shell: "trap '' HUP", signal: (SIGHUP, after: 0.5))
+  #expect(result.status == 0 && result.output.contains("best validation loss"))
 }
 
 /// Every bad input: one line on stderr that names it, a status that is not 0, and no run folder.
