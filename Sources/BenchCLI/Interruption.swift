@@ -1,8 +1,8 @@
 import Foundation
 import Synchronization
 
-/// Ctrl-C, a request to terminate, or a terminal that is gone: the first one asks the run to end after its step, the
-/// second ends the process at once.
+/// Ctrl-C, a request to terminate, or a terminal that is gone: they ask the run to end after its step. Ctrl-C after that
+/// ends the process at once; of a terminal's end a process may be told twice.
 enum Interruption {
   private static let count = Atomic(0)
   private static let lastSignal = Atomic(SIGINT)
@@ -29,9 +29,8 @@ enum Interruption {
   private static func handle(_ number: Int32) -> (@convention(c) (Int32) -> Void)? {
     signal(number) { number in
       Interruption.lastSignal.store(number, ordering: .relaxed)
-      if Interruption.count.add(1, ordering: .relaxed).newValue > 1 {
-        _exit(Interruption.exitStatus)
-      }
+      let requests = Interruption.count.add(1, ordering: .relaxed).newValue
+      if number == SIGINT && requests > 1 { _exit(Interruption.exitStatus) }
     }
   }
 

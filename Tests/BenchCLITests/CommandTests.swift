@@ -19,7 +19,7 @@ struct CommandResult {
   }
 
   init(
-    _ arguments: [String], shell prefix: String? = nil, signal: (number: Int32, after: Double)? = nil
+    _ arguments: [String], shell prefix: String? = nil, signal: (numbers: [Int32], after: Double)? = nil
   ) throws {
     let process = Process()
     if let prefix {
@@ -34,7 +34,10 @@ struct CommandResult {
     try process.run()
     if let signal {
       Thread.sleep(forTimeInterval: signal.after)
-      if process.isRunning { kill(process.processIdentifier, signal.number) }
+      for number in signal.numbers where process.isRunning {
+        kill(process.processIdentifier, number)
+        Thread.sleep(forTimeInterval: 0.02)
+      }
     }
     let output = out.fileHandleForReading.readDataToEndOfFile()
     let error = err.fileHandleForReading.readDataToEndOfFile()
@@ -263,12 +266,12 @@ private var hasTerminalMaker: Bool {
   #expect(results.seed == 5 && results.models.count == 1 && result.error.isEmpty)
 }
 
-@Test(arguments: [SIGINT, SIGTERM, SIGHUP]) func interruptionWritesWhatThereIs(signal: Int32) throws {
+@Test(arguments: [[SIGINT], [SIGTERM], [SIGHUP, SIGHUP]]) func interruptionWritesWhatThereIs(signals: [Int32]) throws {
   let folder = try TemporaryFolder()
   let out = folder.path + "/run"
   let result = try CommandResult(
-    ["--iterations", "1000000", "--eval-iters", "1", "--quiet", "--out", out], signal: (signal, after: 4))
-  #expect(result.status == 128 + signal)
+    ["--iterations", "1000000", "--eval-iters", "1", "--quiet", "--out", out], signal: (signals, after: 4))
+  #expect(result.status == 128 + signals[0])
   let results = try JSONDecoder().decode(
     StudyResults.self, from: Data(contentsOf: URL(fileURLWithPath: out + "/results.json")))
   #expect(results.interrupted && results.models.count == 1)
@@ -279,7 +282,7 @@ private var hasTerminalMaker: Bool {
   let folder = try TemporaryFolder()
   let result = try CommandResult(
     ["--models", "nanogpt", "--quiet", "--out", folder.path + "/run", "--iterations", "8000"]
-      + small.dropFirst(2), shell: "trap '' HUP", signal: (SIGHUP, after: 0.5))
+      + small.dropFirst(2), shell: "trap '' HUP", signal: ([SIGHUP], after: 0.5))
   #expect(result.status == 0 && result.output.contains("best validation loss"))
 }
 

@@ -22,7 +22,7 @@ private final class Stories {
   var environment: String { "export NANO_KIMI_CACHE='\(folder.path)/cache'" }
 
   func run(_ arguments: [String], killAfter seconds: Double? = nil) throws -> CommandResult {
-    try CommandResult(arguments, shell: environment, signal: seconds.map { (SIGKILL, after: $0) })
+    try CommandResult(arguments, shell: environment, signal: seconds.map { ([SIGKILL], after: $0) })
   }
 
   static let small = [
