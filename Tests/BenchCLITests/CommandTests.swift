@@ -278,6 +278,16 @@ private var hasTerminalMaker: Bool {
   _ = try ModelFolder.load(out + "/nanogpt")
 }
 
+@Test func aSecondInterruptionEndsARunAtOnce() throws {
+  let folder = try TemporaryFolder()
+  let out = folder.path + "/run"
+  let result = try CommandResult(
+    ["--iterations", "1000000", "--eval-iters", "1", "--quiet", "--out", out],
+    signal: ([SIGINT, SIGINT], after: 4))
+  #expect(result.status == 130 && result.output.isEmpty)
+  #expect(!FileManager.default.fileExists(atPath: out + "/results.json"))
+}
+
 @Test func aTerminalThatEndsIsNothingUnderNohup() throws {
   let folder = try TemporaryFolder()
   let result = try CommandResult(
