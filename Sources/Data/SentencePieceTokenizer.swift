@@ -9,6 +9,8 @@ public import Foundation
 public final class SentencePieceTokenizer: Tokenizer {
   /// The serialized model, as a `.model` file holds it.
   public let model: Data
+  /// SHA-256 of the model: what token files know their tokenizer by.
+  public var digest: String { SHA256.hexadecimal(of: model) }
   public let vocabularySize: Int
   /// The token that ends a story; no text contains it.
   public let endOfStory: Int32

@@ -119,8 +119,8 @@ public struct StoryPreparation: Sendable {
   public func tokens(
     of split: Split, tokenizer: SentencePieceTokenizer
   ) throws -> TokenFile {
-    let key = SHA256.hexadecimal(of: tokenizer.model)
-    let path = try cached("tokens \(split.rawValue) \(key)", extension: "tokens")
+    let path = try cached(
+      "tokens \(split.rawValue) \(tokenizer.digest)", extension: "tokens")
     let file = try foundOrMade {
       try? TokenFile(path, tokenizer: tokenizer)
     } orMade: {

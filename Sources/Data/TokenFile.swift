@@ -11,7 +11,7 @@ public struct TokenFileError: Error, Hashable, CustomStringConvertible {
 public struct TokenFile: Sendable {
   /// What the header tells.
   public struct Header: Hashable, Sendable, Codable {
-    /// SHA-256 of the tokenizer's model.
+    /// The tokenizer's digest.
     public var tokenizer: String
     public var bytesPerToken: Int
     public var tokenCount: Int
@@ -49,7 +49,7 @@ public struct TokenFile: Sendable {
         "\(data.count - 16 - Int(length)) bytes of tokens where the header tells of \(bytes); the file is "
           + "truncated: delete it and tokenize again")
     }
-    guard header.tokenizer == SHA256.hexadecimal(of: tokenizer.model) else {
+    guard header.tokenizer == tokenizer.digest else {
       throw problem("made by another tokenizer; tokenize the text again")
     }
     self.header = header
@@ -115,7 +115,7 @@ public final class TokenFileWriter {
     self.path = path
     endOfStory = tokenizer.endOfStory
     header = TokenFile.Header(
-      tokenizer: SHA256.hexadecimal(of: tokenizer.model),
+      tokenizer: tokenizer.digest,
       bytesPerToken: tokenizer.vocabularySize <= 1 << 16 ? 2 : 4, tokenCount: 0, storyCount: 0,
       characterCount: 0, byteCount: 0)
     body = open(path + ".tokens", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)

@@ -13,7 +13,7 @@ public final class RunFolder {
   private let metrics: LineFile
 
   /// Makes the folder, with the first of some names that is free, and starts its metrics.
-  /// - Throws: when every name is of something else than an empty folder, or cannot be written.
+  /// - Throws: when no name is free, or cannot be written.
   public init(_ names: [String]) throws {
     let header = Data("model,step,split,loss,seconds\n".utf8)
     path = try Self.create(names, with: ["metrics.csv": header])

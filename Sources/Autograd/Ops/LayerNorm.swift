@@ -51,7 +51,7 @@ extension Variable {
   /// - SeeAlso: Ba, Kiros, Hinton, 2016, arXiv:1607.06450.
   public func layerNorm(gain: Variable, bias: Variable, epsilon: Float = 1e-5) -> Variable {
     precondition(
-      gain.shape.elementCount == shape.width && bias.value.elementCount == shape.width,
+      gain.shape.elementCount == shape.width && bias.shape.elementCount == shape.width,
       "layerNorm: input \(shape), gain \(gain.shape), bias \(bias.shape)")
     let (output, statistics) = LayerNormOperation.forward(
       input_ND: value, gain_D: gain.value, bias_D: bias.value, epsilon: epsilon,
