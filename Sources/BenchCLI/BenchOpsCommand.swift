@@ -25,7 +25,7 @@ struct BenchOpsCommand: ParsableCommand {
         format:
           "Peak of one thread: %.0f GFLOP/s float32%@, %.1f GB/s copying in the second-level cache",
         report.peakGFLOPS,
-        report.peakBF16GFLOPS > 0 ? String(format: ", %.0f bf16 tiles", report.peakBF16GFLOPS) : "",
+        report.peakBF16GFLOPS > 0 ? String(format: ", %.0f bf16", report.peakBF16GFLOPS) : "",
         report.peakGBPS))
     print()
     print("Matrix products, GFLOP/s (share of the float32 peak)")

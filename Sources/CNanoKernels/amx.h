@@ -8,4 +8,6 @@
 void nk_product_bf16_amx(const nk_product *p);
 void nk_product_split_amx(const nk_product *p);
 
+double nk_probe_amx(size_t iterations);
+
 #endif

@@ -4,6 +4,7 @@
 
 #include "amx.h"
 #include "include/CNanoKernels.h"
+#include "pairs.h"
 
 extern const nk_kernels nk_table_portable;
 double nk_probe_portable(size_t iterations, float *sink);
@@ -27,22 +28,28 @@ nk_instruction_set nk_best_instruction_set(void) {
 }
 
 #if defined(__x86_64__)
-static nk_kernels amx_table;
-static pthread_once_t amx_table_once = PTHREAD_ONCE_INIT;
+static nk_kernels bf16_table;
+static pthread_once_t bf16_table_once = PTHREAD_ONCE_INIT;
 
-static void fill_amx_table(void) {
-  amx_table = nk_table_avx512_bf16;
-  amx_table.product_bf16 = nk_product_bf16_amx;
-  amx_table.product_split = nk_product_split_amx;
+/// The table for processors that multiply bfloat16 faster than floats.
+static void fill_bf16_table(void) {
+  bf16_table = nk_table_avx512_bf16;
+  if (nk_has_amx()) {
+    bf16_table.name = "avx512+amx";
+    bf16_table.product_bf16 = nk_product_bf16_amx;
+    bf16_table.product_split = nk_product_split_amx;
+  } else {
+    bf16_table.product_bf16 = nk_product_bf16_pairs;
+  }
 }
 #endif
 
 const nk_kernels *nk_kernels_for(nk_instruction_set set) {
   if (set > nk_best_instruction_set()) return NULL;
 #if defined(__x86_64__)
-  if (set == NK_AVX512 && nk_has_amx()) {
-    pthread_once(&amx_table_once, fill_amx_table);
-    return &amx_table;
+  if (set == NK_AVX512 && (nk_has_amx() || nk_has_fast_pairs())) {
+    pthread_once(&bf16_table_once, fill_bf16_table);
+    return &bf16_table;
   }
   if (set == NK_AVX512) return &nk_table_avx512;
   if (set == NK_AVX2) return &nk_table_avx2;
@@ -56,4 +63,12 @@ double nk_probe_arithmetic(nk_instruction_set set, size_t iterations, float *sin
   if (set == NK_AVX2) return nk_probe_avx2(iterations, sink);
 #endif
   return nk_probe_portable(iterations, sink);
+}
+
+double nk_probe_bf16(size_t iterations, float *sink) {
+#if defined(__x86_64__)
+  if (nk_has_amx()) return nk_probe_amx(iterations);
+  if (nk_has_fast_pairs()) return nk_probe_pairs(iterations, sink);
+#endif
+  return 0;
 }

@@ -1,5 +1,5 @@
 // The kernels for AVX-512 once more, with the instruction that rounds to bfloat16 (AVX512_BF16), which makes numbers that
-// are too small to be normal zero: for processors with AMX, which all have it.
+// are too small to be normal zero: for processors with AMX, which all have it, and those with fast products of pairs.
 
 #if defined(__x86_64__)
 #define NK_WIDTH 16
@@ -7,7 +7,7 @@
 #define NK_TILE_VECTORS 4
 #define NK_NARROW_ROWS 12
 #define NK_NAME(symbol) symbol##_avx512_bf16
-#define NK_LABEL "avx512+amx"
+#define NK_LABEL "avx512+bf16"
 #define NK_CONVERTS_TO_BF16
 
 #include <immintrin.h>

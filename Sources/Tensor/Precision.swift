@@ -8,8 +8,8 @@ public enum Precision: String, CaseIterable, Hashable, Sendable, Codable {
   /// Operands split into two bfloat16 halves and multiplied in three products, about 4e-6 relative error.
   /// Faster than float32 where the machine has AMX; plain float32 elsewhere.
   case float32Split = "fp32-split"
-  /// Operands rounded to bfloat16. Faster where the machine has AMX; elsewhere the same rounding with
-  /// float32 arithmetic, which costs time and gives the same study.
+  /// Operands rounded to bfloat16. Faster where the machine has AMX, or from AMD's Zen 4 on AVX512_BF16; elsewhere the
+  /// same rounding with float32 arithmetic, which costs time and gives the same study.
   case bfloat16 = "bf16"
   /// Operands rounded to IEEE half precision, in float32 arithmetic. Its narrow range asks for a loss scale.
   case float16 = "fp16"

@@ -114,14 +114,15 @@ func productMatchesDouble(set: InstructionSet, size: ProductCase) throws {
   }
 }
 
-/// The tile code path, with the instructions emulated: the same bounds on any machine.
+/// The code of tiles and of pairs, with the instructions emulated: the same bounds on any machine.
 @Test(arguments: ProductCase.all)
 func emulatedTilesMatchDouble(size: ProductCase) {
   #expect(worstError(size) { nk_product_split_emulated($0) } < 2e-4)
   for halves in Halves.all {
-    #expect(
-      worstError(size, rounding: roundedToBFloat16, halves: halves) { nk_product_bf16_emulated($0) }
-        < 2e-5)
+    for kernel in [nk_product_bf16_emulated, nk_product_bf16_pairs_emulated] {
+      #expect(
+        worstError(size, rounding: roundedToBFloat16, halves: halves) { kernel($0) } < 2e-5)
+    }
   }
 }
 

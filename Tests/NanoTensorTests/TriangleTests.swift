@@ -68,5 +68,6 @@ func triangularProductsAreTheWholeOnes(set: InstructionSet, extent: Int) throws 
 @Test(arguments: [5, 32, 70, 300])
 func triangularProductsThroughEmulatedTilesAreTheWholeOnes(extent: Int) {
   checkTriangles(extent: extent) { nk_product_bf16_emulated($0) }
+  checkTriangles(extent: extent) { nk_product_bf16_pairs_emulated($0) }
   checkTriangles(extent: extent) { nk_product_split_emulated($0) }
 }

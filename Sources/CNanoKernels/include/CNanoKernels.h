@@ -30,6 +30,9 @@ nk_instruction_set nk_best_instruction_set(void);
 /// Whether AMX bfloat16 tiles exist here and the operating system granted them to the process.
 bool nk_has_amx(void);
 
+/// Whether vectors of bfloat16 pairs (AVX512_BF16) are multiplied here, and faster than floats.
+bool nk_has_fast_pairs(void);
+
 /// How numbers lie in memory, or what float32 numbers are rounded to: arithmetic is float32 in every case.
 typedef enum {
   NK_FP32 = 0,
@@ -109,7 +112,7 @@ typedef struct {
 
   /// float32 operands, float32 accumulation.
   void (*product)(const nk_product *p);
-  /// Operands rounded to bfloat16, float32 accumulation. AMX tiles where there are any.
+  /// Operands rounded to bfloat16, float32 accumulation. By AMX tiles or vectors of pairs where there are any.
   void (*product_bf16)(const nk_product *p);
   /// Operands rounded to IEEE half precision (infinite from 65520 on), float32 accumulation.
   void (*product_fp16)(const nk_product *p);
@@ -219,6 +222,8 @@ const nk_kernels *nk_kernels_for(nk_instruction_set set);
 /// plain C, so that packing, edges and tile addressing are testable on any machine.
 void nk_product_bf16_emulated(const nk_product *p);
 void nk_product_split_emulated(const nk_product *p);
+/// The same for `product_bf16` by vectors of pairs.
+void nk_product_bf16_pairs_emulated(const nk_product *p);
 
 // MARK: Threads
 
@@ -247,8 +252,8 @@ size_t nk_thread_number(void);
 /// Runs a dependent-free loop of fused multiply-adds and returns the floating-point operations done.
 /// The result of the arithmetic goes to *sink so that the loop cannot be removed.
 double nk_probe_arithmetic(nk_instruction_set set, size_t iterations, float *sink);
-/// The same for AMX bfloat16 tile products; 0 without AMX.
-double nk_probe_amx(size_t iterations);
+/// The same for bfloat16 products, of AMX tiles or of vectors of pairs; 0 without either.
+double nk_probe_bf16(size_t iterations, float *sink);
 
 #ifdef __cplusplus
 }

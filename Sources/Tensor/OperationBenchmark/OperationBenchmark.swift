@@ -25,7 +25,7 @@ public struct OperationBenchmark: Sendable, Codable {
   public var kernels: String
   public var openBLASCore: String?
   public var peakGFLOPS: Double
-  /// 0 without AMX.
+  /// 0 where bfloat16 is not multiplied as such.
   public var peakBF16GFLOPS: Double
   public var peakGBPS: Double
   public var products: [Product]
@@ -36,7 +36,7 @@ public struct OperationBenchmark: Sendable, Codable {
   public static func run() -> OperationBenchmark {
     OperationBenchmark(
       kernels: Machine.current.kernels, openBLASCore: Machine.openBLASCore,
-      peakGFLOPS: peakArithmetic(), peakBF16GFLOPS: peakTiles(), peakGBPS: copySpeed(),
+      peakGFLOPS: peakArithmetic(), peakBF16GFLOPS: peakBF16(), peakGBPS: copySpeed(),
       products: productCases.map(measure), attention: measureAttention(),
       operations: measureOperations())
   }
@@ -51,10 +51,10 @@ public struct OperationBenchmark: Sendable, Codable {
     return operations / seconds * 1e-9
   }
 
-  private static func peakTiles() -> Double {
-    guard nk_has_amx() else { return 0 }
+  private static func peakBF16() -> Double {
+    var sink: Float = 0
     var operations = 0.0
-    let seconds = fastest(of: 7) { operations = nk_probe_amx(100_000) }
+    let seconds = fastest(of: 7) { operations = nk_probe_bf16(100_000, &sink) }
     return operations / seconds * 1e-9
   }
 

@@ -1,0 +1,56 @@
+// bfloat16 products by the instruction that multiplies vectors of pairs, VDPBF16PS of AVX512_BF16.
+
+#include "pairs.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+// AMD's processors, from Zen 4 on, take as long for the instruction as for a multiplication of floats, which does half as
+// much. On Intel's it has been no faster than floats.
+bool nk_has_fast_pairs(void) {
+  __builtin_cpu_init();
+  return nk_best_instruction_set() == NK_AVX512 && __builtin_cpu_is("amd") && __builtin_cpu_supports("avx512bf16");
+}
+
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma,prfchw"))), apply_to = function)
+
+#define NK_WIDTH 16
+#include "vector.h"
+
+#define PAIR_DOT(sum, x, y) ((floats16)_mm512_dpbf16_ps((__m512)(sum), (__m512bh)(x), (__m512bh)(y)))
+// VCVTNE2PS2BF16 puts its second operand first. Denormal floats become zero, as in the products of pairs.
+#define TO_BFLOAT16(first, second) ((halves32)_mm512_cvtne2ps_pbh((__m512)(second), (__m512)(first)))
+#define ASK_TO_WRITE(p) _m_prefetchw((void *)(p))
+#define BLOCK_SUMS "pair_sums.inc"
+// 512 KiB, half of the second-level cache of the smallest of these processors.
+#define TILE_PACKED_B (1 << 18)
+
+#include "product_tiles.inc"
+
+void nk_product_bf16_pairs(const nk_product *p) { product_through_tiles(p, false); }
+
+/// Enough independent sums to hide latency.
+double nk_probe_pairs(size_t iterations, float *sink) {
+  floats16 sums[12];
+  for (int j = 0; j < 12; j++) sums[j] = (float)j;
+  const pairs16 x = 0x3F803F80u;
+  for (size_t i = 0; i < iterations; i++) {
+#pragma clang loop unroll(full)
+    for (int j = 0; j < 12; j++) sums[j] = PAIR_DOT(sums[j], x, x);
+  }
+  for (int j = 1; j < 12; j++) sums[0] += sums[j];
+  *sink = lane_sum(sums[0]);
+  return (double)iterations * 12 * 16 * 2 * 2;
+}
+
+#pragma clang attribute pop
+
+#else
+
+bool nk_has_fast_pairs(void) { return false; }
+
+#endif

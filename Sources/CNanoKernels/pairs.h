@@ -1,0 +1,12 @@
+// The bfloat16 product by vectors of pairs, only to be called where nk_has_fast_pairs() is true.
+
+#ifndef NK_PAIRS_H
+#define NK_PAIRS_H
+
+#include "include/CNanoKernels.h"
+
+void nk_product_bf16_pairs(const nk_product *p);
+
+double nk_probe_pairs(size_t iterations, float *sink);
+
+#endif
