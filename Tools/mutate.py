@@ -22,7 +22,7 @@ FAULTS = [
     ("Sources/CNanoKernels/causal_softmax.inc", "* load(mixed + k * stride + j);", "* load(probabilities + k * stride + j);",
      "attentionDropout"),
     ("Sources/CNanoKernels/product_tiles.inc", ".below = TILE * row,", ".below = row,", "emulatedTilesMatchDouble"),
-    ("Sources/CNanoKernels/pair_sums.inc", "(row % TILE) * term->a.row", "(row % TILE) * 4", "emulatedTilesMatchDouble"),
+    ("Sources/CNanoKernels/pair_blocks.inc", "(row % TILE) * tiles->row", "(row % TILE) * 4", "emulatedTilesMatchDouble"),
     ("Sources/CNanoKernels/product_halves.inc", "r * p->c_row, p->columns, format", "r * p->c_row, p->columns - 1, format",
      "productMatchesDouble"),
     ("Sources/CNanoKernels/product_halves.inc", "product_in(p, NK_FP16)", "product_in(p, NK_BF16)", "productsTakeHalves"),

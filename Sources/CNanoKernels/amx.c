@@ -63,7 +63,7 @@ NK_INLINE void configure_tiles(void) {
 #define TO_BFLOAT16(first, second) ((halves32)_mm512_cvtne2ps_pbh((__m512)(second), (__m512)(first)))
 #define ASK_TO_WRITE(p) _m_prefetchw((void *)(p))
 
-#define BLOCK_SUMS "amx_sums.inc"
+#define BLOCKS "amx_blocks.inc"
 // 1 MiB, half of the second-level cache of the smallest of these processors.
 #define TILE_PACKED_B (1 << 19)
 

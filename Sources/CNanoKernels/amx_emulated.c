@@ -50,7 +50,7 @@ static _Thread_local emulated_tile tiles[8];
 #define TO_BFLOAT16(first, second) joined_halves(upper_halves(first), upper_halves(second))
 #define ASK_TO_WRITE(p) ((void)(p))
 
-#define BLOCK_SUMS "amx_sums.inc"
+#define BLOCKS "amx_blocks.inc"
 #define TILE_PACKED_B (1 << 19)
 
 #include "product_tiles.inc"

@@ -25,7 +25,7 @@ bool nk_has_fast_pairs(void) {
 // VCVTNE2PS2BF16 puts its second operand first. Denormal floats become zero, as in the products of pairs.
 #define TO_BFLOAT16(first, second) ((halves32)_mm512_cvtne2ps_pbh((__m512)(second), (__m512)(first)))
 #define ASK_TO_WRITE(p) _m_prefetchw((void *)(p))
-#define BLOCK_SUMS "pair_sums.inc"
+#define BLOCKS "pair_blocks.inc"
 // 512 KiB, half of the second-level cache of the smallest of these processors.
 #define TILE_PACKED_B (1 << 18)
 

@@ -13,7 +13,7 @@
    (floats16)((x) & 0xFFFF0000u) * (floats16)((y) & 0xFFFF0000u))
 #define TO_BFLOAT16(first, second) joined_halves(upper_halves(first), upper_halves(second))
 #define ASK_TO_WRITE(p) ((void)(p))
-#define BLOCK_SUMS "pair_sums.inc"
+#define BLOCKS "pair_blocks.inc"
 #define TILE_PACKED_B (1 << 18)
 
 #include "product_tiles.inc"
