@@ -42,3 +42,22 @@ import Testing
     pool.trim()
   }
 }
+
+/// Bytes that `make` adds to the pool. Tests beside this one use the pool too: the reading counts that is seen
+/// before and after undisturbed.
+func pooledBytes<Kept>(_ make: () -> Kept) -> Int? {
+  for _ in 0..<100_000 {
+    let before = MemoryPool.shared.statistics
+    let during = withExtendedLifetime(make()) { MemoryPool.shared.statistics.currentBytes }
+    let after = MemoryPool.shared.statistics
+    if after.currentBytes == before.currentBytes && after.allocationCount == before.allocationCount + 1 {
+      return during - before.currentBytes
+    }
+  }
+  return nil
+}
+
+@Test func memoryIsCounted() throws {
+  let bytes = try #require(pooledBytes { Tensor(zeros: [100, 100]) })
+  #expect(bytes >= 40_000 && bytes <= 50_000)
+}

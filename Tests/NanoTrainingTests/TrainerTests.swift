@@ -1,4 +1,3 @@
-import Foundation
 import NanoAutograd
 import NanoData
 import NanoLayers
@@ -9,29 +8,6 @@ import NanoTestSupport
 import Testing
 
 @testable import NanoTraining
-
-/// The batch of a step of `Tools/golden/character_models.py`.
-private func goldenBatch(_ step: Int, _ size: GoldenSize = .small) -> TokenBatch {
-  let (count, length, vocabulary) = size == .small ? (32, 8, 13) : (512, 32, 65)
-  return TokenBatch(
-    inputs: (0..<count).map { (i: Int) -> Int32 in Int32((i * 7 + i * i * 3 + step * 5) % vocabulary) },
-    targets: (0..<count).map { (i: Int) -> Int32 in
-      Int32((i * 5 + i * i * 2 + 1 + step * 3) % vocabulary)
-    }, sequenceLength: length)
-}
-
-private func losses<Model: LanguageModel>(
-  _ model: Model, _ rule: some Optimizer, shards: Int = 2, threads: Int = 2,
-  precision: Precision = .float32, size: GoldenSize = .small
-) throws -> [Float] {
-  var trainer = Trainer(
-    model, rule: rule,
-    configuration: TrainerConfiguration(shardCount: shards, precision: precision),
-    pool: WorkerPool(threadCount: threads))
-  return try (0..<10).map { Float(try trainer.step(on: goldenBatch($0, size)).loss) }
-}
-
-private let kimiRule = StudyRecipe.nanoKimi(learningRate: 1e-3, muonLearningRate: 1e-2)
 
 @Test(arguments: [1, 2, 4]) func tenStepsMatchPyTorch(shards: Int) throws {
   let golden = try Fixture.load("character_models")
@@ -59,6 +35,20 @@ private let kimiRule = StudyRecipe.nanoKimi(learningRate: 1e-3, muonLearningRate
   #expect(relativeDifference(half, exact) < 2e-2 && half != exact)
 }
 
+@Test(arguments: [Precision.bfloat16, .float16])
+func halfPrecisionLearnsAsFloat32Does(precision: Precision) throws {
+  func losses(_ precision: Precision) throws -> [Double] {
+    var trainer = Trainer(
+      try smallKimi(), rule: StoriesRecipe.muon(learningRate: 1e-2, muonLearningRate: 1e-2, precision: precision),
+      configuration: TrainerConfiguration(shardCount: 2, precision: precision, gradientClip: 1))
+    return try (0..<15).map { _ in try trainer.step(on: batch(0)).loss }
+  }
+  let (exact, rounded) = (try losses(.float32), try losses(precision))
+  #expect(exact[14] < exact[0] - 0.5)
+  #expect(abs(rounded[14] - exact[14]) < 0.1)
+  #expect(rounded != exact)
+}
+
 @Test func sameBitsOnAnyNumberOfThreads() throws {
   func weights(threads: Int) throws -> [[Float]] {
     var trainer = Trainer(
@@ -72,17 +62,69 @@ private let kimiRule = StudyRecipe.nanoKimi(learningRate: 1e-3, muonLearningRate
   #expect(try weights(threads: 4) == one)
 }
 
-@Test func shardsCoverABatchAndEndWithShortOnes() {
-  for length in 1...40 {
-    for count in 1...50 {
-      let ranges = ShardRanges(of: 3..<3 + length, count: count).ranges
-      #expect(ranges.count == min(count, length))
-      #expect(ranges.flatMap(Array.init) == Array(3..<3 + length))
-      #expect(!ranges.contains { $0.isEmpty })
+@Test func storiesStepsHaveTheSameBitsOnAnyNumberOfThreads() throws {
+  let one = try weights(smallKimi(), threads: 1)
+  #expect(try weights(smallKimi(), threads: 2) == one)
+  #expect(try weights(smallKimi(), threads: 4) == one)
+}
+
+@Test func halvingMicroBatchesLeavesGradientsEqual() throws {
+  // One step of plain gradient descent shows the gradient.
+  func step(_ microBatches: Int) throws -> [Float] {
+    var trainer = Trainer(
+      try smallKimi(), rule: SGD(learningRate: 1),
+      configuration: TrainerConfiguration(
+        shardCount: 2, microBatchCount: microBatches, rules: StepRules(selectionBiasRate: 0)))
+    _ = try trainer.step(on: batch(0))
+    return trainer.model.weights.flatMap(\.tensor.scalars)
+  }
+  let whole = try step(1)
+  for microBatches in [2, 4, 8] {
+    #expect(relativeDifference(try step(microBatches), whole) < 1e-5, "\(microBatches)")
+  }
+}
+
+@Test func recomputedActivationsGiveTheSameBits() throws {
+  let kimi = try smallKimi {
+    $0.mixture.balanceLossCoefficient = 0.01
+    $0.mixture.zLossCoefficient = 0.01
+  }
+  #expect(try weights(kimi) { $0.checkpointsActivations = true } == weights(kimi))
+  #expect(try weights(smallGPT()) { $0.checkpointsActivations = true } == weights(smallGPT()))
+}
+
+@Test func dropoutDependsOnStepAndSequenceAlone() throws {
+  func dropped(_ change: (inout TrainerConfiguration) -> Void) throws -> [Float] {
+    try weights(smallGPT(), steps: 1) {
+      $0.dropout = 0.3
+      $0.dropoutSeed = 7
+      $0.gradientClip = nil
+      change(&$0)
     }
   }
-  #expect(ShardRanges(of: 0..<16, count: 2).ranges.map(\.count) == [8, 8])
-  #expect(ShardRanges(of: 0..<16, count: 6).ranges.map(\.count) == [4, 3, 3, 3, 2, 1])
+  let whole = try dropped { _ in }
+  #expect(try dropped { $0.checkpointsActivations = true } == whole)
+  #expect(relativeDifference(try dropped { $0.microBatchCount = 4 }, whole) < 1e-3)
+  #expect(relativeDifference(try dropped { $0.shardCount = 4 }, whole) < 1e-3)
+  #expect(relativeDifference(try dropped { $0.dropoutSeed = 8 }, whole) > 1e-2)
+  #expect(relativeDifference(try dropped { $0.dropout = 0 }, whole) > 1e-2)
+}
+
+@Test func selectionBiasesMoveAndAreNotTrained() throws {
+  let model = try smallKimi()
+  var trainer = Trainer(model, rule: AdamW(), configuration: TrainerConfiguration(shardCount: 2))
+  let report = try trainer.step(on: batch(0))
+  guard case .sparse(let mixture) = trainer.model.blocks[1].mixer else {
+    Issue.record("the second layer is not sparse")
+    return
+  }
+  let loads = report.statistics.routing[0].loads
+  #expect(loads.reduce(0, +) == 8 * 16 * 2)
+  let mean = 8 * 16 * 2 / loads.count
+  let biases = mixture.selectionBiases.value.scalars
+  let (busiest, idlest) = (loads.firstIndex(of: loads.max()!)!, loads.firstIndex(of: loads.min()!)!)
+  #expect(loads[busiest] > mean && biases[busiest] < biases[idlest])
+  #expect(abs(biases.reduce(0, +)) < 1e-6)
 }
 
 @Test func gradientClippingLimitsTheStep() throws {
@@ -110,87 +152,4 @@ private let kimiRule = StudyRecipe.nanoKimi(learningRate: 1e-3, muonLearningRate
     _ = try trainer.step(on: goldenBatch(0))
   }
   #expect(trainer.model.weights.map(\.tensor.scalars.description) == before)
-}
-
-// MARK: Runs
-
-private struct Silent: RunObserver {
-  func didStep(_ step: Int, of total: Int, loss: Double, tokensPerSecond: Double) {}
-  func didEvaluate(_ point: EvaluationPoint, of total: Int) {}
-}
-
-private func smallRun(seed: UInt64, stopAfter: Int = .max) throws -> RunOutcome<NanoKimi> {
-  var study = StudyConfiguration(preset: .seed)
-  (study.iterations, study.evaluationInterval, study.evaluationBatches) = (30, 10, 4)
-  (study.width, study.layerCount, study.batchSize, study.contextLength) = (16, 1, 4, 16)
-  study.seed = seed
-  let tokens = (0..<3000).map { (i: Int) -> Int32 in Int32((i * i / 7 + i) % 11) }
-  let run = ModelRun(study, dataset: try TextDataset(tokens: tokens, contextLength: 16))
-  let model = try run.makeModel(NanoKimi.self, study.modelConfiguration(vocabularySize: 11))
-  var (observer, steps) = (Silent(), 0)
-  return try run.train(model, rule: kimiRule, observer: &observer) {
-    steps += 1
-    return steps >= stopAfter
-  }
-}
-
-@Test func sameSeedSameRun() throws {
-  let (first, second, other) = (try smallRun(seed: 1), try smallRun(seed: 1), try smallRun(seed: 2))
-  #expect(first.curve.map(\.validationLoss) == second.curve.map(\.validationLoss))
-  #expect(first.curve.map(\.validationLoss) != other.curve.map(\.validationLoss))
-  #expect(first.curve.map(\.step) == [0, 10, 20, 29])
-  #expect(first.result.bestValidationLoss == first.curve.map(\.validationLoss).min())
-  #expect(first.result.bestValidationLoss < first.curve[0].validationLoss)
-  #expect(first.result.completedIterations == 30)
-}
-
-@Test func interruptedRunsKeepWhatThereIs() throws {
-  let outcome = try smallRun(seed: 1, stopAfter: 12)
-  #expect(outcome.wasInterrupted && outcome.result.completedIterations == 12)
-  #expect(outcome.curve.map(\.step) == [0, 10])
-}
-
-@Test func evaluationOfAUniformModelIsLnV() throws {
-  var model = try goldenModel(NanoGPT.self)
-  model.decoder.head.weight.value = Tensor(zeros: [13, 16])
-  model.decoder.head.bias!.value = Tensor(zeros: [13])
-  let tokens = (0..<500).map { (i: Int) -> Int32 in Int32(i % 13) }
-  let evaluator = Evaluator(
-    dataset: try TextDataset(tokens: tokens, contextLength: 8), batchCount: 3, sequenceCount: 5,
-    sequenceLength: 8, generator: RandomGenerator(seed: 1))
-  #expect(abs(evaluator.meanLoss(of: model, on: .validation, step: 0) - log(13)) < 1e-6)
-}
-
-// MARK: Generation and folders
-
-@Test func generationIsSeededAndGreedyAtZero() throws {
-  let model = try goldenModel(NanoKimi.self)
-  func text(_ temperature: Float, _ topK: Int?, seed: UInt64) -> [Int32] {
-    var generator = TextGenerator(
-      Sampler(temperature: temperature, topK: topK), generator: RandomGenerator(seed: seed))
-    return generator.generate(20, after: [1], from: model)
-  }
-  #expect(text(1, nil, seed: 1) == text(1, nil, seed: 1))
-  #expect(text(1, nil, seed: 1) != text(1, nil, seed: 2))
-  #expect(text(0, nil, seed: 1) == text(5, 1, seed: 2))
-}
-
-@Test func foldersRoundTripAndDamageIsNamed() throws {
-  let folder = try TemporaryFolder()
-  let model = try goldenModel(NanoKimi.self)
-  let tokenizer = CharacterTokenizer(vocabularyOf: "abcdefghijklm")
-  try ModelFolder.save(model, tokenizer: tokenizer, to: folder.path)
-  let contents = try ModelFolder.load(folder.path)
-  #expect(contents.tokenizer as? CharacterTokenizer == tokenizer)
-  #expect(contents.model.weights.map(\.tensor.scalars) == model.weights.map(\.tensor.scalars))
-
-  let weights = URL(fileURLWithPath: folder.path + "/model.safetensors")
-  let whole = try Data(contentsOf: weights)
-  try whole.dropLast(100).write(to: weights)
-  #expect { try ModelFolder.load(folder.path) } throws: { "\($0)".contains("model.safetensors") }
-  try whole.write(to: weights)
-  try Data(#"{"format":1,"model":"gpt9"}"#.utf8).write(
-    to: URL(fileURLWithPath: folder.path + "/config.json"))
-  #expect { try ModelFolder.load(folder.path) } throws: { "\($0)".contains("unknown model 'gpt9'") }
-  #expect(throws: ModelFolderError.self) { try ModelFolder.load(folder.path + "/none") }
 }

@@ -1,0 +1,24 @@
+import Foundation
+import NanoTensor
+import Testing
+
+@Test func benchStepPrintsItsNames() throws {
+  let result = try CommandResult(
+    ["bench", "step", "--model", "nanokimi", "--steps", "3", "--json"] + small)
+  let object = try #require(
+    try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])
+  for key in [
+    "model", "precision", "parameters", "shards", "trainStepMedianMs", "trainStepMinMs",
+    "forwardMedianMs", "forwardMinMs", "tokensPerSecond",
+  ] { #expect(object[key] != nil, "\(key)") }
+}
+
+@Test func benchOpsMeasuresEveryOperation() throws {
+  let result = try CommandResult(["bench", "ops", "--json"])
+  let report = try JSONDecoder().decode(OperationBenchmark.self, from: Data(result.output.utf8))
+  #expect(report.peakGFLOPS > 0 && report.peakGBPS > 0)
+  #expect(!report.products.isEmpty && report.products.allSatisfy { $0.own > 0 && $0.bf16 > 0 })
+  #expect(!report.attention.isEmpty && report.attention.allSatisfy { $0.own > 0 && $0.bf16 > 0 })
+  let names = report.operations.filter { $0.gigabytesPerSecond > 0 }.map(\.name)
+  #expect(names.contains("SwiGLU backward") && Set(names).count == report.operations.count)
+}

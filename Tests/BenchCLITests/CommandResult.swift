@@ -1,0 +1,50 @@
+import Foundation
+
+/// A run of the built command.
+struct CommandResult {
+  let status: Int32
+  let output, error: String
+
+  private static var executable: URL {
+    Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }.map {
+      $0.bundleURL.deletingLastPathComponent().appending(path: "bench-cli")
+    }
+      ?? URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appending(
+        path: "bench-cli")
+  }
+
+  init(
+    _ arguments: [String], shell prefix: String? = nil, signal: (numbers: [Int32], after: Double)? = nil
+  ) throws {
+    let process = Process()
+    if let prefix {
+      process.executableURL = URL(fileURLWithPath: "/bin/bash")
+      process.arguments = ["-c", prefix + "; exec \"$0\" \"$@\"", Self.executable.path] + arguments
+    } else {
+      process.executableURL = Self.executable
+      process.arguments = arguments
+    }
+    let (out, err) = (Pipe(), Pipe())
+    (process.standardOutput, process.standardError) = (out, err)
+    try process.run()
+    if let signal {
+      Thread.sleep(forTimeInterval: signal.after)
+      for number in signal.numbers where process.isRunning {
+        kill(process.processIdentifier, number)
+        Thread.sleep(forTimeInterval: 0.02)
+      }
+    }
+    let output = out.fileHandleForReading.readDataToEndOfFile()
+    let error = err.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    status = process.terminationStatus
+    self.output = String(decoding: output, as: UTF8.self)
+    self.error = String(decoding: error, as: UTF8.self)
+  }
+}
+
+let small = [
+  "--iterations", "20", "--eval-interval", "10", "--eval-iters", "2", "--embd", "16", "--layers",
+  "1",
+  "--batch", "4", "--context", "16",
+]

@@ -1,0 +1,121 @@
+import Foundation
+import NanoTestSupport
+import NanoTraining
+import Testing
+
+@Test func comparisonWritesEverything() throws {
+  let folder = try TemporaryFolder()
+  let text = folder.path + "/text.txt"
+  let words = (0..<2000).map { "word\($0 % 17) " }.joined()
+  try Data(words.utf8).write(to: URL(fileURLWithPath: text))
+  let out = folder.path + "/run"
+  let result = try CommandResult(["--data", text, "--out", out] + small)
+  #expect(result.status == 0)
+  #expect(result.output.contains("is better") && result.error.contains(text))
+  let results = try JSONDecoder().decode(
+    StudyResults.self, from: Data(contentsOf: URL(fileURLWithPath: out + "/results.json")))
+  #expect(results.models.map(\.name) == ["nanogpt", "nanokimi"] && results.preset == "seed")
+  #expect(results.models.allSatisfy { $0.bestValidationLoss < 4 && $0.trainStepMeanMs > 0 })
+  #expect(results.corpus.source == text && results.corpus.characters == words.count)
+  #expect(try pngSize(out + "/comparison_graph.png") == (1800, 1440))
+  #expect(try pngSize(out + "/loss_curves.png") == (2200, 920))
+  let metrics = try String(contentsOfFile: out + "/metrics.csv", encoding: .utf8)
+  #expect(metrics.split(separator: "\n").count == 1 + 2 * 2 * 3)
+  let samples = try String(contentsOfFile: out + "/samples.txt", encoding: .utf8)
+  #expect(samples.count > 1000)
+
+  let generated = try CommandResult(
+    ["generate", "--model", out + "/nanokimi", "--prompt", "wor", "--tokens", "30"])
+  #expect(
+    generated.status == 0 && generated.output.count == 34 && generated.output.hasPrefix("wor"))
+  let outside = try CommandResult(["generate", "--model", out + "/nanogpt", "--prompt", "wor€"])
+  #expect(outside.status != 0 && outside.error.contains("position 3"))
+
+  let evaluated = try CommandResult(
+    ["evaluate", "--model", out + "/nanokimi", "--data", text, "--json"])
+  let scored = try JSONDecoder().decode(FullPassEvaluation.self, from: Data(evaluated.output.utf8))
+  #expect(scored.tokens == words.count - Int(0.9 * Double(words.count)))
+  #expect(abs(scored.nllPerToken - results.models[1].bestValidationLoss) < 0.1)
+  let foreign = folder.path + "/foreign.txt"
+  try Data("wor€".utf8).write(to: URL(fileURLWithPath: foreign))
+  let refused = try CommandResult(
+    ["evaluate", "--model", out + "/nanokimi", "--data", text, "--valid", foreign])
+  #expect(refused.status == 1 && refused.error.contains("foreign.txt: character"))
+  #expect(refused.error.contains("position 3"))
+}
+
+/// Width and height of a PNG, after checking its signature and that it ends whole.
+private func pngSize(_ path: String) throws -> (Int, Int) {
+  let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+  #expect(Array(bytes[..<8]) == [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A])
+  #expect(Array(bytes.suffix(8).prefix(4)) == Array("IEND".utf8))
+  func number(_ at: Int) -> Int { bytes[at..<at + 4].reduce(0) { $0 << 8 | Int($1) } }
+  return (number(16), number(20))
+}
+
+@Test func builtInCorpusReportsItsOptimum() throws {
+  let folder = try TemporaryFolder()
+  let out = folder.path + "/run"
+  let result = try CommandResult(
+    ["--json", "--quiet", "--models", "nanogpt", "--seed", "5", "--out", out] + small)
+  let results = try JSONDecoder().decode(StudyResults.self, from: Data(result.output.utf8))
+  #expect(result.error.isEmpty && results.corpus.source == "built-in")
+  let optimum = try #require(results.corpus.optimumNLL)
+  #expect(optimum > 0.05 && optimum < results.models[0].bestValidationLoss)
+
+  let evaluated = try CommandResult(["evaluate", "--model", out + "/nanogpt", "--seed", "5"])
+  #expect(evaluated.status == 0 && evaluated.output.contains("built-in: "), "\(evaluated.error)")
+  #expect(evaluated.output.contains(String(format: "wrote the text: %.4f nats", optimum)))
+  let machine = try CommandResult(
+    ["evaluate", "--model", out + "/nanogpt", "--seed", "5", "--json"])
+  struct Scored: Decodable { let nllPerToken, optimumNLL: Double }
+  let scored = try JSONDecoder().decode(Scored.self, from: Data(machine.output.utf8))
+  #expect(scored.optimumNLL == optimum && scored.nllPerToken > optimum)
+}
+
+@Test func equalLossesAreCalledLevel() throws {
+  let folder = try TemporaryFolder()
+  let path = folder.path + "/a.txt"
+  try Data(repeating: UInt8(ascii: "a"), count: 1000).write(to: URL(fileURLWithPath: path))
+  let result = try CommandResult(
+    ["--data", path, "--quiet", "--out", folder.path + "/run"] + small)
+  #expect(result.output.contains("are level: 0.0000 nats"), "\(result.output)")
+}
+
+/// A flag without effect would mislead.
+@Test func flagsOfTheStoriesAreRefusedWithoutThem() throws {
+  for (flags, named) in [
+    (["compare", "--size", "3M"], "--size"), (["compare", "--kv-rank", "8"], "--kv-rank"),
+    (["compare", "--split-heads"], "--split-heads"), (["compare", "--sample-every", "5"], "--sample-every"),
+    (["bench", "step", "--expert-width", "64"], "--expert-width"),
+  ] {
+    let result = try CommandResult(flags)
+    #expect(result.status != 0 && result.error.contains("\(named) is a flag of the stories study"))
+  }
+}
+
+@Test func aTextMayComeThroughAPipe() throws {
+  let folder = try TemporaryFolder()
+  let text = folder.path + "/text.txt"
+  try String(repeating: "To be, or not to be.\n", count: 500).write(
+    toFile: text, atomically: true, encoding: .utf8)
+  let arguments = ["--models", "nanogpt", "--quiet", "--json", "--data", "/dev/stdin"] + small
+  let result = try CommandResult(
+    arguments + ["--out", folder.path + "/run"], shell: "exec < <(cat '\(text)')")
+  #expect(result.status == 0, "\(result.error)")
+  let results = try JSONDecoder().decode(StudyResults.self, from: Data(result.output.utf8))
+  #expect(results.corpus.characters == 10_500)
+  let stories = try CommandResult(
+    ["--preset", "stories", "--data", "/dev/stdin", "--out", folder.path + "/stories"],
+    shell: "exec < <(cat '\(text)')")
+  #expect(stories.status == 1 && stories.error.contains("not a regular file"), "\(stories.error)")
+}
+
+@Test func aDivergedRunKeepsItsLastGoodWeights() throws {
+  let folder = try TemporaryFolder()
+  let out = folder.path + "/run"
+  let result = try CommandResult(
+    ["--lr", "1e30", "--models", "nanogpt", "--quiet", "--out", out] + small)
+  #expect(result.status == 1 && result.error.contains("not finite"))
+  _ = try ModelFolder.load(out + "/nanogpt")
+}

@@ -1,0 +1,12 @@
+import NanoAutograd
+import NanoTensor
+
+/// The two experts of every row.
+func select(
+  _ logits: Tensor, _ scoring: RouterScoring, biases: [Float]? = nil
+) -> ExpertSelection {
+  let tape = Tape(recording: false)
+  return withExtendedLifetime(tape) {
+    tape.constant(logits).routed(topK: 2, scoring: scoring, biases: biases).selection
+  }
+}

@@ -1,0 +1,41 @@
+import NanoAutograd
+import NanoTensor
+import NanoTestSupport
+import Testing
+
+@Test func tiedWeightsAddUp() {
+  let check = GradientCheck([wave([4, 4])]) { _, v in
+    v[0].linear(weight: v[0])
+  } reference: { v in
+    Reference.linear(v[0], v[0], nil, inputs: 4)
+  }
+  #expect(check.worst < 1e-4)
+}
+
+@Test func inferenceRecordsNothing() {
+  let tape = Tape(recording: false)
+  let parameter = Parameter(wave([2, 2]), role: .gain)
+  #expect(tape.variable(parameter).relu().node.isConstant)
+}
+
+@Test func checkpointsGiveTheSameBits() {
+  let parameters = [wave([6, 5]), wave([5, 5], phase: 1), wave([5], phase: 2)].map {
+    Parameter($0, role: .gain)
+  }
+  func gradients(checkpointed: Bool) -> [[Float]] {
+    let tape = Tape()
+    let x = tape.variable(parameters[0])
+    func block(_ x: Variable) -> Variable {
+      let hidden = x.linear(weight: x.tape.variable(parameters[1])).gelu()
+      return (x + hidden.rmsNorm(gain: x.tape.variable(parameters[2])))
+        .withAuxiliaryLoss((x * x).sum(), coefficient: 0.1)
+    }
+    var hidden = x
+    for _ in 0..<2 {
+      hidden = checkpointed ? tape.checkpoint(hidden) { x, _ in block(x) } : block(hidden)
+    }
+    let result = tape.gradients(of: (hidden * hidden).sum(), seed: 0.5)
+    return parameters.map { result[$0.id]!.scalars }
+  }
+  #expect(gradients(checkpointed: true) == gradients(checkpointed: false))
+}

@@ -1,0 +1,82 @@
+import Foundation
+import NanoData
+import NanoTensor
+import NanoTestSupport
+import Testing
+
+@Test func idsEqualThePythonPackage() throws {
+  struct Entry: Codable {
+    var text: String
+    var ids: [Int32]
+  }
+  let tokenizer = try tokenizer()
+  let entries = try JSONDecoder().decode([Entry].self, from: Fixture.data("sentencepiece/ids.json"))
+  #expect(entries.count == 14)
+  for entry in entries {
+    #expect(try tokenizer.encode(entry.text) == entry.ids, "\(entry.text.debugDescription)")
+    #expect(tokenizer.decode(entry.ids) == entry.text)
+  }
+}
+
+@Test func encodingLosesNothing() throws {
+  let tokenizer = try tokenizer()
+  var texts = ["\u{2581}", "a\u{2581}b \u{2581}\u{2581}", "\u{FFFD}", "\u{FEFF}bom", "\u{0}zero", "\u{10FFFF}"]
+  var generator = RandomGenerator(seed: 3)
+  for length in 0..<200 {
+    var scalars = String.UnicodeScalarView()
+    while scalars.count < length {
+      // Half letters and spaces, half anything.
+      let wide = generator.nextInt(below: 2) == 0
+      let value = generator.nextInt(below: wide ? 0x11_0000 : 0x7F)
+      if let scalar = Unicode.Scalar(UInt32(value)) { scalars.append(scalar) }
+    }
+    texts.append(String(scalars))
+  }
+  for text in texts {
+    let decoded = tokenizer.decode(try tokenizer.encode(text))
+    // Scalar by scalar: strings compare equal under canonical equivalence.
+    #expect(Array(decoded.unicodeScalars) == Array(text.unicodeScalars))
+  }
+}
+
+@Test func everyFixtureRoundTrips() throws {
+  let tokenizer = try tokenizer()
+  let files = try FileManager.default.subpathsOfDirectory(atPath: Fixture.folder)
+    .filter { $0.hasSuffix(".json") || $0.hasSuffix(".txt") }
+  #expect(files.count >= 4)
+  for file in files {
+    let text = String(decoding: try Fixture.data(file), as: UTF8.self)
+    #expect(tokenizer.decode(try tokenizer.encode(text)) == text, "\(file)")
+  }
+}
+
+@Test func trainingIsAFunctionOfTheTextAndLossless() throws {
+  let texts = (0..<300).map { "Story \($0): the cat and the dog went out.\n\nThey came home — late." }
+  let first = try SentencePieceTokenizer(trainingOn: texts, vocabularySize: 350)
+  let second = try SentencePieceTokenizer(trainingOn: texts, vocabularySize: 350)
+  #expect(first.model == second.model)
+  #expect(first.vocabularySize <= 350 && first.vocabularySize > 256)
+  #expect(first.decode(try first.encode(texts[7] + " ✓ \u{2581}")) == texts[7] + " ✓ \u{2581}")
+  #expect(try first.encode(texts[0]).count < texts[0].count / 2)
+  #expect {
+    try SentencePieceTokenizer(trainingOn: texts, vocabularySize: 100)
+  } throws: {
+    "\($0)".contains("100 pieces") && "\($0)".contains("ask for more")
+  }
+}
+
+@Test func tokenizersLearnFromLongTextsAndFromTextsWithoutSpaces() throws {
+  let long = try SentencePieceTokenizer(
+    trainingOn: [String(repeating: "somewhere ", count: 5_000)], vocabularySize: 300)
+  #expect(try long.encode("somewhere").count == 1)
+  let spaceless = try SentencePieceTokenizer(
+    trainingOn: [String(repeating: "物語", count: 20_000)], vocabularySize: 300)
+  #expect(spaceless.decode(try spaceless.encode("物 語")) == "物 語")
+}
+
+@Test func foreignAndTruncatedModelsAreRefused() throws {
+  let model = try Fixture.data("sentencepiece/tokenizer.model")
+  for bad in [Data(), Data("not a model".utf8), model.prefix(model.count / 2), Data(count: 4096)] {
+    #expect(throws: TokenizerError.self) { try SentencePieceTokenizer(model: Data(bad)) }
+  }
+}

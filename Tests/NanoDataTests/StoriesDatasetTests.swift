@@ -1,0 +1,69 @@
+import Dispatch
+import Foundation
+import NanoData
+import NanoTestSupport
+import Synchronization
+import Testing
+
+@Test func aSplitWithoutStoriesIsNamed() throws {
+  let folder = try TemporaryFolder()
+  let path = try write("One.<|endoftext|>", "few.txt", in: folder)
+  let preparation = StoryPreparation(try StorySource(path), cacheFolder: folder.path + "/cache")
+  #expect(try preparation.tokens(of: .training, tokenizer: tokenizer()).header.storyCount == 1)
+  #expect {
+    try preparation.tokens(of: .validation, tokenizer: tokenizer())
+  } throws: {
+    "\($0)".contains("few.txt: no story for validation")
+  }
+}
+
+@Test func tokenFilesRoundTripAndComeFromTheCache() throws {
+  let folder = try TemporaryFolder()
+  let texts = (0..<50).map { "Kim found a kite, number \($0), near the river. ✓" }
+  let path = try write(texts.joined(separator: "<|endoftext|>"), "train.txt", in: folder)
+  let tokenizer = try tokenizer()
+  let preparation = StoryPreparation(try StorySource(path), cacheFolder: folder.path + "/cache")
+  let file = try preparation.tokens(of: .training, tokenizer: tokenizer)
+  var expected: [Int32] = []
+  let training = texts.enumerated().filter { $0.offset % 10 != 1 }.map(\.element)
+  for text in training { expected += try tokenizer.encode(text) + [tokenizer.endOfStory] }
+  #expect(file[0..<file.count] == expected)
+  #expect(file.header.storyCount == 45)
+  #expect(file.header.characterCount == training.reduce(0) { $0 + $1.unicodeScalars.count })
+  #expect(file.header.byteCount == training.reduce(0) { $0 + $1.utf8.count })
+
+  let cached = try FileManager.default.contentsOfDirectory(atPath: folder.path + "/cache")
+  #expect(cached.count == 1)
+  _ = try preparation.tokens(of: .training, tokenizer: tokenizer)
+  #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path + "/cache") == cached)
+}
+
+/// Whoever comes later waits, and finds what the first one made.
+@Test func preparationsAtTheSameTimeShareACache() throws {
+  let folder = try TemporaryFolder()
+  let texts = (0..<4_000).map { "Kim found a kite, number \($0), near the river." }
+  let path = try write(texts.joined(separator: "<|endoftext|>"), "train.txt", in: folder)
+  let source = try StorySource(path)
+  let cache = folder.path + "/cache"
+  try FileManager.default.createDirectory(atPath: cache, withIntermediateDirectories: false)
+  let another = Mutex(FolderLock(cache))
+  let makes = Mutex(0)
+  let files = Mutex<[TokenFile]>([])
+  DispatchQueue.concurrentPerform(iterations: 4) { _ in
+    let preparation = StoryPreparation(source, cacheFolder: cache) { stage, share in
+      if stage == .waiting { another.withLock { $0 = nil } }
+      if stage == .tokenizing && share == 1 { makes.withLock { $0 += 1 } }
+    }
+    do {
+      let tokenizer = try preparation.tokenizer(model: nil, vocabularySize: 320)
+      let file = try preparation.tokens(of: .training, tokenizer: tokenizer)
+      files.withLock { $0.append(file) }
+    } catch {
+      Issue.record(error)
+    }
+  }
+  let all = files.withLock { files in files.map { $0[0..<$0.count] } }
+  #expect(all.count == 4 && Set(all).count == 1)
+  #expect(makes.withLock { $0 } == 1)
+  #expect(another.withLock { $0 == nil })
+}

@@ -1,0 +1,31 @@
+import NanoAutograd
+import NanoLayers
+import NanoTensor
+import NanoTestSupport
+import Testing
+
+@Test func statisticsOfPartsMergeToThoseOfTheWhole() {
+  var generator = RandomGenerator(seed: 7)
+  let layer = SparseMoELayer(
+    .init(
+      modelWidth: 6, expertWidth: 4, expertCount: 4, chosenCount: 2, balanceLossCoefficient: 1,
+      zLossCoefficient: 1), standardDeviation: 1, using: &generator)
+  func statistics(_ rows: Range<Int>) -> ForwardStatistics {
+    let input = Tensor(
+      Array(wave([8, 6], frequency: 2.1).scalars[rows.lowerBound * 6..<rows.upperBound * 6]),
+      shape: [rows.count, 6])
+    let recorder = StatisticsRecorder()
+    let tape = Tape(recording: false)
+    _ = layer(
+      tape.constant(input), in: ForwardContext(tape: tape, sequenceLength: 4, recorder: recorder))
+    return recorder.statistics
+  }
+  var merged = statistics(0..<4)
+  merged.merge(statistics(4..<8))
+  let (whole, parts) = (statistics(0..<8).routing[0], merged.routing[0])
+  #expect(whole.loads == parts.loads && whole.rowCount == parts.rowCount)
+  #expect(abs(whole.routerEntropy - parts.routerEntropy) < 1e-6)
+  #expect(abs(whole.balanceLoss - parts.balanceLoss) < 1e-5)
+  #expect(abs(whole.zLoss - parts.zLoss) < 1e-5)
+  #expect(whole.largestLogit == parts.largestLogit)
+}

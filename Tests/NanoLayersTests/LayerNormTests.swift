@@ -1,0 +1,11 @@
+import NanoLayers
+import NanoTensor
+import NanoTestSupport
+import Testing
+
+@Test func layerNormLayer() {
+  let worst = check(LayerNorm(width: 8), input: wave([3, 8]), sequenceLength: 3) { x, p in
+    Reference.layerNorm(x, p[0], p[1])
+  }
+  #expect(worst < 1e-4)
+}

@@ -1,0 +1,19 @@
+import Foundation
+import NanoModels
+import NanoTensor
+import NanoTestSupport
+import Testing
+
+@Test func weightsRoundTripAndMismatchesAreNamed() throws {
+  let model = try goldenModel(NanoKimi.self)
+  var tensors = try Safetensors.decode(Safetensors.encode(model.weights))
+  var other = try goldenModel(NanoKimi.self)
+  try other.loadWeights(tensors)
+  #expect(other.weights.map(\.tensor.scalars) == model.weights.map(\.tensor.scalars))
+  tensors["head.bias"] = Tensor(zeros: [12])
+  #expect { try other.loadWeights(tensors) } throws: {
+    "\($0)".contains("'head.bias' has shape [12]")
+  }
+  tensors["head.bias"] = nil
+  #expect { try other.loadWeights(tensors) } throws: { "\($0)".contains("'head.bias' is missing") }
+}

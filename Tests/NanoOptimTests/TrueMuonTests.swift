@@ -1,0 +1,4 @@
+import NanoOptim
+import Testing
+
+@Test func trueMuonMatchesTheStudy() throws { try expectGolden("true_muon", TrueMuon()) }

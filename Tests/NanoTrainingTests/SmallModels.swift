@@ -1,0 +1,46 @@
+import NanoData
+import NanoModels
+import NanoOptim
+import NanoTensor
+
+@testable import NanoTraining
+
+func smallKimi(_ change: (inout NanoKimiK2Configuration) -> Void = { _ in }) throws
+  -> NanoKimiK2
+{
+  var configuration = NanoKimiK2Configuration(
+    size: .tiny, vocabularySize: 50, contextLength: 16)
+  configuration.layerCount = 2
+  change(&configuration)
+  var generator = RandomGenerator(seed: 11)
+  return try NanoKimiK2(configuration, using: &generator)
+}
+
+func smallGPT() throws -> NanoGPT2 {
+  var generator = RandomGenerator(seed: 12)
+  return try NanoGPT2(
+    NanoGPT2Configuration(
+      vocabularySize: 50, contextLength: 16, width: 24, layerCount: 2, headCount: 3),
+    using: &generator)
+}
+
+func batch(_ step: Int, sequences: Int = 8) -> TokenBatch {
+  var generator = RandomGenerator(seed: 5).split(UInt64(step))
+  let tokens = (0..<sequences * 17).map { _ in Int32(generator.nextInt(below: 50)) }
+  return TokenBatch(
+    inputs: Array(tokens.prefix(sequences * 16)),
+    targets: Array(tokens.suffix(sequences * 16)), sequenceLength: 16)
+}
+
+func weights(
+  _ model: some LanguageModel, steps: Int = 3, threads: Int = 2,
+  _ change: (inout TrainerConfiguration) -> Void = { _ in }
+) throws -> [Float] {
+  var configuration = TrainerConfiguration(shardCount: 2, gradientClip: 1)
+  change(&configuration)
+  var trainer = Trainer(
+    model, rule: StoriesRecipe.muon(learningRate: 1e-2, muonLearningRate: 1e-2), configuration: configuration,
+    pool: WorkerPool(threadCount: threads))
+  for step in 0..<steps { _ = try trainer.step(on: batch(step)) }
+  return trainer.model.weights.flatMap(\.tensor.scalars)
+}

@@ -1,0 +1,42 @@
+import NanoAutograd
+import NanoData
+import NanoLayers
+import NanoModels
+import NanoTensor
+import NanoTestSupport
+import Testing
+
+@testable import NanoTraining
+
+@Test func generationIsSeededAndGreedyAtZero() throws {
+  let model = try goldenModel(NanoKimi.self)
+  func text(_ temperature: Float, _ topK: Int?, seed: UInt64) -> [Int32] {
+    var generator = TextGenerator(
+      Sampler(temperature: temperature, topK: topK), generator: RandomGenerator(seed: seed))
+    return generator.generate(20, after: [1], from: model)
+  }
+  #expect(text(1, nil, seed: 1) == text(1, nil, seed: 1))
+  #expect(text(1, nil, seed: 1) != text(1, nil, seed: 2))
+  #expect(text(0, nil, seed: 1) == text(5, 1, seed: 2))
+}
+
+private func expectCachedGeneration<Model: LanguageModel>(_ model: Model) throws {
+  var session = try #require(model.makeDecodingSession())
+  let tokens = batch(0, sequences: 1).inputs
+  for (index, token) in tokens.enumerated() {
+    let cached = session.append(token)
+    let prefix = Array(tokens[...index])
+    let whole = model.logits(for: prefix, sequenceLength: prefix.count, on: Tape(recording: false))
+    #expect(
+      relativeDifference(cached, Array(whole.value.scalars.suffix(50))) < 2e-5, "token \(index)")
+  }
+  // Longer than the context: the cache starts again, and goes on.
+  var generator = TextGenerator(generator: RandomGenerator(seed: 1))
+  #expect(generator.generate(40, after: [1], from: model).count == 40)
+}
+
+@Test func cachedGenerationEqualsTheWholeForward() throws {
+  try expectCachedGeneration(smallKimi())
+  try expectCachedGeneration(smallKimi { $0.attention.queryRank = 12 })
+  try expectCachedGeneration(smallGPT())
+}
