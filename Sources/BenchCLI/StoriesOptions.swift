@@ -197,14 +197,14 @@ struct StoriesOptions: ParsableArguments {
   }
 }
 
-/// A count of bytes as people write it: `800MB`, `1.5 GiB`, `4096`.
+/// A count of bytes as people write it: `800MB`, `800M`, `1.5 GiB`, `4096`.
 struct ByteCount {
   let bytes: Int
 
   init(_ text: String) throws {
     let units: [(suffix: String, factor: Double)] = [
       ("kib", 1024), ("mib", 1_048_576), ("gib", 1_073_741_824), ("kb", 1e3), ("mb", 1e6),
-      ("gb", 1e9), ("b", 1), ("", 1),
+      ("gb", 1e9), ("b", 1), ("k", 1e3), ("m", 1e6), ("g", 1e9), ("", 1),
     ]
     let lower = text.lowercased().filter { !$0.isWhitespace }
     let unit = units.first { lower.hasSuffix($0.suffix) }!

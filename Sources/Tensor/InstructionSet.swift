@@ -1,5 +1,4 @@
 package import CNanoKernels
-internal import Foundation
 
 /// A family of vector instructions that the kernels are compiled for.
 public enum InstructionSet: String, CaseIterable, Sendable, Codable {
@@ -8,11 +7,6 @@ public enum InstructionSet: String, CaseIterable, Sendable, Codable {
   /// The widest one that this machine and its operating system support.
   public static var best: InstructionSet {
     allCases.first { $0.kernelSet == nk_best_instruction_set() } ?? .portable
-  }
-
-  /// The one asked for by the environment variable `NANO_INSTRUCTION_SET`, if any.
-  static var requested: InstructionSet? {
-    ProcessInfo.processInfo.environment["NANO_INSTRUCTION_SET"].flatMap(InstructionSet.init)
   }
 
   package var kernelSet: nk_instruction_set {

@@ -28,8 +28,7 @@ public final class WorkerPool: @unchecked Sendable {
   deinit { nk_worker_pool_destroy(pool) }
 
   private static var defaultThreadCount: Int {
-    let requested = ProcessInfo.processInfo.environment["NANO_THREADS"].flatMap(Int.init)
-    if let requested, (1...1024).contains(requested) { return requested }
+    if let requested = ProcessSettings.threadCount { return requested }
     let cores = max(1, ProcessInfo.processInfo.activeProcessorCount)
     return min(cores, ControlGroups().processorLimit ?? cores)
   }

@@ -54,6 +54,14 @@ import Testing
   }
 }
 
+@Test(arguments: ["NANO_THREADS=two", "NANO_THREADS=0", "NANO_INSTRUCTION_SET=avx1024"])
+func settingsOfTheEnvironmentAreChecked(setting: String) throws {
+  let name = try #require(setting.split(separator: "=").first)
+  let result = try CommandResult(["bench", "step"], shell: "export \(setting)")
+  #expect(result.status == 1 && result.error.contains("\(name) is '"), "\(result.error)")
+  #expect(result.error.split(separator: "\n").count == 1)
+}
+
 /// Nobody, root included, makes a folder in /proc.
 @Test(.enabled(if: FileManager.default.fileExists(atPath: "/proc/self")))
 func unwritableFoldersAreRefused() throws {

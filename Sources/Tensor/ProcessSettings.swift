@@ -1,0 +1,44 @@
+internal import Foundation
+
+/// What the environment sets for the whole process: `NANO_THREADS`, and `NANO_INSTRUCTION_SET`, the widest family of vector
+/// instructions to use.
+///
+/// Libraries go on as if a value that they cannot use were not there; a command calls ``validate()`` first.
+public enum ProcessSettings {
+  /// A variable whose value means nothing here.
+  public struct Invalid: Error, Hashable, CustomStringConvertible {
+    public var name, value, expected: String
+
+    public var description: String { "\(name) is '\(value)' in the environment; it must be \(expected)" }
+  }
+
+  private static let threadRange = 1...1024
+
+  /// - Throws: ``Invalid`` for the first variable that is set to something else than it may be.
+  public static func validate() throws(Invalid) {
+    if let value = variable("NANO_THREADS"), threadCount == nil {
+      throw Invalid(
+        name: "NANO_THREADS", value: value,
+        expected: "from \(threadRange.lowerBound) to \(threadRange.upperBound)")
+    }
+    if let value = variable("NANO_INSTRUCTION_SET"), instructionSet?.isSupported != true {
+      let supported = InstructionSet.allCases.filter(\.isSupported).map(\.rawValue)
+      throw Invalid(
+        name: "NANO_INSTRUCTION_SET", value: value,
+        expected: "one that this machine has: \(supported.joined(separator: ", "))")
+    }
+  }
+
+  static var threadCount: Int? {
+    variable("NANO_THREADS").flatMap(Int.init).flatMap { threadRange.contains($0) ? $0 : nil }
+  }
+
+  static var instructionSet: InstructionSet? {
+    variable("NANO_INSTRUCTION_SET").flatMap(InstructionSet.init)
+  }
+
+  /// Nil where it is not set, or to nothing.
+  private static func variable(_ name: String) -> String? {
+    ProcessInfo.processInfo.environment[name].flatMap { $0.isEmpty ? nil : $0 }
+  }
+}
