@@ -35,7 +35,7 @@ enum Main {
       exit(1)
     }
     do {
-      try ProcessSettings.validate()
+      try EnvironmentVariables.validate()
       let arguments = try SettingsFile.expand(Array(CommandLine.arguments.dropFirst()))
       var command = try BenchCLI.parseAsRoot(arguments)
       try command.run()

@@ -5,7 +5,7 @@ package import CNanoKernels
 nonisolated(unsafe) package let kernels: nk_kernels = {
   nk_give_back_large_blocks()
   let best = nk_best_instruction_set()
-  let wanted = ProcessSettings.instructionSet?.kernelSet ?? best
+  let wanted = EnvironmentVariables.instructionSet?.kernelSet ?? best
   guard let table = nk_kernels_for(min(wanted.rawValue, best.rawValue).asInstructionSet) else {
     return nk_kernels_for(best)!.pointee
   }

@@ -28,7 +28,7 @@ public final class WorkerPool: @unchecked Sendable {
   deinit { nk_worker_pool_destroy(pool) }
 
   private static var defaultThreadCount: Int {
-    if let requested = ProcessSettings.threadCount { return requested }
+    if let requested = EnvironmentVariables.threadCount { return requested }
     let cores = max(1, ProcessInfo.processInfo.activeProcessorCount)
     return min(cores, ControlGroups().processorLimit ?? cores)
   }

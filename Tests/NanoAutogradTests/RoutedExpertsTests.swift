@@ -14,7 +14,7 @@ import Testing
     wave([rows, width]), wave([experts, 2 * hidden, width], frequency: 1.1),
     wave([experts, width, hidden], frequency: 0.8, phase: 1), logits,
   ]
-  let selection = select(logits, .sigmoid)
+  let selection = chosenExperts(logits, .sigmoid)
   #expect(selection.loads[4] == 0 && selection.loads.reduce(0, +) == 18)
   let check = GradientCheck(inputs) { _, v in
     let (weights, selection) = v[3].routed(topK: 2, scoring: .sigmoid)

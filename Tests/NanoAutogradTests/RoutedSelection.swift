@@ -2,7 +2,7 @@ import NanoAutograd
 import NanoTensor
 
 /// The two experts of every row.
-func select(
+func chosenExperts(
   _ logits: Tensor, _ scoring: RouterScoring, biases: [Float]? = nil
 ) -> ExpertSelection {
   let tape = Tape(recording: false)

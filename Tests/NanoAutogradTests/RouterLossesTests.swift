@@ -6,7 +6,7 @@ import Testing
 
 @Test func routerLosses() {
   let logits = wave([8, 4], frequency: 1.9, scale: 1.5)
-  let selection = select(logits, .sigmoid)
+  let selection = chosenExperts(logits, .sigmoid)
   let balance = GradientCheck([logits]) { _, v in
     v[0].sequenceBalanceLoss(selection, scoring: .sigmoid, sequenceLength: 4)
   } reference: { x in

@@ -7,7 +7,7 @@ import Testing
 func routedWeights(scoring: RouterScoring, normalizes: Bool) {
   let logits = wave([6, 5], frequency: 1.9, scale: 1.5)
   let biases: [Float] = [0.3, -0.2, 0, 0.1, -0.4]
-  let selection = select(logits, scoring, biases: biases)
+  let selection = chosenExperts(logits, scoring, biases: biases)
   func scores(_ x: ArraySlice<Double>) -> [Double] {
     scoring == .sigmoid ? x.map(Reference.sigmoid) : Reference.softmax(Array(x), width: x.count)
   }

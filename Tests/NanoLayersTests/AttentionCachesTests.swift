@@ -4,21 +4,26 @@ import NanoTensor
 import NanoTestSupport
 import Testing
 
+/// What a layer gives when it is shown one row after the other.
+private func decoded(
+  _ input: Tensor, _ decode: (Variable, ForwardContext) -> Variable
+) -> [Float] {
+  let width = input.shape.width
+  let tape = Tape(recording: false)
+  return (0..<input.shape.rowCount).flatMap { row in
+    let x = Tensor(Array(input.scalars[row * width..<(row + 1) * width]), shape: [1, width])
+    return decode(tape.constant(x), ForwardContext(tape: tape, sequenceLength: 1)).value.scalars
+  }
+}
+
 @Test(arguments: [nil, 7])
 func absorbedDecodingEqualsTheExpandedForm(queryRank: Int?) {
-  let layer = latentAttention(queryRank: queryRank)
+  let layer = smallLatentAttention(queryRank: queryRank)
   let input = wave([12, 16], frequency: 1.7)
   let tape = Tape(recording: false)
   let expanded = layer(tape.constant(input), in: ForwardContext(tape: tape, sequenceLength: 12)).value
   var cache = LatentCache(layer.configuration)
-  var absorbed: [Float] = []
-  for row in 0..<12 {
-    let x = Tensor(Array(input.scalars[row * 16..<(row + 1) * 16]), shape: [1, 16])
-    absorbed +=
-      layer.decode(
-        tape.constant(x), cache: &cache, in: ForwardContext(tape: tape, sequenceLength: 1)
-      ).value.scalars
-  }
+  let absorbed = decoded(input) { layer.decode($0, cache: &cache, in: $1) }
   #expect(cache.count == 12)
   #expect(relativeDifference(absorbed, expanded.scalars) < 1e-5)
 }
@@ -30,13 +35,6 @@ func absorbedDecodingEqualsTheExpandedForm(queryRank: Int?) {
   let tape = Tape(recording: false)
   let whole = layer(tape.constant(input), in: ForwardContext(tape: tape, sequenceLength: 7)).value
   var cache = KeyValueCache(width: 12, contextLength: 7)
-  var cached: [Float] = []
-  for row in 0..<7 {
-    let x = Tensor(Array(input.scalars[row * 12..<(row + 1) * 12]), shape: [1, 12])
-    cached +=
-      layer.decode(
-        tape.constant(x), cache: &cache, in: ForwardContext(tape: tape, sequenceLength: 1)
-      ).value.scalars
-  }
+  let cached = decoded(input) { layer.decode($0, cache: &cache, in: $1) }
   #expect(relativeDifference(cached, whole.scalars) < 1e-5)
 }

@@ -6,7 +6,7 @@ import Testing
 @Test func feedForwardLayer() {
   var generator = RandomGenerator(seed: 2)
   let layer = FeedForward(width: 6, hiddenWidth: 24, using: &generator)
-  let worst = check(layer, input: wave([4, 6]), sequenceLength: 4) { x, p in
+  let worst = worstDifference(layer, input: wave([4, 6]), sequenceLength: 4) { x, p in
     let hidden = Reference.linear(x, p[0], p[1], inputs: 6).map { max($0, 0) }
     return Reference.linear(hidden, p[2], p[3], inputs: 24)
   }

@@ -3,8 +3,8 @@ import NanoLayers
 import NanoTensor
 import NanoTestSupport
 
-/// Checks a layer's result and all its gradients, with the parameters as further inputs of the reference.
-func check(
+/// How far a layer's result and all its gradients are from a reference, with the parameters as further inputs of the reference.
+func worstDifference(
   _ layer: some Layer, input: Tensor, sequenceLength: Int,
   reference: (_ input: [Double], _ parameters: [[Double]]) -> [Double]
 ) -> Double {
@@ -18,7 +18,7 @@ func check(
 }
 
 /// A mixture of three experts, 5 wide inside of rows of 6, in Double.
-func mixture(_ x: [Double], _ p: [[Double]]) -> [Double] {
+func referenceMixture(_ x: [Double], _ p: [[Double]]) -> [Double] {
   let gates = Reference.softmax(Reference.linear(x, p[0], p[1], inputs: 6), width: 3)
   let hidden = Reference.swiGLU(Reference.linear(x, p[2], p[3], inputs: 6), width: 5)
   return Reference.mixture(hidden, gates, p[4], p[5], experts: 3, inputs: 5)

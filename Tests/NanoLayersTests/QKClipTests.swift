@@ -6,7 +6,7 @@ import Testing
 
 @Test(arguments: [nil, 7])
 func queryKeyClipLandsOnTheThreshold(queryRank: Int?) {
-  var layer = latentAttention(queryRank: queryRank)
+  var layer = smallLatentAttention(queryRank: queryRank)
   let input = wave([24, 16], frequency: 1.7, scale: 2)
   let before = largestLogits(layer, input)
   let threshold = before.sorted()[1] * 0.999  // two heads are above it, one is not

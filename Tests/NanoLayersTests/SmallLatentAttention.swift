@@ -1,7 +1,8 @@
 import NanoLayers
 import NanoTensor
 
-func latentAttention(queryRank: Int?) -> LatentAttention {
+/// Three heads on rows of 16, for 12 positions.
+func smallLatentAttention(queryRank: Int?) -> LatentAttention {
   var generator = RandomGenerator(seed: 3)
   return LatentAttention(
     .init(

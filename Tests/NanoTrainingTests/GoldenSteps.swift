@@ -16,7 +16,8 @@ func goldenBatch(_ step: Int, _ size: GoldenSize = .small) -> TokenBatch {
     }, sequenceLength: length)
 }
 
-func losses<Model: LanguageModel>(
+/// The losses of ten steps.
+func goldenLosses<Model: LanguageModel>(
   _ model: Model, _ rule: some Optimizer, shards: Int = 2, threads: Int = 2,
   precision: Precision = .float32, size: GoldenSize = .small
 ) throws -> [Float] {
@@ -27,4 +28,5 @@ func losses<Model: LanguageModel>(
   return try (0..<10).map { Float(try trainer.step(on: goldenBatch($0, size)).loss) }
 }
 
+/// NanoKimi's optimizers at the study's learning rates.
 let kimiRule = StudyRecipe.nanoKimi(learningRate: 1e-3, muonLearningRate: 1e-2)

@@ -5,6 +5,7 @@ import NanoTensor
 
 @testable import NanoTraining
 
+/// Two layers of the smallest size, for 50 tokens and sequences of 16.
 func smallKimi(_ change: (inout NanoKimiK2Configuration) -> Void = { _ in }) throws
   -> NanoKimiK2
 {
@@ -16,6 +17,7 @@ func smallKimi(_ change: (inout NanoKimiK2Configuration) -> Void = { _ in }) thr
   return try NanoKimiK2(configuration, using: &generator)
 }
 
+/// The same of the other architecture.
 func smallGPT() throws -> NanoGPT2 {
   var generator = RandomGenerator(seed: 12)
   return try NanoGPT2(
@@ -24,6 +26,7 @@ func smallGPT() throws -> NanoGPT2 {
     using: &generator)
 }
 
+/// Random tokens, a function of the step.
 func batch(_ step: Int, sequences: Int = 8) -> TokenBatch {
   var generator = RandomGenerator(seed: 5).split(UInt64(step))
   let tokens = (0..<sequences * 17).map { _ in Int32(generator.nextInt(below: 50)) }
@@ -32,7 +35,8 @@ func batch(_ step: Int, sequences: Int = 8) -> TokenBatch {
     targets: Array(tokens.suffix(sequences * 16)), sequenceLength: 16)
 }
 
-func weights(
+/// All weights of a model after some steps.
+func trainedWeights(
   _ model: some LanguageModel, steps: Int = 3, threads: Int = 2,
   _ change: (inout TrainerConfiguration) -> Void = { _ in }
 ) throws -> [Float] {

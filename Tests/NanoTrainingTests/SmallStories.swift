@@ -5,6 +5,7 @@ import NanoTestSupport
 
 @testable import NanoTraining
 
+/// Thirty short stories as tokens of the fixtures' tokenizer.
 func storyTokens(_ folder: TemporaryFolder) throws -> (TokenFile, SentencePieceTokenizer) {
   let tokenizer = try SentencePieceTokenizer(
     model: Fixture.data("sentencepiece/tokenizer.model"))
@@ -24,6 +25,7 @@ struct SilentObserver: StoriesObserver {
   func didNotice(_ message: String) {}
 }
 
+/// A run of twelve steps, with evaluations and checkpoints in between.
 func storiesRun(
   _ folder: TemporaryFolder, _ name: String, model: StoriesModel = .nanoKimiK2,
   precision: Precision = .float32

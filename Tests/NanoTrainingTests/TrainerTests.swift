@@ -11,26 +11,26 @@ import Testing
 
 @Test(arguments: [1, 2, 4]) func tenStepsMatchPyTorch(shards: Int) throws {
   let golden = try Fixture.load("character_models")
-  let gpt = try losses(
+  let gpt = try goldenLosses(
     goldenModel(NanoGPT.self), StudyRecipe.nanoGPT(learningRate: 1e-3), shards: shards)
   #expect(relativeDifference(gpt, golden["nanogpt.losses"]!.scalars) < 1e-4)
-  let kimi = try losses(goldenModel(NanoKimi.self), kimiRule, shards: shards)
+  let kimi = try goldenLosses(goldenModel(NanoKimi.self), kimiRule, shards: shards)
   #expect(relativeDifference(kimi, golden["nanokimi.losses"]!.scalars) < 1e-4)
 }
 
 @Test func tenStepsOfTheStudysModelsMatchPyTorch() throws {
   let golden = try Fixture.load("character_models")
-  let gpt = try losses(
+  let gpt = try goldenLosses(
     goldenModel(NanoGPT.self, .full), StudyRecipe.nanoGPT(learningRate: 1e-3), size: .full)
   #expect(relativeDifference(gpt, golden["full.nanogpt.losses"]!.scalars) < 1e-4)
-  let kimi = try losses(goldenModel(NanoKimi.self, .full), kimiRule, size: .full)
+  let kimi = try goldenLosses(goldenModel(NanoKimi.self, .full), kimiRule, size: .full)
   #expect(relativeDifference(kimi, golden["full.nanokimi.losses"]!.scalars) < 1e-4)
 }
 
 @Test func halfPrecisionStaysClose() throws {
-  let exact = try losses(goldenModel(NanoKimi.self), kimiRule)
-  let split = try losses(goldenModel(NanoKimi.self), kimiRule, precision: .float32Split)
-  let half = try losses(goldenModel(NanoKimi.self), kimiRule, precision: .bfloat16)
+  let exact = try goldenLosses(goldenModel(NanoKimi.self), kimiRule)
+  let split = try goldenLosses(goldenModel(NanoKimi.self), kimiRule, precision: .float32Split)
+  let half = try goldenLosses(goldenModel(NanoKimi.self), kimiRule, precision: .bfloat16)
   #expect(relativeDifference(split, exact) < 1e-4)
   #expect(relativeDifference(half, exact) < 2e-2 && half != exact)
 }
@@ -63,9 +63,9 @@ func halfPrecisionLearnsAsFloat32Does(precision: Precision) throws {
 }
 
 @Test func storiesStepsHaveTheSameBitsOnAnyNumberOfThreads() throws {
-  let one = try weights(smallKimi(), threads: 1)
-  #expect(try weights(smallKimi(), threads: 2) == one)
-  #expect(try weights(smallKimi(), threads: 4) == one)
+  let one = try trainedWeights(smallKimi(), threads: 1)
+  #expect(try trainedWeights(smallKimi(), threads: 2) == one)
+  #expect(try trainedWeights(smallKimi(), threads: 4) == one)
 }
 
 @Test func halvingMicroBatchesLeavesGradientsEqual() throws {
@@ -89,13 +89,13 @@ func halfPrecisionLearnsAsFloat32Does(precision: Precision) throws {
     $0.mixture.balanceLossCoefficient = 0.01
     $0.mixture.zLossCoefficient = 0.01
   }
-  #expect(try weights(kimi) { $0.checkpointsActivations = true } == weights(kimi))
-  #expect(try weights(smallGPT()) { $0.checkpointsActivations = true } == weights(smallGPT()))
+  #expect(try trainedWeights(kimi) { $0.checkpointsActivations = true } == trainedWeights(kimi))
+  #expect(try trainedWeights(smallGPT()) { $0.checkpointsActivations = true } == trainedWeights(smallGPT()))
 }
 
 @Test func dropoutDependsOnStepAndSequenceAlone() throws {
   func dropped(_ change: (inout TrainerConfiguration) -> Void) throws -> [Float] {
-    try weights(smallGPT(), steps: 1) {
+    try trainedWeights(smallGPT(), steps: 1) {
       $0.dropout = 0.3
       $0.dropoutSeed = 7
       $0.gradientClip = nil

@@ -45,7 +45,7 @@ public struct OperationBenchmark: Sendable, Codable {
 
   private static func peakArithmetic() -> Double {
     var sink: Float = 0
-    let set = (ProcessSettings.instructionSet ?? .best).kernelSet
+    let set = (EnvironmentVariables.instructionSet ?? .best).kernelSet
     var operations = 0.0
     let seconds = fastest(of: 7) { operations = nk_probe_arithmetic(set, 1_000_000, &sink) }
     return operations / seconds * 1e-9

@@ -4,7 +4,7 @@ internal import Foundation
 /// instructions to use.
 ///
 /// Libraries go on as if a value that they cannot use were not there; a command calls ``validate()`` first.
-public enum ProcessSettings {
+public enum EnvironmentVariables {
   /// A variable whose value means nothing here.
   public struct Invalid: Error, Hashable, CustomStringConvertible {
     public var name, value, expected: String
