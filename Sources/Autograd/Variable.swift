@@ -15,14 +15,20 @@ public struct Variable {
   public let node: Node
   /// The tape must outlive its variables.
   public unowned let tape: Tape
+  /// Of a parameter's variable: where products look for its elements packed.
+  private let copies: PackedWeights?
 
   /// The elements in 32 bits, which are made anew each time if the variable has them in 16.
   public var value: Tensor { content.tensor }
   public var shape: Shape { content.shape }
 
-  init(_ content: Activation, node: Node, tape: Tape) {
+  /// The elements as products read them that they are the right operand of.
+  var weight: Weight { Weight(tensor: value, copies: copies) }
+
+  init(_ content: Activation, node: Node, tape: Tape, copies: PackedWeights? = nil) {
     self.content = content
     self.node = node
     self.tape = tape
+    self.copies = copies
   }
 }

@@ -71,6 +71,8 @@ NK_INLINE void configure_tiles(void) {
 
 void nk_product_bf16_amx(const nk_product *p) { product_through_tiles(p, false); }
 
+const nk_packing nk_packing_bf16_amx = {bytes_of_all_tiles, pack_all_tiles};
+
 void nk_product_split_amx(const nk_product *p) { product_through_tiles(p, true); }
 
 static void run_tile_products(size_t iterations) {

@@ -7,6 +7,7 @@
 
 void nk_product_bf16_amx(const nk_product *p);
 void nk_product_split_amx(const nk_product *p);
+extern const nk_packing nk_packing_bf16_amx;
 
 double nk_probe_amx(size_t iterations);
 

@@ -57,4 +57,6 @@ static _Thread_local emulated_tile tiles[8];
 
 void nk_product_bf16_emulated(const nk_product *p) { product_through_tiles(p, false); }
 
+const nk_packing nk_packing_bf16_emulated = {bytes_of_all_tiles, pack_all_tiles};
+
 void nk_product_split_emulated(const nk_product *p) { product_through_tiles(p, true); }

@@ -37,9 +37,11 @@ static void fill_bf16_table(void) {
   if (nk_has_amx()) {
     bf16_table.name = "avx512+amx";
     bf16_table.product_bf16 = nk_product_bf16_amx;
+    bf16_table.packing_bf16 = nk_packing_bf16_amx;
     bf16_table.product_split = nk_product_split_amx;
   } else {
     bf16_table.product_bf16 = nk_product_bf16_pairs;
+    bf16_table.packing_bf16 = nk_packing_bf16_pairs;
   }
 }
 #endif

@@ -33,6 +33,8 @@ bool nk_has_fast_pairs(void) {
 
 void nk_product_bf16_pairs(const nk_product *p) { product_through_tiles(p, false); }
 
+const nk_packing nk_packing_bf16_pairs = {bytes_of_all_tiles, pack_all_tiles};
+
 /// Enough independent sums to hide latency.
 double nk_probe_pairs(size_t iterations, float *sink) {
   floats16 sums[12];

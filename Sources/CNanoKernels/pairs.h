@@ -6,6 +6,7 @@
 #include "include/CNanoKernels.h"
 
 void nk_product_bf16_pairs(const nk_product *p);
+extern const nk_packing nk_packing_bf16_pairs;
 
 double nk_probe_pairs(size_t iterations, float *sink);
 

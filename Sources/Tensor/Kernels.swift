@@ -24,6 +24,11 @@ extension nk_kernels {
     case .float16: product_fp16
     }
   }
+
+  /// How that product packs its right operand, if several can share what it packs.
+  func packing(in precision: Precision) -> nk_packing? {
+    precision == .bfloat16 && packing_bf16.pack != nil ? packing_bf16 : nil
+  }
 }
 
 extension Precision {

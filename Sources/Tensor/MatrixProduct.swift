@@ -6,6 +6,14 @@ package struct MatrixView {
   let numbers: Numbers
   package let rows, columns: Int
   package let rowStride, columnStride: Int
+  /// Where products look for a packed copy of it.
+  private var sharing: Sharing?
+
+  private struct Sharing {
+    let copies: PackedWeights
+    /// What it is a part of.
+    let weight: Tensor
+  }
 
   /// A row-major matrix whose rows are `rowStride` apart (by default adjacent).
   package init(_ elements: UnsafePointer<Float>, rows: Int, columns: Int, rowStride: Int? = nil) {
@@ -30,8 +38,22 @@ package struct MatrixView {
 
   /// The same memory read the other way.
   package var transposed: MatrixView {
-    MatrixView(
+    var view = MatrixView(
       numbers, rows: columns, columns: rows, rowStride: columnStride, columnStride: rowStride)
+    view.sharing = sharing
+    return view
+  }
+
+  /// The same view, a part of `weight`, that products may read from a copy in `copies`.
+  package func packed(in copies: PackedWeights?, of weight: Tensor) -> MatrixView {
+    var view = self
+    view.sharing = copies.map { Sharing(copies: $0, weight: weight) }
+    return view
+  }
+
+  /// A packed copy to read in place of it, if there is one.
+  fileprivate func packedCopy(_ precision: Precision) -> UnsafeRawPointer? {
+    sharing.flatMap { $0.copies.copy(of: self, in: $0.weight, precision: precision) }
   }
 }
 
@@ -129,14 +151,22 @@ func multiplyWithOwnKernel(
     left.numbers.isReadable(in: precision) && right.numbers.isReadable(in: precision)
       && result.isReadable(in: precision),
     "multiply: numbers of another 16-bit format than \(precision.rawValue) reads")
-  var product = nk_product(
-    rows: left.rows, columns: right.columns, depth: left.columns,
-    a: left.numbers.floats, a_row: left.rowStride, a_column: left.columnStride,
-    b: right.numbers.floats, b_row: right.rowStride, b_column: right.columnStride,
-    c: result.floats, c_row: stride ?? right.columns,
-    addend: addend?.elements, addend_row: addend?.rowStride ?? 0,
-    alpha: scale, beta: addend?.factor ?? 0, triangle: triangle.kernelValue,
-    a_half: left.numbers.halves, b_half: right.numbers.halves, c_half: result.halves)
+  var product = nk_product()
+  product.rows = left.rows
+  product.a = UnsafePointer(left.numbers.floats)
+  product.a_half = UnsafePointer(left.numbers.halves)
+  product.a_row = left.rowStride
+  product.a_column = left.columnStride
+  product.setRightOperand(right)
+  product.b_packed = right.packedCopy(precision)
+  product.c = result.floats
+  product.c_half = result.halves
+  product.c_row = stride ?? right.columns
+  product.addend = addend?.elements
+  product.addend_row = addend?.rowStride ?? 0
+  product.alpha = scale
+  product.beta = addend?.factor ?? 0
+  product.triangle = triangle.kernelValue
   kernels.product(in: precision)(&product)
 }
 

@@ -34,6 +34,7 @@ public struct Evaluator: Sendable {
   public func meanLoss(of model: some LanguageModel, on split: Split, step: Int) -> Double {
     var losses = [Double](repeating: 0, count: batchCount)
     let stream = generator.split(split == .training ? 0 : 1).split(UInt64(step))
+    let weights = PackedWeights()
     losses.withUnsafeMutableBufferPointer { buffer in
       nonisolated(unsafe) let losses = buffer
       pool.run(batchCount) { index in
@@ -41,18 +42,20 @@ public struct Evaluator: Sendable {
         let batch = dataset.batch(
           of: split, sequenceCount: sequenceCount, sequenceLength: sequenceLength, using: &generator
         )
-        losses[index] = loss(of: model, on: batch)
+        losses[index] = loss(of: model, on: batch, weights)
       }
     }
     return losses.reduce(0, +) / Double(batchCount)
   }
 
-  private func loss(of model: some LanguageModel, on batch: TokenBatch) -> Double {
+  private func loss(
+    of model: some LanguageModel, on batch: TokenBatch, _ weights: PackedWeights
+  ) -> Double {
     let piece = max(1, Evaluator.tokensPerPiece / sequenceLength)
     var total = 0.0
     for start in stride(from: 0, to: batch.sequenceCount, by: piece) {
       let part = batch[start..<min(start + piece, batch.sequenceCount)]
-      let tape = Tape(recording: false, precision: precision)
+      let tape = Tape(recording: false, precision: precision, weights: weights)
       let loss = model.loss(
         inputs: part.inputs, targets: part.targets, sequenceLength: sequenceLength, on: tape)
       total += Double(loss.value.scalar) * Double(part.sequenceCount)

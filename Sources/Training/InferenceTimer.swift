@@ -21,8 +21,9 @@ public struct InferenceTimer: Sendable {
     let precision = precision
     return (0..<count + count / 10).map { _ in
       let watch = Stopwatch()
+      let weights = parts.count > pool.threadCount ? PackedWeights() : nil
       pool.run(parts.count) { index in
-        let tape = Tape(recording: false, precision: precision)
+        let tape = Tape(recording: false, precision: precision, weights: weights)
         _ = model.logits(
           for: parts[index].inputs, sequenceLength: parts[index].sequenceLength, on: tape)
       }

@@ -141,7 +141,8 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
     var results = [ShardResult](repeating: ShardResult(), count: count)
     let worker = ShardWorker(
       model: model, ids: ids, configuration: configuration, lossScale: lossScale?.value ?? 1,
-      generator: RandomGenerator(seed: configuration.dropoutSeed).split(UInt64(stepCount)))
+      generator: RandomGenerator(seed: configuration.dropoutSeed).split(UInt64(stepCount)),
+      weights: sharesPackedWeights(parts: count * microBatches) ? PackedWeights() : nil)
     for microBatch in 0..<microBatches {
       let sequences =
         microBatch * batch.sequenceCount / microBatches..<(microBatch + 1) * batch.sequenceCount
@@ -162,6 +163,11 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
       for result in results { statistics.merge(result.statistics) }
     }
     return (results, statistics)
+  }
+
+  /// Whether packing weights for all parts of a batch pays: not if each thread has one part, nor where memory is short.
+  private func sharesPackedWeights(parts: Int) -> Bool {
+    parts > pool.threadCount && !configuration.checkpointsActivations
   }
 
   /// Adds the shards' gradients, in shard order.

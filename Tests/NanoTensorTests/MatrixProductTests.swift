@@ -63,7 +63,7 @@ private func worstError(
           alpha: addendRow == n ? 1 : 0.5, beta: addendRow == n ? 1 : 2, triangle: NK_FULL,
           a_half: halves.contains(.a) ? halvesA.start : nil,
           b_half: halves.contains(.b) ? halvesB.start : nil,
-          c_half: halves.contains(.c) ? halvesC.start : nil)
+          c_half: halves.contains(.c) ? halvesC.start : nil, b_packed: nil)
         kernel(&p)
         for i in 0..<m {
           for j in 0..<rowStride {
@@ -123,6 +123,39 @@ func emulatedTilesMatchDouble(size: ProductCase) {
       #expect(
         worstError(size, rounding: roundedToBFloat16, halves: halves) { kernel($0) } < 2e-5)
     }
+  }
+}
+
+/// What was packed before is what the product packs: the same bits, here of several rows and blocks of the depth.
+@Test(arguments: ProductCase.all)
+func productsOfPackedOperandsHaveTheSameBits(size: ProductCase) {
+  let (m, n, k) = (size.rows, size.columns, size.depth)
+  let a = Memory(wave([m, max(k, 1)], frequency: 0.7).scalars)
+  let floats = wave([max(k, 1), n], frequency: 1.3).scalars
+  let (b, halvesB) = (Memory(floats), Memory(floats.map(upperHalf)))
+  let packing = nk_packing_bf16_emulated
+  let packed = UnsafeMutableRawPointer.allocate(
+    byteCount: max(packing.bytes(k, n), 1), alignment: 64)
+  defer { packed.deallocate() }
+  for (kernel, transposesA, transposesB, isHalf) in [
+    (nk_product_bf16_emulated, false, true, false), (nk_product_bf16_emulated, true, false, true),
+    (nk_product_bf16_pairs_emulated, false, false, false),
+    (nk_product_bf16_pairs_emulated, false, true, true),
+  ] {
+    let (own, shared) = (
+      Memory([Float](repeating: 7, count: m * n)), Memory([Float](repeating: 8, count: m * n))
+    )
+    var p = nk_product(
+      rows: m, columns: n, depth: k, a: a.start, a_row: transposesA ? 1 : k,
+      a_column: transposesA ? m : 1, b: isHalf ? nil : b.start, b_row: transposesB ? 1 : n,
+      b_column: transposesB ? k : 1, c: own.start, c_row: n, addend: nil, addend_row: 0, alpha: 1,
+      beta: 0, triangle: NK_FULL, a_half: nil, b_half: isHalf ? halvesB.start : nil, c_half: nil,
+      b_packed: nil)
+    kernel(&p)
+    packing.pack(&p, packed)
+    (p.b, p.b_half, p.b_packed, p.c) = (nil, nil, UnsafeRawPointer(packed), shared.start)
+    kernel(&p)
+    #expect((0..<m * n).allSatisfy { own.start[$0] == shared.start[$0] })
   }
 }
 

@@ -18,7 +18,7 @@ private func product(
           rows: extent, columns: columns, depth: extent, a: a.baseAddress,
           a_row: transposesA ? 1 : extent, a_column: transposesA ? extent : 1, b: b.baseAddress,
           b_row: columns, b_column: 1, c: c.baseAddress, c_row: columns, addend: nil, addend_row: 0,
-          alpha: 0.5, beta: 0, triangle: triangle, a_half: nil, b_half: nil, c_half: nil)
+          alpha: 0.5, beta: 0, triangle: triangle, a_half: nil, b_half: nil, c_half: nil, b_packed: nil)
         kernel(&p)
       }
     }

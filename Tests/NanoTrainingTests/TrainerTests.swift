@@ -49,11 +49,14 @@ func halfPrecisionLearnsAsFloat32Does(precision: Precision) throws {
   #expect(rounded != exact)
 }
 
-@Test func sameBitsOnAnyNumberOfThreads() throws {
+/// With fewer threads than shards these share packed weights.
+@Test(arguments: [Precision.float32, .bfloat16])
+func sameBitsOnAnyNumberOfThreads(precision: Precision) throws {
   func weights(threads: Int) throws -> [[Float]] {
     var trainer = Trainer(
       try goldenModel(NanoKimi.self), rule: kimiRule,
-      configuration: TrainerConfiguration(shardCount: 4), pool: WorkerPool(threadCount: threads))
+      configuration: TrainerConfiguration(shardCount: 4, precision: precision),
+      pool: WorkerPool(threadCount: threads))
     for step in 0..<5 { _ = try trainer.step(on: goldenBatch(step)) }
     return trainer.model.weights.map(\.tensor.scalars)
   }
@@ -62,10 +65,20 @@ func halfPrecisionLearnsAsFloat32Does(precision: Precision) throws {
   #expect(try weights(threads: 4) == one)
 }
 
-@Test func storiesStepsHaveTheSameBitsOnAnyNumberOfThreads() throws {
-  let one = try trainedWeights(smallKimi(), threads: 1)
-  #expect(try trainedWeights(smallKimi(), threads: 2) == one)
-  #expect(try trainedWeights(smallKimi(), threads: 4) == one)
+@Test(arguments: [Precision.float32, .bfloat16])
+func storiesStepsHaveTheSameBitsOnAnyNumberOfThreads(precision: Precision) throws {
+  func check(_ model: some LanguageModel) throws {
+    let weights = try [1, 2, 4].map { threads in
+      try trainedWeights(model, threads: threads) {
+        $0.precision = precision
+        $0.shardCount = 4
+      }
+    }
+    #expect(weights[1] == weights[0])
+    #expect(weights[2] == weights[0])
+  }
+  try check(smallKimi())
+  try check(smallGPT())
 }
 
 @Test func halvingMicroBatchesLeavesGradientsEqual() throws {

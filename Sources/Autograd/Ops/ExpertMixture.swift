@@ -15,7 +15,7 @@ enum ExpertMixtureOperation {
     /// `[u | v]` of every expert.
     let hidden_NEI: Activation
     let gates_NE: Tensor
-    let weight_EOI: Tensor
+    let weight_EOI: Weight
     let bias_EO: Tensor
   }
 
@@ -32,7 +32,7 @@ enum ExpertMixtureOperation {
     multiply(gates_NE.matrix, operands.bias_EO.matrix, into: y)
     for expert in 0..<experts {
       multiply(
-        columns(of: scaled, expert, width: inputs), expertWeight(weight_EOI, expert).transposed,
+        columns(of: scaled, expert, width: inputs), weight_EOI[expert].transposed,
         into: y, adding: .matrix(y, rowStride: outputs), precision: precision)
     }
     return output
@@ -64,7 +64,7 @@ enum ExpertMixtureOperation {
     let (h, q, dw) = (saved.hidden_NEI.numbers, projected.numbers, weight.mutableElements)
     for expert in 0..<experts {
       multiply(
-        gradient.matrix, expertWeight(saved.weight_EOI, expert),
+        gradient.matrix, saved.weight_EOI[expert],
         into: q.advanced(by: expert * inputs), resultStride: experts * inputs, precision: precision)
     }
     kernels.gated_swiglu_backward(
@@ -83,12 +83,6 @@ enum ExpertMixtureOperation {
     MatrixView(
       values.numbers.advanced(by: expert * width), rows: values.shape.rowCount, columns: width,
       rowStride: values.shape.width)
-  }
-
-  private static func expertWeight(_ weight_EOI: Tensor, _ expert: Int) -> MatrixView {
-    let (outputs, inputs) = (weight_EOI.shape[1], weight_EOI.shape[2])
-    return MatrixView(
-      weight_EOI.elements + expert * outputs * inputs, rows: outputs, columns: inputs)
   }
 }
 
@@ -114,7 +108,7 @@ extension Variable {
         + "bias \(bias.shape)")
     let precision = tape.precision
     let saved = ExpertMixtureOperation.Saved(
-      hidden_NEI: tape.operand(self), gates_NE: gates.value, weight_EOI: weight.value,
+      hidden_NEI: tape.operand(self), gates_NE: gates.value, weight_EOI: weight.weight,
       bias_EO: bias.value)
     let output = ExpertMixtureOperation.forward(saved, precision: precision)
     let nodes = (node, gates.node, weight.node, bias.node)

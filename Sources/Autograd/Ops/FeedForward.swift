@@ -10,13 +10,13 @@ enum FeedForwardOperation {
     let input_ND: Activation
     /// What the activation function read; of ReLU what it gave, from which its derivative follows.
     let hidden_NH: Activation
-    let expansion_HD: Tensor
-    let contraction_DF: Tensor
+    let expansion_HD: Weight
+    let contraction_DF: Weight
     let activation: FeedForwardActivation
   }
 
   static func forward(
-    input_ND: Activation, expansion_HD: Tensor, expansionBias_H: Tensor?, contraction_DF: Tensor,
+    input_ND: Activation, expansion_HD: Weight, expansionBias_H: Tensor?, contraction_DF: Weight,
     contractionBias_D: Tensor?, activation: FeedForwardActivation, precision: Precision
   ) -> (output: Tensor, saved: Saved) {
     let (rows, format) = (input_ND.shape.rowCount, precision.activationFormat)
@@ -168,8 +168,8 @@ extension Variable {
         + "biases \(expansionBias?.shape ?? []) and \(contractionBias?.shape ?? [])")
     let (precision, format) = (tape.precision, content.format)
     let (output, saved) = FeedForwardOperation.forward(
-      input_ND: tape.keep(self), expansion_HD: expansion.value,
-      expansionBias_H: expansionBias?.value, contraction_DF: contraction.value,
+      input_ND: tape.keep(self), expansion_HD: expansion.weight,
+      expansionBias_H: expansionBias?.value, contraction_DF: contraction.weight,
       contractionBias_D: contractionBias?.value, activation: activation, precision: precision)
     let nodes = (node, expansion.node, contraction.node)
     let biases = (

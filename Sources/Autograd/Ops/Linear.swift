@@ -7,11 +7,11 @@ internal import NanoTensor
 enum LinearOperation {
   struct Saved {
     let input_NI: Activation
-    let weight_OI: Tensor
+    let weight_OI: Weight
   }
 
   static func forward(
-    input_NI: Activation, weight_OI: Tensor, bias_O: Tensor?, format: HalfTensor.Format?,
+    input_NI: Activation, weight_OI: Weight, bias_O: Tensor?, format: HalfTensor.Format?,
     precision: Precision
   ) -> Activation {
     let weight = weight_OI.matrix
@@ -78,9 +78,9 @@ extension Variable {
     let precision = tape.precision
     let kept = tape.keep(self)
     let output = LinearOperation.forward(
-      input_NI: kept, weight_OI: weight.value, bias_O: bias?.value,
+      input_NI: kept, weight_OI: weight.weight, bias_O: bias?.value,
       format: roundingResult ? precision.activationFormat : nil, precision: precision)
-    let saved = LinearOperation.Saved(input_NI: kept, weight_OI: weight.value)
+    let saved = LinearOperation.Saved(input_NI: kept, weight_OI: weight.weight)
     let (inputNode, weightNode, biasNode) = (node, weight.node, bias?.node ?? .constant)
     let (biasShape, format) = (bias?.shape ?? [], content.format)
     return tape.record(output, inputs: [self, weight, bias ?? weight]) { gradient, slots in

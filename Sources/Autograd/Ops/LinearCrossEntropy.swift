@@ -11,7 +11,7 @@ internal import NanoTensor
 enum LinearCrossEntropyOperation {
   struct Saved {
     let input_ND: Activation
-    let weight_VD: Tensor
+    let weight_VD: Weight
   }
 
   /// About a million logits at a time.
@@ -79,7 +79,7 @@ extension Variable {
       "linearCrossEntropy: a target outside \(weight.shape)")
     let wantsGradients = tape.isRecording && !(node.isConstant && weight.node.isConstant)
     let result = LinearCrossEntropyOperation.forward(
-      .init(input_ND: tape.operand(self), weight_VD: weight.value), targets: targets, precision: tape.precision,
+      .init(input_ND: tape.operand(self), weight_VD: weight.weight), targets: targets, precision: tape.precision,
       wantsGradients: wantsGradients)
     let (inputNode, weightNode) = (node, weight.node)
     let loss = Tensor([Float(result.total / Double(counted))], shape: [])

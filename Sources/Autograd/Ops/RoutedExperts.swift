@@ -40,15 +40,15 @@ enum RoutedExpertsOperation {
   struct Saved {
     let input_ND: Activation
     let weights_NK: Tensor
-    let gateUp_EFD: Tensor
-    let down_EDF: Tensor
+    let gateUp_EFD: Weight
+    let down_EDF: Weight
     /// Outputs of the first maps, M×2F, sorted by expert.
     let hidden_MF: Activation
     let plan: Plan
   }
 
   static func forward(
-    input_ND: Activation, weights_NK: Tensor, gateUp_EFD: Tensor, down_EDF: Tensor, plan: Plan,
+    input_ND: Activation, weights_NK: Tensor, gateUp_EFD: Weight, down_EDF: Weight, plan: Plan,
     precision: Precision
   ) -> (output: Tensor, saved: Saved) {
     let (width, expertWidth) = (input_ND.shape.width, down_EDF.shape.width)
@@ -63,14 +63,14 @@ enum RoutedExpertsOperation {
       rows.gather(input_ND, plan.rows[range])
       let ownHidden = hidden.numbers.advanced(by: range.lowerBound * 2 * expertWidth)
       multiply(
-        rows.matrix(range.count), matrix(gateUp_EFD, expert).transposed, into: ownHidden,
+        rows.matrix(range.count), gateUp_EFD[expert].transposed, into: ownHidden,
         precision: precision)
       // Weighing the activations, F wide, is less work than weighing the outputs, D wide.
       kernels.gated_swiglu(
         ownHidden.start, weights.elements + range.lowerBound, activations.numbers.start, range.count,
         expertWidth, ownHidden.format)
       multiply(
-        activations.matrix(range.count), matrix(down_EDF, expert).transposed, into: outputs.numbers,
+        activations.matrix(range.count), down_EDF[expert].transposed, into: outputs.numbers,
         precision: precision)
       outputs.add(to: &result, plan, range)
     }
@@ -102,7 +102,7 @@ enum RoutedExpertsOperation {
       let own = range.count
       rows.gather(outputGradient, plan.rows[range])
       multiply(
-        rows.matrix(own), matrix(saved.down_EDF, expert), into: gradient.numbers,
+        rows.matrix(own), saved.down_EDF[expert], into: gradient.numbers,
         precision: precision)
       // From the weighted activations to the weights and to the first map's outputs.
       let hidden = saved.hidden_MF.numbers.advanced(by: range.lowerBound * 2 * expertWidth)
@@ -119,7 +119,7 @@ enum RoutedExpertsOperation {
         hiddenGradient.matrix(own).transposed, rows.matrix(own), into: block(&gateUp, expert),
         precision: precision)
       multiply(
-        hiddenGradient.matrix(own), matrix(saved.gateUp_EFD, expert),
+        hiddenGradient.matrix(own), saved.gateUp_EFD[expert],
         into: inputGradients.numbers, precision: precision)
       inputGradients.add(to: &inputGradient, plan, range)
     }
@@ -173,11 +173,6 @@ enum RoutedExpertsOperation {
     return result
   }
 
-  private static func matrix(_ stack: Tensor, _ expert: Int) -> MatrixView {
-    let (rows, columns) = (stack.shape[1], stack.shape[2])
-    return MatrixView(stack.elements + expert * rows * columns, rows: rows, columns: columns)
-  }
-
   private static func block(_ stack: inout Tensor, _ expert: Int) -> UnsafeMutablePointer<Float> {
     stack.mutableElements + expert * stack.shape[1] * stack.shape[2]
   }
@@ -207,8 +202,8 @@ extension Variable {
         + "gate and up \(gateUp.shape), down \(down.shape)")
     let precision = tape.precision
     let (output, saved) = RoutedExpertsOperation.forward(
-      input_ND: tape.keep(self), weights_NK: weights.value, gateUp_EFD: gateUp.value,
-      down_EDF: down.value, plan: RoutedExpertsOperation.Plan(selection), precision: precision)
+      input_ND: tape.keep(self), weights_NK: weights.value, gateUp_EFD: gateUp.weight,
+      down_EDF: down.weight, plan: RoutedExpertsOperation.Plan(selection), precision: precision)
     let nodes = (node, weights.node, gateUp.node, down.node)
     return tape.record(output, inputs: self, weights, gateUp, down) { gradient, slots in
       let gradients = RoutedExpertsOperation.backward(gradient, saved, precision: precision)

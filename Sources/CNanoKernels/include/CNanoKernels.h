@@ -59,6 +59,9 @@ typedef enum {
 ///
 /// A product that rounds its operands to 16 bits also takes those that lie in that format already, as `a_half` and
 /// `b_half`, and rounds what goes to `c_half`; `a`, `b` and `c` are then not looked at. C in 16 bits is not D.
+///
+/// A product that has an `nk_packing` takes all of B packed by it as `b_packed`; B itself is then not looked at, and the
+/// result has the same bits.
 typedef struct {
   size_t rows, columns, depth;
   const float *a;
@@ -73,7 +76,15 @@ typedef struct {
   nk_triangle triangle;
   const uint16_t *a_half, *b_half;
   uint16_t *c_half;
+  const void *b_packed;
 } nk_product;
+
+/// How a product packs B before it reads it: what several products with one B can share.
+typedef struct {
+  size_t (*bytes)(size_t depth, size_t columns);
+  /// Writes B of a product, of which nothing else is looked at, to 64-byte-aligned memory.
+  void (*pack)(const nk_product *p, void *out);
+} nk_packing;
 
 // MARK: Causal attention
 
@@ -118,6 +129,8 @@ typedef struct {
   void (*product_fp16)(const nk_product *p);
   /// Operands split into two bfloat16 halves, three products. Falls back to `product` without AMX.
   void (*product_split)(const nk_product *p);
+  /// Of `product_bf16`; null functions without AMX or vectors of pairs.
+  nk_packing packing_bf16;
 
   /// out = W x for a row-major matrix W of rows x columns.
   void (*matrix_vector)(const float *w, const float *x, float *out, size_t rows, size_t columns);
@@ -222,7 +235,8 @@ const nk_kernels *nk_kernels_for(nk_instruction_set set);
 /// plain C, so that packing, edges and tile addressing are testable on any machine.
 void nk_product_bf16_emulated(const nk_product *p);
 void nk_product_split_emulated(const nk_product *p);
-/// The same for `product_bf16` by vectors of pairs.
+extern const nk_packing nk_packing_bf16_emulated;
+/// The same for `product_bf16` by vectors of pairs; B is packed as for tiles.
 void nk_product_bf16_pairs_emulated(const nk_product *p);
 
 // MARK: Threads

@@ -1,0 +1,64 @@
+internal import CNanoKernels
+internal import Synchronization
+
+/// Weights in the order in which products in bfloat16 read them, copied once for many products.
+///
+/// Such a product rounds its right operand and copies it to the order of its kernel. The parts of a batch are multiplied by
+/// the same weights: if they share a `PackedWeights`, the first that needs a weight packs it for all. Results have the same
+/// bits as without. In other precisions, and where the machine has no products of bfloat16, nothing is shared.
+///
+/// A copy takes half of its weight's memory; a weight that is also used transposed has two. Weights are held as long as
+/// their copies, so that one that is changed in the meantime becomes another tensor.
+public final class PackedWeights: Sendable {
+  private struct Key: Hashable {
+    let start: UInt
+    let rows, columns, rowStride, columnStride: Int
+  }
+
+  private enum Copy {
+    case inProgress
+    case ready(TensorStorage, of: Tensor)
+  }
+
+  private let copies = Mutex<[Key: Copy]>([:])
+
+  public init() {}
+
+  /// The packed copy of a part of a weight; nil if products pack it themselves. So do those that need it while another
+  /// thread makes the copy, since waiting would take as long.
+  func copy(of matrix: MatrixView, in weight: Tensor, precision: Precision) -> UnsafeRawPointer? {
+    guard let packing = kernels.packing(in: precision) else { return nil }
+    let key = Key(
+      start: UInt(bitPattern: matrix.numbers.start), rows: matrix.rows, columns: matrix.columns,
+      rowStride: matrix.rowStride, columnStride: matrix.columnStride)
+    let found = copies.withLock { copies in
+      let found = copies[key]
+      if found == nil { copies[key] = .inProgress }
+      return found
+    }
+    switch found {
+    case .inProgress: return nil
+    case .ready(let copy, _): return UnsafeRawPointer(copy.elements)
+    case nil: break
+    }
+    let bytes = packing.bytes(matrix.rows, matrix.columns)
+    let copy = TensorStorage(count: bytes / MemoryLayout<Float>.stride)
+    var operand = nk_product()
+    operand.setRightOperand(matrix)
+    packing.pack(&operand, copy.elements)
+    copies.withLock { $0[key] = .ready(copy, of: weight) }
+    return UnsafeRawPointer(copy.elements)
+  }
+}
+
+extension nk_product {
+  /// Sets the depth, the columns and where B lies.
+  mutating func setRightOperand(_ matrix: MatrixView) {
+    depth = matrix.rows
+    columns = matrix.columns
+    b = UnsafePointer(matrix.numbers.floats)
+    b_half = UnsafePointer(matrix.numbers.halves)
+    b_row = matrix.rowStride
+    b_column = matrix.columnStride
+  }
+}
