@@ -4,6 +4,7 @@ import NanoTestSupport
 import NanoTraining
 import Testing
 
+/// Twenty kills: of one run or, where it ends before, of one after the other.
 @Test func killedRunsResumeBitExact() throws {
   let stories = try Stories()
   let settings = [
@@ -13,35 +14,45 @@ import Testing
   #expect(try stories.compare(settings, out: "whole").status == 0)
 
   var generator = RandomGenerator(seed: 4)
+  var (kills, runs) = (0, 0)
+  while kills < 20 {
+    runs += 1
+    let name = "killed\(runs)"
+    kills += try killsUntilTheEnd(of: name, atMost: 20 - kills, settings, stories, &generator)
+    #expect(
+      try stories.file("\(name)/nanokimik2/model.safetensors")
+        == stories.file("whole/nanokimik2/model.safetensors"))
+    let (killed, whole) = (try stories.results(name).models[0], try stories.results("whole").models[0])
+    #expect(killed.curve.map(\.validation) == whole.curve.map(\.validation))
+  }
+}
+
+/// Kills a run at random moments, resumes it each time, and at last lets it end. Returns how often it was killed.
+private func killsUntilTheEnd(
+  of name: String, atMost limit: Int, _ settings: [String], _ stories: Stories,
+  _ generator: inout RandomGenerator
+) throws -> Int {
+  let path = "\(stories.folder.path)/\(name)"
+  let checkpoints = CheckpointFolder("\(path)/nanokimik2/checkpoints")
   func steps() -> Int {
-    ((try? stories.file("killed/nanokimik2/metrics.csv")).map {
+    ((try? stories.file("\(name)/nanokimik2/metrics.csv")).map {
       String(decoding: $0, as: UTF8.self).split(separator: "\n").count - 1
     } ?? 0)
   }
-  let checkpoints = CheckpointFolder(stories.folder.path + "/killed/nanokimik2/checkpoints")
-  var begun = false
-  var finished = false
-  var kills = 0
-  while kills < 20 && !finished {
+  for kills in 0..<limit {
     let wait = 0.05 + 0.25 * Double(generator.nextUniform())
-    let resume = ["compare", "--resume", stories.folder.path + "/killed", "--quiet"]
-    if begun {
-      finished = try stories.run(resume, killAfter: wait).status == 0
-    } else {
-      finished = try stories.compare(settings, out: "killed", killAfter: wait).status == 0
-      begun = (try? stories.file("killed/run.json")) != nil
-    }
-    kills += 1
+    let hasBegun = FileManager.default.fileExists(atPath: "\(path)/run.json")
+    let run =
+      try hasBegun
+      ? stories.run(["compare", "--resume", path, "--quiet"], killAfter: wait)
+      : stories.compare(settings, out: name, killAfter: wait)
     #expect(steps() - (checkpoints.steps.last ?? 0) <= 10)
+    if run.status == 0 { return kills }
+    #expect(run.status == SIGKILL, "\(run.error)")
   }
-  #expect(begun && kills >= 20)
-  let last = try stories.run(["compare", "--resume", stories.folder.path + "/killed", "--quiet"])
+  let last = try stories.run(["compare", "--resume", path, "--quiet"])
   #expect(last.status == 0, "\(last.error)")
-  #expect(
-    try stories.file("killed/nanokimik2/model.safetensors")
-      == stories.file("whole/nanokimik2/model.safetensors"))
-  let (killed, whole) = (try stories.results("killed").models[0], try stories.results("whole").models[0])
-  #expect(killed.curve.map(\.validation) == whole.curve.map(\.validation))
+  return limit
 }
 
 @Test func changedSettingsAndStoriesAreNamedOnResume() throws {
