@@ -10,7 +10,7 @@ public final class Tape {
   /// False for inference: nothing is recorded, and no operation keeps its inputs alive.
   public let isRecording: Bool
   /// Where products look for packed parameters.
-  private let weights: PackedWeights?
+  private let packedWeights: PackedWeights?
 
   private var entries: [Entry] = []
   private var store: ActivationStore
@@ -24,13 +24,13 @@ public final class Tape {
     let backward: (Activation, inout GradientSlots) -> Void
   }
 
-  /// - Parameter weights: shared with the tapes of other parts of the same batch, if there are any.
+  /// - Parameter packedWeights: shared with the tapes of other parts of the same batch, if there are any.
   public init(
-    recording: Bool = true, precision: Precision = .float32, weights: PackedWeights? = nil
+    recording: Bool = true, precision: Precision = .float32, packedWeights: PackedWeights? = nil
   ) {
     isRecording = recording
     self.precision = precision
-    self.weights = weights
+    self.packedWeights = packedWeights
     store = ActivationStore(recording ? precision.activationFormat : nil)
   }
 
@@ -51,10 +51,12 @@ public final class Tape {
   public func variable(_ parameter: Parameter) -> Variable {
     guard isRecording else {
       parametersSeen?.append(parameter.id)
-      return Variable(.whole(parameter.value), node: .constant, tape: self, copies: weights)
+      return Variable(
+        .whole(parameter.value), node: .constant, tape: self, packedWeights: packedWeights)
     }
     return Variable(
-      .whole(parameter.value), node: node(of: parameter.id), tape: self, copies: weights)
+      .whole(parameter.value), node: node(of: parameter.id), tape: self,
+      packedWeights: packedWeights)
   }
 
   private func node(of id: Parameter.ID) -> Node {
@@ -136,7 +138,7 @@ public final class Tape {
   public func checkpoint(
     _ input: Variable, _ body: @escaping (_ input: Variable, _ isRecomputation: Bool) -> Variable
   ) -> Variable {
-    let forward = Tape(recording: false, precision: precision, weights: weights)
+    let forward = Tape(recording: false, precision: precision, packedWeights: packedWeights)
     forward.parametersSeen = []
     let output = body(Variable(input.content, node: .constant, tape: forward), false).content
     guard isRecording else { return Variable(output, node: .constant, tape: self) }
@@ -147,7 +149,7 @@ public final class Tape {
     let result = makeNode()
     entries.append(
       Entry(output: result.index) { [self] gradient, slots in
-        let again = Tape(precision: precision, weights: weights)
+        let again = Tape(precision: precision, packedWeights: packedWeights)
         let leaf = Variable(.whole(kept.tensor), node: again.makeNode(), tape: again)
         let output = body(leaf, true)
         var inner = again.propagated(gradient, from: output.node, seed: slots.seed)

@@ -16,19 +16,19 @@ public struct Variable {
   /// The tape must outlive its variables.
   public unowned let tape: Tape
   /// Of a parameter's variable: where products look for its elements packed.
-  private let copies: PackedWeights?
+  private let packedWeights: PackedWeights?
 
   /// The elements in 32 bits, which are made anew each time if the variable has them in 16.
   public var value: Tensor { content.tensor }
   public var shape: Shape { content.shape }
 
-  /// The elements as products read them that they are the right operand of.
-  var weight: Weight { Weight(tensor: value, copies: copies) }
+  /// The elements as the right operand of products.
+  var weight: Weight { Weight(tensor: value, packedWeights: packedWeights) }
 
-  init(_ content: Activation, node: Node, tape: Tape, copies: PackedWeights? = nil) {
+  init(_ content: Activation, node: Node, tape: Tape, packedWeights: PackedWeights? = nil) {
     self.content = content
     self.node = node
     self.tape = tape
-    self.copies = copies
+    self.packedWeights = packedWeights
   }
 }

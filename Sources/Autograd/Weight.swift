@@ -3,17 +3,17 @@ internal import NanoTensor
 /// A weight as products read it: its elements, and where products that share it look for them packed.
 struct Weight {
   let tensor: Tensor
-  let copies: PackedWeights?
+  let packedWeights: PackedWeights?
 
   var shape: Shape { tensor.shape }
 
   /// The weight as a matrix of rows of its innermost axis.
-  var matrix: MatrixView { tensor.matrix.packed(in: copies, of: tensor) }
+  var matrix: MatrixView { tensor.matrix.packed(in: packedWeights, of: tensor) }
 
   /// One matrix of a stack.
   subscript(index: Int) -> MatrixView {
     let (rows, columns) = (shape[1], shape[2])
     return MatrixView(tensor.elements + index * rows * columns, rows: rows, columns: columns)
-      .packed(in: copies, of: tensor)
+      .packed(in: packedWeights, of: tensor)
   }
 }

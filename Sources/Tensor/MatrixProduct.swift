@@ -10,7 +10,7 @@ package struct MatrixView {
   private var sharing: Sharing?
 
   private struct Sharing {
-    let copies: PackedWeights
+    let packedWeights: PackedWeights
     /// What it is a part of.
     let weight: Tensor
   }
@@ -44,16 +44,16 @@ package struct MatrixView {
     return view
   }
 
-  /// The same view, a part of `weight`, that products may read from a copy in `copies`.
-  package func packed(in copies: PackedWeights?, of weight: Tensor) -> MatrixView {
+  /// The same view, a part of `weight`, that products may read from a copy in `packedWeights`.
+  package func packed(in packedWeights: PackedWeights?, of weight: Tensor) -> MatrixView {
     var view = self
-    view.sharing = copies.map { Sharing(copies: $0, weight: weight) }
+    view.sharing = packedWeights.map { Sharing(packedWeights: $0, weight: weight) }
     return view
   }
 
   /// A packed copy to read in place of it, if there is one.
   fileprivate func packedCopy(_ precision: Precision) -> UnsafeRawPointer? {
-    sharing.flatMap { $0.copies.copy(of: self, in: $0.weight, precision: precision) }
+    sharing.flatMap { $0.packedWeights.copy(of: self, in: $0.weight, precision: precision) }
   }
 }
 

@@ -24,6 +24,12 @@ public final class PackedWeights: Sendable {
 
   public init() {}
 
+  /// For parts of a batch on so many threads; nil if each thread has at most one, so that nobody would find a copy.
+  public convenience init?(parts: Int, threads: Int) {
+    guard parts > threads else { return nil }
+    self.init()
+  }
+
   /// The packed copy of a part of a weight; nil if products pack it themselves. So do those that need it while another
   /// thread makes the copy, since waiting would take as long.
   func copy(of matrix: MatrixView, in weight: Tensor, precision: Precision) -> UnsafeRawPointer? {

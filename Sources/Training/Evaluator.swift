@@ -34,7 +34,7 @@ public struct Evaluator: Sendable {
   public func meanLoss(of model: some LanguageModel, on split: Split, step: Int) -> Double {
     var losses = [Double](repeating: 0, count: batchCount)
     let stream = generator.split(split == .training ? 0 : 1).split(UInt64(step))
-    let weights = PackedWeights()
+    let packedWeights = PackedWeights()
     losses.withUnsafeMutableBufferPointer { buffer in
       nonisolated(unsafe) let losses = buffer
       pool.run(batchCount) { index in
@@ -42,20 +42,20 @@ public struct Evaluator: Sendable {
         let batch = dataset.batch(
           of: split, sequenceCount: sequenceCount, sequenceLength: sequenceLength, using: &generator
         )
-        losses[index] = loss(of: model, on: batch, weights)
+        losses[index] = loss(of: model, on: batch, packedWeights)
       }
     }
     return losses.reduce(0, +) / Double(batchCount)
   }
 
   private func loss(
-    of model: some LanguageModel, on batch: TokenBatch, _ weights: PackedWeights
+    of model: some LanguageModel, on batch: TokenBatch, _ packedWeights: PackedWeights
   ) -> Double {
     let piece = max(1, Evaluator.tokensPerPiece / sequenceLength)
     var total = 0.0
     for start in stride(from: 0, to: batch.sequenceCount, by: piece) {
       let part = batch[start..<min(start + piece, batch.sequenceCount)]
-      let tape = Tape(recording: false, precision: precision, weights: weights)
+      let tape = Tape(recording: false, precision: precision, packedWeights: packedWeights)
       let loss = model.loss(
         inputs: part.inputs, targets: part.targets, sequenceLength: sequenceLength, on: tape)
       total += Double(loss.value.scalar) * Double(part.sequenceCount)

@@ -81,7 +81,7 @@ public struct FullPassEvaluator: Sendable {
     let groups = stride(from: 0, to: windows.count, by: group).map {
       Array(windows[$0..<min($0 + group, windows.count)])
     }
-    let weights = PackedWeights()
+    let packedWeights = PackedWeights()
     var sums = [Score](repeating: Score(), count: groups.count)
     sums.withUnsafeMutableBufferPointer { buffer in
       nonisolated(unsafe) let sums = buffer
@@ -89,7 +89,7 @@ public struct FullPassEvaluator: Sendable {
         let (batch, counted) = batch(ofWindows: groups[index])
         let recorder = StatisticsRecorder()
         let context = ForwardContext(
-          tape: Tape(recording: false, precision: precision, weights: weights),
+          tape: Tape(recording: false, precision: precision, packedWeights: packedWeights),
           sequenceLength: windowLength, recorder: recorder)
         let loss = model.loss(inputs: batch.inputs, targets: batch.targets, in: context)
         sums[index] = Score(

@@ -21,9 +21,9 @@ public struct InferenceTimer: Sendable {
     let precision = precision
     return (0..<count + count / 10).map { _ in
       let watch = Stopwatch()
-      let weights = parts.count > pool.threadCount ? PackedWeights() : nil
+      let packedWeights = PackedWeights(parts: parts.count, threads: pool.threadCount)
       pool.run(parts.count) { index in
-        let tape = Tape(recording: false, precision: precision, weights: weights)
+        let tape = Tape(recording: false, precision: precision, packedWeights: packedWeights)
         _ = model.logits(
           for: parts[index].inputs, sequenceLength: parts[index].sequenceLength, on: tape)
       }

@@ -15,13 +15,13 @@ struct ShardWorker<Model: LanguageModel>: Sendable {
   /// What the step's dropout masks come from.
   let generator: RandomGenerator
   /// What all parts of the batch share; nil for nothing.
-  let weights: PackedWeights?
+  let packedWeights: PackedWeights?
 
   /// The share of some of the sequences in the batch's loss, and in its gradients times the loss scale.
   func gradients(of sequences: Range<Int>, in batch: TokenBatch) -> ShardResult {
     let part = batch[sequences]
     let weight = Float(sequences.count) / Float(batch.sequenceCount)
-    let tape = Tape(precision: configuration.precision, weights: weights)
+    let tape = Tape(precision: configuration.precision, packedWeights: packedWeights)
     let recorder = StatisticsRecorder()
     let context = ForwardContext(
       tape: tape, sequenceLength: part.sequenceLength, recorder: recorder,

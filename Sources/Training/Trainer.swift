@@ -142,7 +142,7 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
     let worker = ShardWorker(
       model: model, ids: ids, configuration: configuration, lossScale: lossScale?.value ?? 1,
       generator: RandomGenerator(seed: configuration.dropoutSeed).split(UInt64(stepCount)),
-      weights: sharesPackedWeights(parts: count * microBatches) ? PackedWeights() : nil)
+      packedWeights: packedWeights(parts: count * microBatches))
     for microBatch in 0..<microBatches {
       let sequences =
         microBatch * batch.sequenceCount / microBatches..<(microBatch + 1) * batch.sequenceCount
@@ -165,9 +165,10 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
     return (results, statistics)
   }
 
-  /// Whether packing weights for all parts of a batch pays: not if each thread has one part, nor where memory is short.
-  private func sharesPackedWeights(parts: Int) -> Bool {
-    parts > pool.threadCount && !configuration.checkpointsActivations
+  /// What the parts of a batch share; nothing where memory counts more than time.
+  private func packedWeights(parts: Int) -> PackedWeights? {
+    configuration.checkpointsActivations
+      ? nil : PackedWeights(parts: parts, threads: pool.threadCount)
   }
 
   /// Adds the shards' gradients, in shard order.

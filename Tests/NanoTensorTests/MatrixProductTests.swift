@@ -126,7 +126,7 @@ func emulatedTilesMatchDouble(size: ProductCase) {
   }
 }
 
-/// What was packed before is what the product packs: the same bits, here of several rows and blocks of the depth.
+/// Columns that were packed before, of whatever depth, give the same bits as those that the product packs itself.
 @Test(arguments: ProductCase.all)
 func productsOfPackedOperandsHaveTheSameBits(size: ProductCase) {
   let (m, n, k) = (size.rows, size.columns, size.depth)
