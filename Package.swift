@@ -7,6 +7,8 @@ import PackageDescription
 //   bench-cli > NanoReport > NanoTraining > NanoModels > NanoOptim, NanoLayers > NanoAutograd > NanoTensor
 //                                         > NanoData
 //
+// All of them stand on NanoPreconditions, one function.
+//
 // OpenBLAS and LAPACKE are loaded at run time, so a client of NanoOptim or NanoLayers needs no system
 // package at all; only NanoReport (Cairo) and NanoData (SentencePiece) link one.
 
@@ -57,18 +59,20 @@ let package = Package(
       name: "CSentencePiece", dependencies: ["CSentencePieceLibrary"],
       linkerSettings: [.linkedLibrary("sentencepiece"), .linkedLibrary("sentencepiece_train")]),
 
-    library("NanoTensor", path: "Tensor", dependencies: ["CNanoKernels", "COpenBLAS", "CLAPACKE"]),
-    library("NanoAutograd", path: "Autograd", dependencies: ["NanoTensor"]),
-    library("NanoLayers", path: "Layers", dependencies: ["NanoAutograd", "NanoTensor"]),
-    library("NanoOptim", path: "Optim", dependencies: ["NanoTensor"]),
-    library("NanoData", path: "Data", dependencies: ["CSentencePiece"]),
+    library("NanoPreconditions", path: "Preconditions", dependencies: []),
+    library(
+      "NanoTensor", path: "Tensor", dependencies: ["NanoPreconditions", "CNanoKernels", "COpenBLAS", "CLAPACKE"]),
+    library("NanoAutograd", path: "Autograd", dependencies: ["NanoTensor", "NanoPreconditions"]),
+    library("NanoLayers", path: "Layers", dependencies: ["NanoAutograd", "NanoTensor", "NanoPreconditions"]),
+    library("NanoOptim", path: "Optim", dependencies: ["NanoTensor", "NanoPreconditions"]),
+    library("NanoData", path: "Data", dependencies: ["NanoPreconditions", "CSentencePiece"]),
     library(
       "NanoModels", path: "Models",
-      dependencies: ["NanoLayers", "NanoOptim", "NanoAutograd", "NanoTensor"]),
+      dependencies: ["NanoLayers", "NanoOptim", "NanoAutograd", "NanoTensor", "NanoPreconditions"]),
     library(
       "NanoTraining", path: "Training",
       dependencies: [
-        "NanoModels", "NanoData", "NanoLayers", "NanoOptim", "NanoAutograd", "NanoTensor",
+        "NanoModels", "NanoData", "NanoLayers", "NanoOptim", "NanoAutograd", "NanoTensor", "NanoPreconditions",
       ]),
     library("NanoReport", path: "Report", dependencies: ["NanoTraining", "NanoData", "CCairo"]),
     .executableTarget(
@@ -83,6 +87,7 @@ let package = Package(
     .target(
       name: "NanoTestSupport", dependencies: ["NanoAutograd", "NanoModels", "NanoTensor"],
       path: "Tests/NanoTestSupport", swiftSettings: swiftSettings),
+    tests("NanoPreconditions", dependencies: ["NanoPreconditions"]),
     tests("NanoTensor", dependencies: ["NanoTensor", "CNanoKernels"]),
     tests("NanoAutograd", dependencies: ["NanoAutograd", "NanoTensor"]),
     tests("NanoLayers", dependencies: ["NanoLayers", "NanoAutograd", "NanoTensor"]),

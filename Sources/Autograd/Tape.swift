@@ -1,3 +1,4 @@
+internal import NanoPreconditions
 public import NanoTensor
 
 /// The record of one forward computation, read backward for gradients.
@@ -101,7 +102,7 @@ public final class Tape {
   /// The gradients of `seed` · `result` with respect to every parameter that was used. Consumes the tape.
   /// - Precondition: `result` is a scalar of this tape.
   public func gradients(of result: Variable, seed: Float = 1) -> Gradients {
-    precondition(
+    checkPrecondition(
       result.shape.elementCount == 1,
       "gradients(of:): a scalar, but the shape is \(result.shape)")
     var slots = propagated(

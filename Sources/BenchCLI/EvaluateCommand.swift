@@ -117,7 +117,7 @@ struct EvaluateCommand: ParsableCommand {
         "\(valid ?? source.name): \(tokens.header.storyCount) stories", nil
       )
     default:
-      preconditionFailure("evaluate: no text for \(type(of: tokenizer))")
+      fatalError("evaluate: no text for \(type(of: tokenizer))")
     }
   }
 }

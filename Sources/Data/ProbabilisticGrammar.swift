@@ -1,4 +1,5 @@
 internal import Foundation
+internal import NanoPreconditions
 
 /// A context-free grammar with probabilities and a memory, that can both write text and say how likely it was
 /// to write a given one.
@@ -42,7 +43,7 @@ public struct ProbabilisticGrammar: Sendable {
   ) {
     var ruleNumbers: [String: Int] = [:]
     for (index, entry) in source.enumerated() {
-      precondition(
+      checkPrecondition(
         ruleNumbers.updateValue(index, forKey: entry.key) == nil, "rule \(entry.key) twice")
     }
     var slots: [String: Int] = [:]
@@ -56,7 +57,7 @@ public struct ProbabilisticGrammar: Sendable {
           Self.parse($0, ruleNumbers: ruleNumbers, slots: &slots)
         }, probabilities: weights.map { $0 / total })
     }
-    guard let start = ruleNumbers[start] else { preconditionFailure("no rule '\(start)'") }
+    guard let start = ruleNumbers[start] else { fatalError("no rule '\(start)'") }
     startRule = start
     slotCount = slots.count
   }
@@ -72,7 +73,7 @@ public struct ProbabilisticGrammar: Sendable {
     }
     func rule(_ name: some StringProtocol) -> Int {
       guard let number = ruleNumbers[String(name)] else {
-        preconditionFailure("no rule '\(name)' for '\(template)'")
+        fatalError("no rule '\(name)' for '\(template)'")
       }
       return number
     }
@@ -81,7 +82,7 @@ public struct ProbabilisticGrammar: Sendable {
     while let open = rest.firstIndex(of: "{") {
       if open > rest.startIndex { pieces.append(.literal(Array(rest[..<open].utf8))) }
       guard let close = rest[open...].firstIndex(of: "}") else {
-        preconditionFailure("an unclosed brace in '\(template)'")
+        fatalError("an unclosed brace in '\(template)'")
       }
       let body = rest[rest.index(after: open)..<close]
       if body.hasPrefix("$") || body.hasPrefix("^") {

@@ -1,5 +1,6 @@
 internal import CSentencePiece
 public import Foundation
+internal import NanoPreconditions
 
 /// SentencePiece: text to pieces of text, learned from data.
 ///
@@ -125,7 +126,7 @@ public final class SentencePieceTokenizer: Tokenizer {
   public func decode(_ tokens: some Sequence<Int32>) -> String {
     // Control pieces stand for no text.
     let ids = Array(tokens).filter { $0 != endOfStory }
-    precondition(
+    checkPrecondition(
       ids.allSatisfy { $0 >= 0 && $0 < vocabularySize },
       "decode: a token outside the vocabulary of \(vocabularySize)")
     var count = 0

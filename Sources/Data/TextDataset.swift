@@ -1,3 +1,5 @@
+internal import NanoPreconditions
+
 /// Which part of a text.
 public enum Split: String, CaseIterable, Hashable, Sendable, Codable {
   case training, validation
@@ -19,7 +21,7 @@ public struct TokenBatch: Hashable, Sendable {
   }
 
   public init(inputs: [Int32], targets: [Int32], sequenceLength: Int) {
-    precondition(
+    checkPrecondition(
       inputs.count == targets.count && sequenceLength > 0 && inputs.count % sequenceLength == 0,
       "TokenBatch: \(inputs.count) inputs, \(targets.count) targets, sequences of \(sequenceLength)"
     )

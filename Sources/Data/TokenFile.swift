@@ -1,4 +1,5 @@
 internal import Foundation
+internal import NanoPreconditions
 
 /// A token file that cannot be used.
 public struct TokenFileError: Error, Hashable, CustomStringConvertible {
@@ -80,7 +81,7 @@ public struct TokenFile: Sendable {
 
   /// The tokens of a range.
   public subscript(range: Range<Int>) -> [Int32] {
-    precondition(
+    checkPrecondition(
       range.lowerBound >= 0 && range.upperBound <= count, "TokenFile: \(range) of \(count) tokens")
     return data.withUnsafeBytes { bytes in
       switch header.bytesPerToken {

@@ -1,5 +1,6 @@
 internal import Foundation
 public import NanoAutograd
+internal import NanoPreconditions
 internal import NanoTensor
 
 /// Attention that can continue a sequence one position at a time.
@@ -37,7 +38,7 @@ public struct LatentCache: Sendable {
   }
 
   mutating func append(latent: Tensor, sharedKey: Tensor) {
-    precondition(count < latents.shape[0], "LatentCache: more than \(latents.shape[0]) positions")
+    checkPrecondition(count < latents.shape[0], "LatentCache: more than \(latents.shape[0]) positions")
     latents.setRow(count, to: latent)
     sharedKeys.setRow(count, to: sharedKey)
     count += 1
@@ -121,7 +122,7 @@ public struct KeyValueCache: Sendable {
   }
 
   mutating func append(key: Tensor, value: Tensor) {
-    precondition(count < keys.shape[0], "KeyValueCache: more than \(keys.shape[0]) positions")
+    checkPrecondition(count < keys.shape[0], "KeyValueCache: more than \(keys.shape[0]) positions")
     keys.setRow(count, to: key)
     values.setRow(count, to: value)
     count += 1

@@ -1,4 +1,5 @@
 public import NanoAutograd
+internal import NanoPreconditions
 public import NanoTensor
 
 /// Multi-head causal self-attention: per head `softmax(scale · Q Kᵀ) V`, heads concatenated and projected.
@@ -37,7 +38,7 @@ public struct CausalSelfAttention: Layer {
   /// - Precondition: the width is a multiple of the head count.
   public init(_ configuration: Configuration, queryKeyValue: Linear, projection: Linear) {
     let (width, heads) = (configuration.width, configuration.headCount)
-    precondition(
+    checkPrecondition(
       heads > 0 && width % heads == 0, "CausalSelfAttention: width \(width) for \(heads) heads")
     self.configuration = configuration
     self.queryKeyValue = queryKeyValue

@@ -1,4 +1,5 @@
 public import NanoAutograd
+internal import NanoPreconditions
 public import NanoTensor
 
 /// A table of one learned row for each index.
@@ -10,7 +11,7 @@ public struct Embedding: ParameterContainer {
   public init(
     count: Int, width: Int, standardDeviation: Float = 1, using generator: inout RandomGenerator
   ) {
-    precondition(count > 0 && width > 0, "Embedding: \(count) rows of \(width)")
+    checkPrecondition(count > 0 && width > 0, "Embedding: \(count) rows of \(width)")
     table = Parameter(
       Tensor(normal: [count, width], standardDeviation: standardDeviation, using: &generator),
       role: .embedding)

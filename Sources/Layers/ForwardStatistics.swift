@@ -1,4 +1,5 @@
 internal import Foundation
+internal import NanoPreconditions
 
 /// What layers report of a forward computation, in the order in which they ran.
 public struct ForwardStatistics: Sendable, Hashable {
@@ -13,7 +14,7 @@ public struct ForwardStatistics: Sendable, Hashable {
       self = other
       return
     }
-    precondition(
+    checkPrecondition(
       attention.count == other.attention.count && routing.count == other.routing.count,
       "ForwardStatistics: of different models")
     for index in attention.indices { attention[index].merge(other.attention[index]) }

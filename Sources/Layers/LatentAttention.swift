@@ -1,4 +1,5 @@
 public import NanoAutograd
+internal import NanoPreconditions
 public import NanoTensor
 
 /// Multi-head latent attention: keys and values of all heads are made from one small latent vector a
@@ -80,7 +81,7 @@ public struct LatentAttention: Layer {
     using generator: inout RandomGenerator
   ) {
     let c = configuration
-    precondition(
+    checkPrecondition(
       c.headCount > 0 && c.rotaryWidth > 0 && c.rotaryWidth % 2 == 0 && c.positionFreeWidth >= 0,
       "LatentAttention: \(c.headCount) heads of \(c.positionFreeWidth) + \(c.rotaryWidth) channels")
     func linear(_ inputs: Int, _ outputs: Int, matrices: Int = 1) -> Linear {

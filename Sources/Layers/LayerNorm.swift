@@ -1,4 +1,5 @@
 public import NanoAutograd
+internal import NanoPreconditions
 internal import NanoTensor
 
 /// `y = g · (x - mean) / √(variance + ε) + b` over each row.
@@ -9,7 +10,7 @@ public struct LayerNorm: Layer {
 
   /// Gain 1 and bias 0.
   public init(width: Int, epsilon: Float = 1e-5) {
-    precondition(width > 0, "LayerNorm: width \(width)")
+    checkPrecondition(width > 0, "LayerNorm: width \(width)")
     gain = Parameter(Tensor(repeating: 1, shape: [width]), role: .gain)
     bias = Parameter(Tensor(zeros: [width]), role: .bias)
     self.epsilon = epsilon

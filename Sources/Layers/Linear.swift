@@ -1,4 +1,5 @@
 public import NanoAutograd
+internal import NanoPreconditions
 public import NanoTensor
 
 /// The affine map `y = x Wᵀ + b`.
@@ -16,8 +17,8 @@ public struct Linear: Layer {
     inputs: Int, outputs: Int, hasBias: Bool = true, stackedMatrices: Int = 1,
     role: Parameter.Role? = nil, using generator: inout RandomGenerator
   ) {
-    precondition(inputs > 0 && outputs > 0, "Linear: \(inputs) inputs, \(outputs) outputs")
-    precondition(
+    checkPrecondition(inputs > 0 && outputs > 0, "Linear: \(inputs) inputs, \(outputs) outputs")
+    checkPrecondition(
       outputs % stackedMatrices == 0, "Linear: \(outputs) outputs in \(stackedMatrices) matrices")
     let bound = 1 / Float(inputs).squareRoot()
     weight = Parameter(
@@ -34,8 +35,8 @@ public struct Linear: Layer {
     normalInputs inputs: Int, outputs: Int, standardDeviation: Float, hasBias: Bool = false,
     stackedMatrices: Int = 1, role: Parameter.Role? = nil, using generator: inout RandomGenerator
   ) {
-    precondition(inputs > 0 && outputs > 0, "Linear: \(inputs) inputs, \(outputs) outputs")
-    precondition(
+    checkPrecondition(inputs > 0 && outputs > 0, "Linear: \(inputs) inputs, \(outputs) outputs")
+    checkPrecondition(
       outputs % stackedMatrices == 0, "Linear: \(outputs) outputs in \(stackedMatrices) matrices")
     weight = Parameter(
       Tensor(normal: [outputs, inputs], standardDeviation: standardDeviation, using: &generator),

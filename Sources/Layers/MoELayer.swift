@@ -1,4 +1,5 @@
 public import NanoAutograd
+internal import NanoPreconditions
 public import NanoTensor
 
 /// A dense mixture of SwiGLU experts: every expert runs, a softmax gate weighs them.
@@ -38,7 +39,7 @@ public struct MoELayer: Layer {
   public init(_ configuration: Configuration, using generator: inout RandomGenerator) {
     let (width, hidden) = (configuration.modelWidth, configuration.expertWidth)
     let experts = configuration.expertCount
-    precondition(
+    checkPrecondition(
       width > 0 && hidden > 0 && experts > 0,
       "MoELayer: \(experts) experts of \(hidden) for width \(width)")
     self.configuration = configuration

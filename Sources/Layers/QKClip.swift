@@ -1,5 +1,6 @@
 internal import Foundation
 internal import NanoAutograd
+internal import NanoPreconditions
 internal import NanoTensor
 
 extension LatentAttention {
@@ -14,7 +15,7 @@ extension LatentAttention {
   @discardableResult
   public mutating func clipQueryKey(largestLogits: [Float], threshold: Float) -> Int {
     let c = configuration
-    precondition(
+    checkPrecondition(
       largestLogits.count == c.headCount,
       "clipQueryKey: \(largestLogits.count) logits for \(c.headCount) heads")
     let factors = clippingFactors(of: largestLogits, threshold: threshold)
@@ -42,7 +43,7 @@ extension CausalSelfAttention {
   @discardableResult
   public mutating func clipQueryKey(largestLogits: [Float], threshold: Float) -> Int {
     let (width, heads) = (configuration.width, configuration.headCount)
-    precondition(
+    checkPrecondition(
       largestLogits.count == heads, "clipQueryKey: \(largestLogits.count) logits for \(heads) heads")
     let factors = clippingFactors(of: largestLogits, threshold: threshold)
     for (head, factor) in factors {

@@ -1,4 +1,5 @@
 public import NanoAutograd
+internal import NanoPreconditions
 internal import NanoTensor
 
 /// `y = g · x / √(mean(x²) + ε)` over each row.
@@ -8,7 +9,7 @@ public struct RMSNorm: Layer {
 
   /// Gain 1.
   public init(width: Int, epsilon: Float = 1e-6) {
-    precondition(width > 0, "RMSNorm: width \(width)")
+    checkPrecondition(width > 0, "RMSNorm: width \(width)")
     gain = Parameter(Tensor(repeating: 1, shape: [width]), role: .gain)
     self.epsilon = epsilon
   }

@@ -1,5 +1,6 @@
 internal import Foundation
 public import NanoAutograd
+internal import NanoPreconditions
 public import NanoTensor
 
 /// A sparse mixture of SwiGLU experts: a router chooses k of E experts for every row; shared experts, if
@@ -62,7 +63,7 @@ public struct SparseMoELayer: Layer {
     using generator: inout RandomGenerator
   ) {
     let c = configuration
-    precondition(
+    checkPrecondition(
       c.chosenCount > 0 && c.chosenCount <= c.expertCount && c.expertWidth > 0 && c.modelWidth > 0,
       "SparseMoELayer: \(c.chosenCount) of \(c.expertCount) experts of \(c.expertWidth) for width "
         + "\(c.modelWidth)")
@@ -130,7 +131,7 @@ public struct SparseMoELayer: Layer {
   /// - Parameter loads: rows that chose each expert, over the whole batch of a step.
   /// - SeeAlso: Wang et al., 2024, arXiv:2408.15664; Moonlight's modeling code for the mean.
   public mutating func updateSelectionBiases(loads: [Int], rate: Float) {
-    precondition(
+    checkPrecondition(
       loads.count == configuration.expertCount,
       "updateSelectionBiases: \(loads.count) loads for \(configuration.expertCount) experts")
     let total = loads.reduce(0, +)

@@ -1,5 +1,6 @@
 public import NanoAutograd
 public import NanoLayers
+internal import NanoPreconditions
 public import NanoTensor
 
 /// A model that gives, for every position of token sequences, logits of the next token.
@@ -86,7 +87,7 @@ extension LanguageModel {
 
   /// Traps unless the tokens are whole sequences that the model accepts.
   func requireSequences(_ tokens: [Int32], _ context: ForwardContext) {
-    precondition(
+    checkPrecondition(
       context.sequenceLength > 0 && context.sequenceLength <= configuration.contextLength
         && tokens.count % context.sequenceLength == 0,
       "\(Self.displayName): \(tokens.count) tokens in sequences of \(context.sequenceLength), context "

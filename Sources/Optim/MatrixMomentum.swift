@@ -27,7 +27,7 @@ public struct MatrixMomentum: Sendable {
 
   private static func stack(of parameter: ParameterDescription, rule: StaticString) -> MatrixStack {
     guard let stack = parameter.shape.matrixStack else {
-      preconditionFailure(
+      fatalError(
         "\(rule): \(parameter.name) is not declared as a matrix; route it to another optimizer")
     }
     return stack

@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoPreconditions
 public import NanoTensor
 
 /// An iteration that pushes all singular values of a matrix towards 1: approximately the polar factor U Vᵀ,
@@ -63,7 +64,7 @@ public struct NewtonSchulz: Hashable, Sendable, Codable {
   /// Replaces a row-major matrix by its approximate polar factor.
   /// - Complexity: with m the smaller extent and n the larger, O(m²n) a step: about 3m²n + m³ multiply-adds.
   public func orthogonalize(_ matrix: inout MutableSpan<Float>, rows: Int, columns: Int) {
-    precondition(
+    checkPrecondition(
       matrix.count == rows * columns,
       "NewtonSchulz: \(matrix.count) elements for \(rows)×\(columns)")
     matrix.withUnsafeMutableBufferPointer { buffer in

@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoPreconditions
 public import NanoTensor
 
 /// How Muon makes an update orthogonal.
@@ -16,7 +17,7 @@ public enum Orthogonalization: Hashable, Sendable {
 
   /// Replaces a row-major matrix by its polar factor. A zero matrix stays zero.
   public func apply(_ matrix: inout MutableSpan<Float>, rows: Int, columns: Int) {
-    precondition(
+    checkPrecondition(
       matrix.count == rows * columns,
       "Orthogonalization: \(matrix.count) elements for \(rows)×\(columns)")
     matrix.withUnsafeMutableBufferPointer { buffer in
@@ -44,7 +45,7 @@ private func replaceByPolarFactor(_ matrix: UnsafeMutablePointer<Float>, rows: I
   do {
     decomposition = try SingularValueDecomposition(of: copy)
   } catch {
-    preconditionFailure("Orthogonalization.exact: \(error)")
+    fatalError("Orthogonalization.exact: \(error)")
   }
   let values = decomposition.values.scalars
   let threshold = (values.first ?? 0) * Float(max(rows, columns)) * Float.ulpOfOne

@@ -1,3 +1,5 @@
+internal import NanoPreconditions
+
 /// What an optimizer must know of a parameter's form. A tensor's rank alone does not tell an embedding
 /// table from a weight matrix, nor outputs from inputs; so both are declared.
 public struct ParameterShape: Hashable, Sendable, Codable {
@@ -35,7 +37,7 @@ public struct ParameterShape: Hashable, Sendable, Codable {
   public static func matrices(
     _ count: Int, outputs: Int, inputs: Int, order: Order = .outputsByInputs
   ) -> Self {
-    precondition(
+    checkPrecondition(
       count > 0 && outputs > 0 && inputs > 0,
       "ParameterShape.matrices: \(count) of \(outputs)×\(inputs)")
     return Self(

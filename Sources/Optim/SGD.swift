@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoPreconditions
 internal import NanoTensor
 
 /// Stochastic gradient descent with momentum, as PyTorch's `torch.optim.SGD`.
@@ -20,7 +21,7 @@ public struct SGD: Optimizer, Hashable, Codable {
     learningRate: Float = 1e-3, momentum: Float = 0, usesNesterov: Bool = false,
     weightDecay: Float = 0
   ) {
-    precondition(!usesNesterov || momentum > 0, "SGD: Nesterov without momentum")
+    checkPrecondition(!usesNesterov || momentum > 0, "SGD: Nesterov without momentum")
     self.learningRate = learningRate
     self.momentum = momentum
     self.usesNesterov = usesNesterov

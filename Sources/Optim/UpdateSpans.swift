@@ -1,10 +1,12 @@
+internal import NanoPreconditions
+
 /// Calls `body` with the memory of a parameter and its gradient.
 /// - Precondition: both have `count` elements.
 func withPointers(
   _ parameter: inout MutableSpan<Float>, _ gradient: Span<Float>, count: Int, rule: StaticString,
   _ body: (UnsafeMutablePointer<Float>, UnsafePointer<Float>) -> Void
 ) {
-  precondition(
+  checkPrecondition(
     parameter.count == count && gradient.count == count,
     "\(rule): state of \(count) elements, parameter of \(parameter.count), gradient of \(gradient.count)"
   )

@@ -1,5 +1,6 @@
 internal import CNanoKernels
 internal import COpenBLAS
+internal import NanoPreconditions
 
 /// A matrix in memory that someone else owns, either way round.
 package struct MatrixView {
@@ -97,7 +98,7 @@ package func multiply(
   resultStride: Int? = nil, scale: Float = 1, adding addend: Addend? = nil,
   triangle: Triangle = .full, precision: Precision = .float32
 ) {
-  precondition(
+  checkPrecondition(
     left.columns == right.rows,
     "multiply: \(left.rows)×\(left.columns) by \(right.rows)×\(right.columns)")
   let stride = resultStride ?? right.columns
@@ -134,7 +135,7 @@ package func multiply(
       left, right, into: floats, resultStride: resultStride, adding: addend, precision: precision)
     return
   }
-  precondition(
+  checkPrecondition(
     left.columns == right.rows,
     "multiply: \(left.rows)×\(left.columns) by \(right.rows)×\(right.columns)")
   guard left.rows > 0 else { return }
@@ -147,7 +148,7 @@ func multiplyWithOwnKernel(
   _ left: MatrixView, _ right: MatrixView, into result: Numbers, stride: Int? = nil,
   scale: Float = 1, adding addend: Addend? = nil, triangle: Triangle = .full, precision: Precision
 ) {
-  precondition(
+  checkPrecondition(
     left.numbers.isReadable(in: precision) && right.numbers.isReadable(in: precision)
       && result.isReadable(in: precision),
     "multiply: numbers of another 16-bit format than \(precision.rawValue) reads")
@@ -206,7 +207,7 @@ extension Tensor {
   /// The matrix product `self · other` of two matrices.
   /// - Precondition: both are matrices and the inner extents agree.
   public func matrixProduct(_ other: Tensor, precision: Precision = .float32) -> Tensor {
-    precondition(
+    checkPrecondition(
       shape.rank == 2 && other.shape.rank == 2 && shape[1] == other.shape[0],
       "matrixProduct: \(shape) by \(other.shape)")
     var result = Tensor(uninitialized: [shape[0], other.shape[1]])

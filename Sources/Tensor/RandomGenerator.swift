@@ -1,4 +1,5 @@
 internal import Foundation
+internal import NanoPreconditions
 
 /// Philox 4×32-10, a counter-based generator: its n-th block of output is a function of (key, n) alone, so
 /// it can jump anywhere, be split into independent streams, and be saved in two integers.
@@ -53,7 +54,7 @@ public struct RandomGenerator: RandomNumberGenerator, Hashable, Sendable, Codabl
   /// below 2³².
   /// - Precondition: `bound` is positive.
   public mutating func nextInt(below bound: Int) -> Int {
-    precondition(bound > 0, "nextInt(below: \(bound))")
+    checkPrecondition(bound > 0, "nextInt(below: \(bound))")
     return Int(next().multipliedFullWidth(by: UInt64(bound)).high)
   }
 

@@ -1,3 +1,5 @@
+internal import NanoPreconditions
+
 /// The extents of a tensor, outermost first: up to four, row-major.
 ///
 /// Stored inline, so that making a tensor never allocates for its shape.
@@ -8,10 +10,10 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomString
 
   /// - Precondition: at most four extents, none negative.
   public init(_ extents: [Int]) {
-    precondition(extents.count <= 4, "Shape: \(extents.count) axes, but at most 4 are supported")
+    checkPrecondition(extents.count <= 4, "Shape: \(extents.count) axes, but at most 4 are supported")
     var stored = SIMD4<Int32>(repeating: 1)
     for (axis, extent) in extents.enumerated() {
-      precondition(extent >= 0, "Shape: extent \(extent) on axis \(axis) is negative")
+      checkPrecondition(extent >= 0, "Shape: extent \(extent) on axis \(axis) is negative")
       stored[axis] = Int32(extent)
     }
     self.extents = stored
@@ -21,7 +23,7 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomString
   public init(arrayLiteral elements: Int...) { self.init(elements) }
 
   public subscript(axis: Int) -> Int {
-    precondition(axis >= 0 && axis < rank, "Shape: axis \(axis) of \(self)")
+    checkPrecondition(axis >= 0 && axis < rank, "Shape: axis \(axis) of \(self)")
     return Int(extents[axis])
   }
 

@@ -1,4 +1,5 @@
 internal import CLAPACKE
+internal import NanoPreconditions
 
 /// Why a singular value decomposition gave no result.
 public enum DecompositionError: Error, Hashable, CustomStringConvertible {
@@ -28,7 +29,7 @@ public struct SingularValueDecomposition: Sendable {
   /// - Precondition: `matrix` is a matrix.
   /// - Complexity: O(rows · columns · min(rows, columns)).
   public init(of matrix: Tensor) throws(DecompositionError) {
-    precondition(matrix.shape.rank == 2, "SingularValueDecomposition: shape \(matrix.shape)")
+    checkPrecondition(matrix.shape.rank == 2, "SingularValueDecomposition: shape \(matrix.shape)")
     let (rows, columns) = (matrix.shape[0], matrix.shape[1])
     let rank = min(rows, columns)
     var copy = matrix

@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoPreconditions
 
 /// A row-major array of `Float` with value semantics: copies share memory until one of them is written.
 ///
@@ -28,7 +29,7 @@ public struct Tensor: Sendable {
   /// The given elements, row-major.
   /// - Precondition: as many scalars as the shape has elements.
   public init(_ scalars: [Float], shape: Shape) {
-    precondition(
+    checkPrecondition(
       scalars.count == shape.elementCount, "Tensor: \(scalars.count) scalars for shape \(shape)")
     self.init(uninitialized: shape)
     scalars.withUnsafeBufferPointer { source in
@@ -66,14 +67,14 @@ public struct Tensor: Sendable {
 
   /// The element of a tensor that has exactly one.
   public var scalar: Float {
-    precondition(elementCount == 1, "Tensor.scalar: shape \(shape) has \(elementCount) elements")
+    checkPrecondition(elementCount == 1, "Tensor.scalar: shape \(shape) has \(elementCount) elements")
     return storage.elements[0]
   }
 
   /// The same elements under another shape. O(1).
   /// - Precondition: equal element counts.
   public func reshaped(_ newShape: Shape) -> Tensor {
-    precondition(
+    checkPrecondition(
       newShape.elementCount == elementCount,
       "reshaped: \(shape) has other elements than \(newShape)")
     var result = self
@@ -154,7 +155,7 @@ extension Tensor {
       left = left + right
       return
     }
-    precondition(left.shape == right.shape, "+=: \(left.shape) and \(right.shape)")
+    checkPrecondition(left.shape == right.shape, "+=: \(left.shape) and \(right.shape)")
     let elements = left.mutableElements
     kernels.add(elements, right.elements, elements, left.elementCount)
   }
@@ -164,7 +165,7 @@ extension Tensor {
     _ kernel: (UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?, Int) ->
       Void
   ) -> Tensor {
-    precondition(left.shape == right.shape, "\(name): \(left.shape) and \(right.shape)")
+    checkPrecondition(left.shape == right.shape, "\(name): \(left.shape) and \(right.shape)")
     var result = Tensor(uninitialized: left.shape)
     kernel(left.elements, right.elements, result.mutableElements, left.elementCount)
     return result

@@ -1,5 +1,6 @@
 internal import CNanoKernels
 internal import Foundation
+internal import NanoPreconditions
 internal import Synchronization
 
 /// A fixed set of threads that run the indices of a loop, joined again in about a microsecond.
@@ -17,9 +18,9 @@ public final class WorkerPool: @unchecked Sendable {
 
   /// - Precondition: `threadCount` is positive and the system grants the threads.
   public init(threadCount: Int) {
-    precondition(threadCount > 0, "WorkerPool: \(threadCount) threads")
+    checkPrecondition(threadCount > 0, "WorkerPool: \(threadCount) threads")
     guard let pool = nk_worker_pool_create(threadCount - 1) else {
-      preconditionFailure("WorkerPool: the system refused \(threadCount - 1) threads")
+      fatalError("WorkerPool: the system refused \(threadCount - 1) threads")
     }
     self.threadCount = threadCount
     self.pool = pool

@@ -63,7 +63,7 @@ public enum ModelFolder {
     case let tokenizer as SentencePieceTokenizer:
       try save(contents.model, tokenizer: tokenizer, to: path)
     default:
-      preconditionFailure("ModelFolder: no file format for \(type(of: contents.tokenizer))")
+      fatalError("ModelFolder: no file format for \(type(of: contents.tokenizer))")
     }
   }
 

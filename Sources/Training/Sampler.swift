@@ -1,4 +1,5 @@
 internal import Foundation
+internal import NanoPreconditions
 public import NanoTensor
 
 /// Draws a token from logits.
@@ -22,7 +23,7 @@ public struct Sampler: Sendable {
     temperature: Float = 1, topK: Int? = nil, topP: Float? = nil, minP: Float? = nil,
     repetitionPenalty: Float = 1
   ) {
-    precondition(
+    checkPrecondition(
       temperature >= 0 && topK ?? 1 > 0 && (topP ?? 1) > 0 && (topP ?? 1) <= 1 && (minP ?? 1) > 0
         && (minP ?? 1) <= 1 && repetitionPenalty > 0,
       "Sampler: temperature \(temperature), top-k \(topK ?? 0), top-p \(topP ?? 1), min-p "

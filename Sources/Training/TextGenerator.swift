@@ -1,5 +1,6 @@
 internal import NanoAutograd
 public import NanoModels
+internal import NanoPreconditions
 public import NanoTensor
 
 /// Continues texts with a model, one token after another.
@@ -28,7 +29,7 @@ public struct TextGenerator: Sendable {
     _ count: Int, after prompt: [Int32], endingAt end: Int32? = nil, from model: some LanguageModel,
     didDraw: (Int32) throws(Failure) -> Void
   ) throws(Failure) -> [Int32] {
-    precondition(!prompt.isEmpty, "generate: an empty prompt")
+    checkPrecondition(!prompt.isEmpty, "generate: an empty prompt")
     var tokens = prompt
     var session = model.makeDecodingSession()
     for _ in 0..<count {

@@ -4,6 +4,7 @@ public import NanoData
 internal import NanoLayers
 public import NanoModels
 public import NanoOptim
+internal import NanoPreconditions
 public import NanoTensor
 
 /// Trains a model, one step at a time.
@@ -36,7 +37,7 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
     configuration: TrainerConfiguration = TrainerConfiguration(), pool: WorkerPool = .shared
   ) {
     let parameters = model.namedParameters.filter { $0.parameter.role != .state }
-    precondition(
+    checkPrecondition(
       Set(parameters.map(\.parameter.id)).count == parameters.count,
       "Trainer: a parameter is visited twice; give every layer parameters of its own")
     let descriptions = parameters.map { ParameterDescription($0.parameter, name: $0.name) }
@@ -194,7 +195,7 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
           pool.run(updateOrder.count) { position in
             let index = updateOrder[position]
             guard var sum = columns[index][0] else {
-              preconditionFailure("Trainer: \(descriptions[index].name) takes no part in the loss")
+              fatalError("Trainer: \(descriptions[index].name) takes no part in the loss")
             }
             columns[index][0] = nil
             for shard in columns[index].indices.dropFirst() { sum += columns[index][shard]! }

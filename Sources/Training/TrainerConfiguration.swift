@@ -1,4 +1,5 @@
 public import NanoModels
+internal import NanoPreconditions
 public import NanoTensor
 
 /// How a trainer computes.
@@ -25,7 +26,7 @@ public struct TrainerConfiguration: Hashable, Sendable, Codable {
     gradientClip: Float? = nil, checkpointsActivations: Bool = false,
     rules: StepRules = StepRules()
   ) {
-    precondition(
+    checkPrecondition(
       shardCount > 0 && microBatchCount > 0,
       "TrainerConfiguration: \(shardCount) shards of \(microBatchCount) micro-batches")
     self.shardCount = shardCount

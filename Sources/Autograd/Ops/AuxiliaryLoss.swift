@@ -1,3 +1,4 @@
+internal import NanoPreconditions
 internal import NanoTensor
 
 extension Variable {
@@ -7,7 +8,7 @@ extension Variable {
   /// So a layer can have a loss of its own, also inside a checkpoint, without handing it through all that
   /// is above it.
   public func withAuxiliaryLoss(_ loss: Variable, coefficient: Float) -> Variable {
-    precondition(loss.shape.elementCount == 1, "withAuxiliaryLoss: a scalar, not \(loss.shape)")
+    checkPrecondition(loss.shape.elementCount == 1, "withAuxiliaryLoss: a scalar, not \(loss.shape)")
     let (node, lossNode) = (node, loss.node)
     return tape.record(content, inputs: [self, loss]) { gradient, slots in
       slots.accumulate(gradient, into: node)

@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoPreconditions
 internal import NanoTensor
 
 // B sequences, T positions, H heads of key width K and value width W.
@@ -156,7 +157,7 @@ extension Variable {
     sequenceLength: Int, headCount: Int, scale: Float, dropout: DropoutMasks? = nil,
     observing: (([Float]) -> Void)? = nil
   ) -> Variable {
-    precondition(
+    checkPrecondition(
       sequenceLength > 0 && shape.rowCount % sequenceLength == 0 && headCount > 0
         && shape.width % (3 * headCount) == 0,
       "causalAttention: \(shape), sequences of \(sequenceLength), \(headCount) heads")

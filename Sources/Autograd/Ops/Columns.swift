@@ -1,3 +1,4 @@
+internal import NanoPreconditions
 internal import NanoTensor
 
 extension Variable {
@@ -5,7 +6,7 @@ extension Variable {
   /// - Precondition: the range lies in the width.
   public func columns(_ range: Range<Int>) -> Variable {
     let (rows, width) = (shape.rowCount, shape.width)
-    precondition(
+    checkPrecondition(
       range.lowerBound >= 0 && range.upperBound <= width, "columns: \(range) of \(shape)")
     var output = Tensor(uninitialized: [rows, range.count])
     let input = value

@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoPreconditions
 internal import NanoTensor
 
 // N rows, V classes, C rows that count.
@@ -42,10 +43,10 @@ extension Variable {
   /// - Returns: a scalar; rows are summed in Double.
   public func crossEntropy(targets: [Int32]) -> Variable {
     let counted = targets.count { $0 >= 0 }
-    precondition(
+    checkPrecondition(
       targets.count == shape.rowCount && counted > 0,
       "crossEntropy: logits \(shape), \(targets.count) targets, \(counted) of them classes")
-    precondition(
+    checkPrecondition(
       targets.allSatisfy { $0 < shape.width }, "crossEntropy: a target outside \(shape)")
     guard tape.isRecording, !node.isConstant else {
       return tape.constant(

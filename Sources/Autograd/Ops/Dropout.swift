@@ -1,3 +1,4 @@
+internal import NanoPreconditions
 public import NanoTensor
 
 /// Where dropout's masks come from during one forward computation.
@@ -16,7 +17,7 @@ public struct Dropout {
   ///   - generator: the step's.
   ///   - firstSequence: the number of the first sequence of this computation in the batch.
   public init(rate: Float, generator: RandomGenerator, firstSequence: Int) {
-    precondition(rate >= 0 && rate < 1, "Dropout: rate \(rate)")
+    checkPrecondition(rate >= 0 && rate < 1, "Dropout: rate \(rate)")
     self.rate = rate
     self.generator = generator
     self.firstSequence = firstSequence

@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoPreconditions
 internal import NanoTensor
 
 // N rows, E experts, I inputs and O outputs of an expert's second map.
@@ -99,7 +100,7 @@ extension Variable {
   /// - Returns: N×O.
   /// - Complexity: O(N·E·I·O) time; keeps the input, and makes the activations again in the backward pass.
   public func expertMixture(gates: Variable, weight: Variable, bias: Variable) -> Variable {
-    precondition(
+    checkPrecondition(
       weight.shape.rank == 3 && gates.shape.rank == 2 && bias.shape.rank == 2
         && gates.shape[0] == shape.rowCount && gates.shape[1] == weight.shape[0]
         && shape.width == 2 * weight.shape[0] * weight.shape[2] && bias.shape[0] == weight.shape[0]

@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoPreconditions
 internal import NanoTensor
 
 // N rows, D model width, H outputs of the first map, F inputs of the second (F = H, or H / 2 if gated).
@@ -158,7 +159,7 @@ extension Variable {
     contractionBias: Variable? = nil, activation: FeedForwardActivation
   ) -> Variable {
     let hidden = expansion.shape.rowCount
-    precondition(
+    checkPrecondition(
       expansion.shape.width == shape.width
         && contraction.shape.width == activation.width(ofHidden: hidden)
         && (activation != .swiGLU || hidden % 2 == 0)

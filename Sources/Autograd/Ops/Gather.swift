@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoPreconditions
 internal import NanoTensor
 
 /// Rows of a table by index; the backward pass adds rows back where they came from.
@@ -22,7 +23,7 @@ enum GatherOperation {
     let (shape, numbers, width) = (table.shape, table.numbers, table.shape.width)
     var target = destination
     for index in indices {
-      precondition(
+      checkPrecondition(
         index >= 0 && index < shape.rowCount, "gathered: row \(index) of a table \(shape)")
       target.update(from: numbers.advanced(by: Int(index) * width), count: width)
       target = target.advanced(by: width)

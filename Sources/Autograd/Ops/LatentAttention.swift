@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoPreconditions
 internal import NanoTensor
 
 // N rows, H heads, Kn key channels without and Kr with position, W value channels.
@@ -156,13 +157,13 @@ extension Variable {
     keyValue: Variable, sharedKey: Variable, rotary: RotaryEmbedding, headCount: Int,
     valueWidth: Int, sequenceLength: Int, scale: Float, observing: (([Float]) -> Void)? = nil
   ) -> Variable {
-    precondition(headCount > 0, "latentAttention: \(headCount) heads")
+    checkPrecondition(headCount > 0, "latentAttention: \(headCount) heads")
     let rotaryWidth = sharedKey.shape.width
     let geometry = LatentAttentionOperation.Geometry(
       headCount: headCount, positionFreeWidth: keyValue.shape.width / headCount - valueWidth,
       rotaryWidth: rotaryWidth, valueWidth: valueWidth, sequenceLength: sequenceLength, scale: scale,
       precision: tape.precision)
-    precondition(
+    checkPrecondition(
       sequenceLength > 0 && shape.rowCount % sequenceLength == 0
         && geometry.positionFreeWidth >= 0 && shape.width == headCount * geometry.keyWidth
         && keyValue.shape.width == headCount * geometry.keyValueWidth

@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoPreconditions
 internal import NanoTensor
 
 // N rows, D width.
@@ -50,7 +51,7 @@ extension Variable {
   /// - Complexity: O(N·D); keeps the input and two numbers a row for the backward pass.
   /// - SeeAlso: Ba, Kiros, Hinton, 2016, arXiv:1607.06450.
   public func layerNorm(gain: Variable, bias: Variable, epsilon: Float = 1e-5) -> Variable {
-    precondition(
+    checkPrecondition(
       gain.shape.elementCount == shape.width && bias.shape.elementCount == shape.width,
       "layerNorm: input \(shape), gain \(gain.shape), bias \(bias.shape)")
     let (output, statistics) = LayerNormOperation.forward(

@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoPreconditions
 internal import NanoTensor
 
 // N rows, I inputs, O outputs.
@@ -70,9 +71,9 @@ extension Variable {
     weight: Variable, bias: Variable? = nil, roundingResult: Bool = false
   ) -> Variable {
     let outputs = weight.shape.rowCount
-    precondition(
+    checkPrecondition(
       shape.width == weight.shape.width, "linear: input \(shape), weight \(weight.shape)")
-    precondition(
+    checkPrecondition(
       bias.map { $0.shape.elementCount == outputs } ?? true,
       "linear: weight \(weight.shape), bias \(bias!.shape)")
     let precision = tape.precision

@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoPreconditions
 internal import NanoTensor
 
 // N rows, D width, V classes.
@@ -71,10 +72,10 @@ extension Variable {
   /// - Complexity: O(N·V·D) time; keeps one gradient of the input and one of the weight.
   public func linearCrossEntropy(weight: Variable, targets: [Int32]) -> Variable {
     let counted = targets.count { $0 >= 0 }
-    precondition(
+    checkPrecondition(
       shape.width == weight.shape.width && targets.count == shape.rowCount && counted > 0,
       "linearCrossEntropy: input \(shape), weight \(weight.shape), \(targets.count) targets")
-    precondition(
+    checkPrecondition(
       targets.allSatisfy { $0 < weight.shape.rowCount },
       "linearCrossEntropy: a target outside \(weight.shape)")
     let wantsGradients = tape.isRecording && !(node.isConstant && weight.node.isConstant)

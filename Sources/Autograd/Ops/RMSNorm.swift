@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoPreconditions
 internal import NanoTensor
 
 // N rows, D width.
@@ -46,7 +47,7 @@ extension Variable {
   /// - Complexity: O(N·D); keeps the input and one number a row for the backward pass.
   /// - SeeAlso: Zhang, Sennrich, 2019, arXiv:1910.07467.
   public func rmsNorm(gain: Variable, epsilon: Float = 1e-6) -> Variable {
-    precondition(
+    checkPrecondition(
       gain.shape.elementCount == shape.width, "rmsNorm: input \(shape), gain \(gain.shape)")
     let (output, reciprocals) = RMSNormOperation.forward(
       input_ND: value, gain_D: gain.value, epsilon: epsilon,

@@ -1,5 +1,6 @@
 internal import CNanoKernels
 internal import Foundation
+internal import NanoPreconditions
 package import NanoTensor
 
 /// Rotary position embedding: channel pair i at position t is turned by the angle `t · base^(-2i/width)`, so
@@ -24,7 +25,7 @@ public struct RotaryEmbedding: Sendable {
   /// Angles in Double, cosines and sines rounded once.
   /// - Precondition: an even width.
   public init(width: Int, positionCount: Int, base: Double = 10_000, layout: Layout = .interleaved) {
-    precondition(
+    checkPrecondition(
       width > 0 && width % 2 == 0 && positionCount > 0,
       "RotaryEmbedding: width \(width), \(positionCount) positions")
     self.width = width
@@ -62,7 +63,7 @@ public struct RotaryEmbedding: Sendable {
     firstPosition: Int, inverse: Bool
   ) {
     let (rowCount, headCount) = (shape.rowCount, shape.width / headWidth)
-    precondition(
+    checkPrecondition(
       firstPosition + min(sequenceLength, rowCount) <= positionCount,
       "RotaryEmbedding: position \(firstPosition + sequenceLength) of \(positionCount)")
     for row in 0..<rowCount {
@@ -86,7 +87,7 @@ extension Variable {
   public func rotated(
     by rotary: RotaryEmbedding, sequenceLength: Int, headCount: Int = 1
   ) -> Variable {
-    precondition(
+    checkPrecondition(
       shape.width == headCount * rotary.width && shape.rowCount % sequenceLength == 0,
       "rotated: \(shape), \(headCount) heads of \(rotary.width), sequences of \(sequenceLength)")
     var output = value

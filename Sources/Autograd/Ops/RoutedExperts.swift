@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoPreconditions
 internal import NanoTensor
 
 // N rows, E experts, k chosen ones a row, M = N·k assignments, D model width, F expert width.
@@ -192,7 +193,7 @@ extension Variable {
   public func routedExperts(
     weights: Variable, selection: ExpertSelection, gateUp: Variable, down: Variable
   ) -> Variable {
-    precondition(
+    checkPrecondition(
       gateUp.shape.rank == 3 && down.shape.rank == 3 && gateUp.shape.width == shape.width
         && down.shape[1] == shape.width && gateUp.shape[1] == 2 * down.shape.width
         && gateUp.shape[0] == selection.expertCount && down.shape[0] == selection.expertCount

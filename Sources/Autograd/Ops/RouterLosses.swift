@@ -1,4 +1,5 @@
 internal import Foundation
+internal import NanoPreconditions
 internal import NanoTensor
 
 // B sequences of T rows, E experts, k chosen ones a row.
@@ -16,7 +17,7 @@ extension Variable {
     _ selection: ExpertSelection, scoring: RouterScoring, sequenceLength: Int
   ) -> Variable {
     let (rows, experts) = (shape.rowCount, shape.width)
-    precondition(
+    checkPrecondition(
       selection.rowCount == rows && rows % sequenceLength == 0,
       "sequenceBalanceLoss: \(shape), \(selection.rowCount) rows chosen, sequences of "
         + "\(sequenceLength)")

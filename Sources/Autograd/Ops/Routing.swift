@@ -1,5 +1,6 @@
 internal import CNanoKernels
 internal import Foundation
+internal import NanoPreconditions
 internal import NanoTensor
 
 // N rows, E experts, k chosen ones a row.
@@ -159,7 +160,7 @@ extension Variable {
     topK k: Int, scoring: RouterScoring, biases: [Float]? = nil, normalizes: Bool = true,
     scale: Float = 1
   ) -> (weights: Variable, selection: ExpertSelection) {
-    precondition(
+    checkPrecondition(
       k > 0 && k <= shape.width && biases?.count ?? shape.width == shape.width,
       "routed: \(k) of the experts of \(shape), \(biases?.count ?? 0) biases")
     let scores = RoutingOperation.scores(value, scoring)

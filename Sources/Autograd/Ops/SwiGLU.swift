@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoPreconditions
 internal import NanoTensor
 
 /// `y = silu(u) · v` for rows `[u | v]`.
@@ -29,7 +30,7 @@ extension Variable {
   /// - Returns: half as many columns.
   /// - SeeAlso: Shazeer, 2020, arXiv:2002.05202.
   public func swiGLU() -> Variable {
-    precondition(shape.width % 2 == 0, "swiGLU: \(shape)")
+    checkPrecondition(shape.width % 2 == 0, "swiGLU: \(shape)")
     let kept = tape.keep(self)
     let node = node
     return tape.record(SwiGLUOperation.forward(value), inputs: self) { gradient, slots in

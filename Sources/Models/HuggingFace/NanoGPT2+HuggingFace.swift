@@ -58,7 +58,7 @@ extension NanoGPT2: HuggingFaceModel {
     ]
     let dot = path[2].lastIndex(of: ".")!
     guard let part = parts[String(path[2][..<dot])] else {
-      preconditionFailure("NanoGPT2: no name for \(parameter) in transformers")
+      fatalError("NanoGPT2: no name for \(parameter) in transformers")
     }
     let name = "h.\(path[1]).\(part)\(path[2][dot...])"
     guard shape.rank == 2 else { return whole(name) }

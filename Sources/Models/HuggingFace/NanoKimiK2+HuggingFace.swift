@@ -126,7 +126,7 @@ extension NanoKimiK2: HuggingFaceModel {
       }
     case "mixer.shared.gate_up.weight": return gateUp("mlp.shared_experts")
     case "mixer.shared.down.weight": return whole(layer + "mlp.shared_experts.down_proj.weight")
-    default: preconditionFailure("NanoKimiK2: no name for \(parameter) in transformers")
+    default: fatalError("NanoKimiK2: no name for \(parameter) in transformers")
     }
   }
 }

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import NanoPreconditions
 
 /// Linear warm-up, then half a cosine down to a final factor, which it keeps.
 /// - SeeAlso: Loshchilov, Hutter, 2016, arXiv:1608.03983.
@@ -10,7 +11,7 @@ public struct CosineSchedule: LearningRateSchedule, Hashable, Codable {
 
   /// - Precondition: `0 <= warmUpSteps < totalSteps`.
   public init(warmUpSteps: Int, totalSteps: Int, finalFactor: Float = 0.1) {
-    precondition(
+    checkPrecondition(
       warmUpSteps >= 0 && warmUpSteps < totalSteps,
       "CosineSchedule: \(warmUpSteps) warm-up steps of \(totalSteps)")
     self.warmUpSteps = warmUpSteps

@@ -1,3 +1,5 @@
+internal import NanoPreconditions
+
 /// Linear warm-up, a long constant stretch, then a linear decay to a final factor, which it keeps.
 /// - SeeAlso: Hu et al., "MiniCPM", 2024, arXiv:2404.06395.
 public struct WarmUpStableDecaySchedule: LearningRateSchedule, Hashable, Codable {
@@ -8,7 +10,7 @@ public struct WarmUpStableDecaySchedule: LearningRateSchedule, Hashable, Codable
 
   /// - Precondition: warm-up and decay fit into the total.
   public init(warmUpSteps: Int, decaySteps: Int, totalSteps: Int, finalFactor: Float = 0) {
-    precondition(
+    checkPrecondition(
       warmUpSteps >= 0 && decaySteps >= 0 && warmUpSteps + decaySteps <= totalSteps,
       "WarmUpStableDecaySchedule: \(warmUpSteps) + \(decaySteps) steps of \(totalSteps)")
     self.warmUpSteps = warmUpSteps
