@@ -42,12 +42,15 @@ let package = Package(
     .library(name: "NanoData", targets: ["NanoData"]),
     .library(name: "NanoTraining", targets: ["NanoTraining"]),
     .library(name: "NanoReport", targets: ["NanoReport"]),
+    .library(name: "CUDAEmulation", type: .dynamic, targets: ["CUDAEmulation"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
   ],
   targets: [
     .target(name: "CNanoKernels"),
+    // Stands in for a GPU in tests; loaded at run time, so nothing depends on it.
+    .target(name: "CUDAEmulation", cxxSettings: [.define("NANO_CUDA_EMULATION")]),
     .target(name: "COpenBLAS"),
     .target(name: "CLAPACKE", dependencies: ["COpenBLAS"]),
     .systemLibrary(
