@@ -1,0 +1,2 @@
+#define MODULE "../CUDA/Kernels/optimizer.cu"
+#include "../emulated_module.inc"
