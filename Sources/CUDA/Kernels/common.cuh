@@ -83,6 +83,21 @@ DEVICE void store4(void *numbers, int format, int64 index, float4 value) {
         make_uint2(rounded_pair(value.x, value.y), rounded_pair(value.z, value.w));
 }
 
+// MARK: Exponentials
+
+#define LOG2_E 1.4426950408889634f
+
+// 2ˣ to about two units in the last place; 0 where that is not a normal number.
+#ifdef NANO_CUDA_EMULATION
+DEVICE float exp2_approximate(float x) { return exp2f(x); }
+#else
+DEVICE float exp2_approximate(float x) {
+  float power;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(x));
+  return power;
+}
+#endif
+
 // MARK: Sums, in a fixed order
 
 DEVICE float warp_sum(float value) {

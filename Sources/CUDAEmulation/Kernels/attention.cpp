@@ -1,0 +1,2 @@
+#define MODULE "Kernels/attention.inc"
+#include "../emulated_module.inc"

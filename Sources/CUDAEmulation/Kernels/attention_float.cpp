@@ -1,0 +1,2 @@
+#define MODULE "Kernels/attention_float.inc"
+#include "../emulated_module.inc"

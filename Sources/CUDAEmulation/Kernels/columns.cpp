@@ -1,0 +1,2 @@
+#define MODULE "../CUDA/Kernels/columns.cu"
+#include "../emulated_module.inc"

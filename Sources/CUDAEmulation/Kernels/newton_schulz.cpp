@@ -1,2 +1,0 @@
-#define MODULE "../CUDA/Kernels/newton_schulz.cu"
-#include "../emulated_module.inc"

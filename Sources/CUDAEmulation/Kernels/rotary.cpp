@@ -1,0 +1,2 @@
+#define MODULE "../CUDA/Kernels/rotary.cu"
+#include "../emulated_module.inc"
