@@ -73,17 +73,21 @@ class Workers {
 
 }  // namespace
 
+bool can_launch(dim3 grid, dim3 block) {
+  const uint64_t threads = (uint64_t)block.x * block.y * block.z;
+  return threads > 0 && block.x <= 1024 && block.y <= 1024 && block.z <= 64 && threads <= Block::most_threads &&
+      grid.x > 0 && grid.x <= 0x7fffffff && grid.y > 0 && grid.y <= 65535 && grid.z > 0 && grid.z <= 65535;
+}
+
 void launch(
     const char *kernel, dim3 grid, dim3 block, size_t shared_bytes, void (*body)(void *), void *context) {
-  const uint64_t threads = (uint64_t)block.x * block.y * block.z, blocks = (uint64_t)grid.x * grid.y * grid.z;
-  if (threads == 0 || threads > Block::most_threads || blocks == 0 || grid.y > 65535 || grid.z > 65535 ||
-      shared_bytes > Block::most_shared_bytes) {
+  if (!can_launch(grid, block) || shared_bytes > Block::most_shared_bytes) {
     fail(
-        "%s cannot be launched with blocks (%u, %u, %u) of (%u, %u, %u) threads and %zu bytes of shared memory",
+        "%s cannot be launched with (%u, %u, %u) blocks of (%u, %u, %u) threads and %zu bytes of shared memory",
         kernel, grid.x, grid.y, grid.z, block.x, block.y, block.z, shared_bytes);
   }
   Launch launch = {kernel, grid, block, shared_bytes, body, context, 0};
-  Workers::shared().run(launch, blocks);
+  Workers::shared().run(launch, (uint64_t)grid.x * grid.y * grid.z);
 }
 
 }  // namespace emulation

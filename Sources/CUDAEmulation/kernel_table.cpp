@@ -24,6 +24,19 @@ const EmulatedKernel *find_kernel(const char *name) {
   return found == table().end() ? nullptr : &found->second;
 }
 
+std::string file_name(const char *path) {
+  std::string name = path;
+  name = name.substr(name.rfind('/') + 1);
+  return name.substr(0, name.rfind('.'));
+}
+
+bool has_file(const char *name) {
+  for (const auto &entry : table()) {
+    if (entry.second.file == name) return true;
+  }
+  return false;
+}
+
 void launch(
     const EmulatedKernel &kernel, dim3 grid, dim3 block, size_t shared_bytes, void **arguments) {
   struct Call {

@@ -21,7 +21,6 @@
 #define __launch_bounds__(...)
 #define __align__(bytes) __attribute__((aligned(bytes)))
 #define __forceinline__ inline
-#define __noinline__ __attribute__((noinline))
 #define __constant__ static const
 #define warpSize 32
 

@@ -16,6 +16,9 @@ unsigned char *dynamic_shared();
 // What __syncthreads_count and its like give: how many of the block's threads came with a true value.
 int barrier(const char *name, int line, bool value);
 
+// Whether a GPU takes a launch of that shape.
+bool can_launch(dim3 grid, dim3 block);
+
 // Runs `body(context)` as every thread of every block. Returns when all have ended.
 void launch(
     const char *kernel, dim3 grid, dim3 block, size_t shared_bytes, void (*body)(void *), void *context);
