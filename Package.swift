@@ -4,7 +4,7 @@ import PackageDescription
 
 // Targets stack strictly: each may import only what stands below it.
 //
-//   bench-cli > NanoReport > NanoTraining > NanoModels > NanoOptim, NanoLayers > NanoAutograd > NanoTensor
+//   bench-cli > NanoReport > NanoTraining > NanoModels > NanoOptim, NanoLayers > NanoAutograd > NanoTensor > NanoCUDA
 //                                         > NanoData
 //
 // All of them stand on NanoPreconditions, one function.
@@ -63,11 +63,16 @@ let package = Package(
       linkerSettings: [.linkedLibrary("sentencepiece"), .linkedLibrary("sentencepiece_train")]),
 
     library("NanoPreconditions", path: "Preconditions", dependencies: []),
+    .target(name: "CUDAKernelSources"),
+    .target(
+      name: "NanoCUDA", dependencies: ["CUDAKernelSources", "NanoPreconditions"], path: "Sources/CUDA",
+      exclude: ["Kernels"], swiftSettings: swiftSettings),
     library(
-      "NanoTensor", path: "Tensor", dependencies: ["NanoPreconditions", "CNanoKernels", "COpenBLAS", "CLAPACKE"]),
-    library("NanoAutograd", path: "Autograd", dependencies: ["NanoTensor", "NanoPreconditions"]),
+      "NanoTensor", path: "Tensor",
+      dependencies: ["NanoCUDA", "NanoPreconditions", "CNanoKernels", "COpenBLAS", "CLAPACKE"]),
+    library("NanoAutograd", path: "Autograd", dependencies: ["NanoTensor", "NanoCUDA", "NanoPreconditions"]),
     library("NanoLayers", path: "Layers", dependencies: ["NanoAutograd", "NanoTensor", "NanoPreconditions"]),
-    library("NanoOptim", path: "Optim", dependencies: ["NanoTensor", "NanoPreconditions"]),
+    library("NanoOptim", path: "Optim", dependencies: ["NanoTensor", "NanoCUDA", "NanoPreconditions"]),
     library("NanoData", path: "Data", dependencies: ["NanoPreconditions", "CSentencePiece"]),
     library(
       "NanoModels", path: "Models",

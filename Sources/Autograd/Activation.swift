@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoCUDA
 public import NanoTensor
 
 /// An activation, or the gradient of one: in 32 bits a number, or in half precision for less memory and time.
@@ -28,12 +29,20 @@ public enum Activation: Sendable {
     }
   }
 
+  /// The GPU that the elements lie on; nil for the host.
+  var gpu: CUDADevice? {
+    switch self {
+    case .whole(let tensor): tensor.gpu
+    case .half(let half): half.gpu
+    }
+  }
+
   /// Memory to be filled through ``numbers``; of 32 bits a number if the format is nil.
-  init(uninitialized shape: Shape, format: HalfTensor.Format?) {
+  init(uninitialized shape: Shape, format: HalfTensor.Format?, on gpu: CUDADevice? = nil) {
     if let format {
-      self = .half(HalfTensor(uninitialized: shape, format: format))
+      self = .half(HalfTensor(uninitialized: shape, format: format, on: gpu))
     } else {
-      self = .whole(Tensor(uninitialized: shape))
+      self = .whole(Tensor(uninitialized: shape, on: gpu))
     }
   }
 
@@ -52,7 +61,7 @@ public enum Activation: Sendable {
 
   /// A tensor of the same elements with memory of its own.
   var copy: Activation {
-    let result = Activation(uninitialized: shape, format: format)
+    let result = Activation(uninitialized: shape, format: format, on: gpu)
     result.numbers.update(from: numbers, count: shape.elementCount)
     return result
   }
@@ -60,8 +69,7 @@ public enum Activation: Sendable {
   /// The elements, for kernels. Written only by who made the memory, before anyone else holds it.
   var numbers: Numbers {
     switch self {
-    case .whole(let tensor):
-      Numbers(UnsafeMutablePointer(mutating: tensor.elements), format: NK_FP32)
+    case .whole(let tensor): tensor.numbers
     case .half(let half): half.numbers
     }
   }

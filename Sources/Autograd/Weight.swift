@@ -13,7 +13,7 @@ struct Weight {
   /// One matrix of a stack.
   subscript(index: Int) -> MatrixView {
     let (rows, columns) = (shape[1], shape[2])
-    return MatrixView(tensor.elements + index * rows * columns, rows: rows, columns: columns)
+    return MatrixView(tensor.numbers.advanced(by: index * rows * columns), rows: rows, columns: columns)
       .packed(in: packedWeights, of: tensor)
   }
 }

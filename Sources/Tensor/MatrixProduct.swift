@@ -1,5 +1,6 @@
 internal import CNanoKernels
 internal import COpenBLAS
+internal import NanoCUDA
 internal import NanoPreconditions
 
 /// A matrix in memory that someone else owns, either way round.
@@ -50,6 +51,14 @@ package struct MatrixView {
     var view = self
     view.sharing = packedWeights.map { Sharing(packedWeights: $0, weight: weight) }
     return view
+  }
+
+  /// A rounded copy of a shared weight, at the place of this part of it, and what holds it.
+  func rounded(to format: HalfTensor.Format) -> (numbers: Numbers, owner: HalfTensor)? {
+    guard let sharing else { return nil }
+    let half = sharing.packedWeights.rounded(sharing.weight, to: format)
+    let offset = numbers.start - sharing.weight.numbers.start
+    return (half.numbers.advanced(by: offset / MemoryLayout<Float>.stride), half)
   }
 
   /// A packed copy to read in place of it, if there is one.
@@ -128,11 +137,21 @@ package func multiply(
 /// - Precondition: the inner extents agree, and formats are float32 or the precision's.
 package func multiply(
   _ left: MatrixView, _ right: MatrixView, into result: Numbers, resultStride: Int? = nil,
-  adding addend: Addend? = nil, precision: Precision
+  scale: Float = 1, adding addend: Addend? = nil, precision: Precision
 ) {
+  checkPrecondition(
+    left.numbers.gpu === result.gpu && right.numbers.gpu === result.gpu,
+    "multiply: matrices of \(left.rows)×\(left.columns) and \(right.rows)×\(right.columns) on different devices")
+  if let gpu = result.gpu {
+    multiplyOnGPU(
+      gpu, left, right, into: result, stride: resultStride ?? right.columns, scale: scale, addend: addend,
+      precision: precision)
+    return
+  }
   if let floats = result.floats {
     multiply(
-      left, right, into: floats, resultStride: resultStride, adding: addend, precision: precision)
+      left, right, into: floats, resultStride: resultStride, scale: scale, adding: addend,
+      precision: precision)
     return
   }
   checkPrecondition(
@@ -140,7 +159,7 @@ package func multiply(
     "multiply: \(left.rows)×\(left.columns) by \(right.rows)×\(right.columns)")
   guard left.rows > 0 else { return }
   multiplyWithOwnKernel(
-    left, right, into: result, stride: resultStride, adding: addend, precision: precision)
+    left, right, into: result, stride: resultStride, scale: scale, adding: addend, precision: precision)
 }
 
 /// The product on register tiles, whatever its size.
@@ -210,13 +229,13 @@ extension Tensor {
     checkPrecondition(
       shape.rank == 2 && other.shape.rank == 2 && shape[1] == other.shape[0],
       "matrixProduct: \(shape) by \(other.shape)")
-    var result = Tensor(uninitialized: [shape[0], other.shape[1]])
-    multiply(matrix, other.matrix, into: result.mutableElements, precision: precision)
+    let result = Tensor(uninitialized: [shape[0], other.shape[1]], on: gpu)
+    multiply(matrix, other.matrix, into: result.numbers, precision: precision)
     return result
   }
 
   /// The tensor as a matrix of rows of its innermost axis.
   package var matrix: MatrixView {
-    MatrixView(elements, rows: shape.rowCount, columns: shape.width)
+    MatrixView(numbers, rows: shape.rowCount, columns: shape.width)
   }
 }

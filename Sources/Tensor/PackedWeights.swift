@@ -21,6 +21,8 @@ public final class PackedWeights: Sendable {
   }
 
   private let copies = Mutex<[Key: Copy]>([:])
+  /// Of weights on a GPU, whose products read them as they lie, rounded.
+  private let halves = Mutex<[UInt64: (half: HalfTensor, weight: Tensor)]>([:])
 
   public init() {}
 
@@ -28,6 +30,16 @@ public final class PackedWeights: Sendable {
   public convenience init?(parts: Int, threads: Int) {
     guard parts > threads else { return nil }
     self.init()
+  }
+
+  /// A weight on a GPU, rounded once for all products.
+  func rounded(_ weight: Tensor, to format: HalfTensor.Format) -> HalfTensor {
+    halves.withLock { halves in
+      if let known = halves[weight.storageNumber] { return known.half }
+      let half = HalfTensor(weight, format: format)
+      halves[weight.storageNumber] = (half, weight)
+      return half
+    }
   }
 
   /// The packed copy of a part of a weight; nil if products pack it themselves. So do those that need it while another

@@ -1,4 +1,5 @@
 internal import CNanoKernels
+package import NanoCUDA
 internal import NanoPreconditions
 
 /// A row-major array of `Float` with value semantics: copies share memory until one of them is written.
@@ -12,9 +13,9 @@ public struct Tensor: Sendable {
   private var storage: TensorStorage
 
   /// Memory whose elements are whatever was there; every one must be written before it is read.
-  package init(uninitialized shape: Shape) {
+  package init(uninitialized shape: Shape, on gpu: CUDADevice? = nil) {
     self.shape = shape
-    storage = TensorStorage(count: shape.elementCount)
+    storage = TensorStorage(count: shape.elementCount, on: gpu)
   }
 
   /// All elements zero.
@@ -24,6 +25,17 @@ public struct Tensor: Sendable {
   public init(repeating value: Float, shape: Shape) {
     self.init(uninitialized: shape)
     storage.elements.initialize(repeating: value, count: shape.elementCount)
+  }
+
+  /// All elements `value`, on the host or a GPU.
+  package init(repeating value: Float, shape: Shape, on gpu: CUDADevice?) {
+    guard let gpu else {
+      self.init(repeating: value, shape: shape)
+      return
+    }
+    self.init(uninitialized: shape, on: gpu)
+    gpu.launchElementwise(
+      "fill", count: elementCount, [.pointer(storage.elements), .float(value), .long(elementCount)])
   }
 
   /// The given elements, row-major.
@@ -62,13 +74,14 @@ public struct Tensor: Sendable {
 
   /// A copy of the elements, row-major.
   public var scalars: [Float] {
-    Array(UnsafeBufferPointer(start: storage.elements, count: elementCount))
+    let host = on(.cpu)
+    return Array(UnsafeBufferPointer(start: host.elements, count: elementCount))
   }
 
   /// The element of a tensor that has exactly one.
   public var scalar: Float {
     checkPrecondition(elementCount == 1, "Tensor.scalar: shape \(shape) has \(elementCount) elements")
-    return storage.elements[0]
+    return on(.cpu).scalars[0]
   }
 
   /// The same elements under another shape. O(1).
@@ -84,34 +97,55 @@ public struct Tensor: Sendable {
 
   /// Calls `body` with the elements, row-major.
   public func withElements<R, E: Error>(_ body: (Span<Float>) throws(E) -> R) throws(E) -> R {
-    let buffer = UnsafeBufferPointer(start: storage.elements, count: elementCount)
-    return try body(buffer.span)
+    let host = on(.cpu)
+    return try body(UnsafeBufferPointer(start: host.elements, count: elementCount).span)
   }
 
   /// Calls `body` with the elements for writing; copies them first when they are shared.
   public mutating func withMutableElements<R, E: Error>(
     _ body: (inout MutableSpan<Float>) throws(E) -> R
   ) throws(E) -> R {
-    let buffer = UnsafeMutableBufferPointer(start: mutableElements, count: elementCount)
-    var span = buffer.mutableSpan
-    return try body(&span)
+    guard let gpu else {
+      let buffer = UnsafeMutableBufferPointer(start: mutableElements, count: elementCount)
+      var span = buffer.mutableSpan
+      return try body(&span)
+    }
+    var host = on(.cpu)
+    defer {
+      makeUnshared()
+      gpu.upload(host.elements, to: storage.elements, bytes: elementCount * MemoryLayout<Float>.stride)
+    }
+    return try host.withMutableElements(body)
   }
 
   /// The elements, for kernels. Valid while this tensor lives: keep it in a variable across the call, since a
   /// temporary's memory may already serve another thread when the kernel reads it.
-  package var elements: UnsafePointer<Float> { UnsafePointer(storage.elements) }
+  /// - Precondition: they are on the host.
+  package var elements: UnsafePointer<Float> {
+    checkPrecondition(storage.gpu == nil, "Tensor: the host reads \(shape) that lies on a GPU")
+    return UnsafePointer(storage.elements)
+  }
 
   /// The elements for writing, unshared first. Valid while this tensor lives and is not copied.
   package var mutableElements: UnsafeMutablePointer<Float> {
     mutating get {
-      if !isKnownUniquelyReferenced(&storage) {
-        let copy = TensorStorage(count: elementCount)
-        copy.elements.update(from: storage.elements, count: elementCount)
-        storage = copy
-      }
+      checkPrecondition(storage.gpu == nil, "Tensor: the host writes \(shape) that lies on a GPU")
+      makeUnshared()
       return storage.elements
     }
   }
+
+  /// Gives this tensor memory of its own, if it shares it.
+  package mutating func makeUnshared() {
+    if !isKnownUniquelyReferenced(&storage) { storage = storage.copy(count: elementCount) }
+  }
+
+  /// The GPU that the elements lie on; nil for the host.
+  package var gpu: CUDADevice? { storage.gpu }
+
+  /// The elements, for kernels, wherever they lie. Written only by who made the tensor, before anyone else holds
+  /// it, or after ``makeUnshared()``.
+  package var numbers: Numbers { Numbers(storage.elements, format: NK_FP32, on: storage.gpu) }
 
   /// Identifies the memory; no two memories of a process have the same.
   package var storageNumber: UInt64 { storage.number }
@@ -126,25 +160,30 @@ extension Tensor {
   /// Elementwise sum.
   /// - Precondition: equal shapes.
   public static func + (left: Tensor, right: Tensor) -> Tensor {
-    elementwise("+", left, right, kernels.add)
+    elementwise("+", left, right, kernels.add, "add")
   }
 
   /// Elementwise difference.
   /// - Precondition: equal shapes.
   public static func - (left: Tensor, right: Tensor) -> Tensor {
-    elementwise("-", left, right, kernels.subtract)
+    elementwise("-", left, right, kernels.subtract, "subtract")
   }
 
   /// Elementwise product.
   /// - Precondition: equal shapes.
   public static func * (left: Tensor, right: Tensor) -> Tensor {
-    elementwise("*", left, right, kernels.multiply)
+    elementwise("*", left, right, kernels.multiply, "multiply")
   }
 
   /// Every element times `factor`.
   public static func * (left: Tensor, factor: Float) -> Tensor {
-    var result = Tensor(uninitialized: left.shape)
-    kernels.scale(left.elements, factor, result.mutableElements, left.elementCount)
+    var result = Tensor(uninitialized: left.shape, on: left.gpu)
+    let count = left.elementCount
+    if let gpu = left.gpu {
+      gpu.launchElementwise("scale", count: count, [left.argument, .float(factor), result.argument, .long(count)])
+    } else {
+      kernels.scale(left.elements, factor, result.mutableElements, count)
+    }
     return result
   }
 
@@ -156,6 +195,12 @@ extension Tensor {
       return
     }
     checkPrecondition(left.shape == right.shape, "+=: \(left.shape) and \(right.shape)")
+    if let gpu = left.gpu {
+      gpu.launchElementwise(
+        "add", count: left.elementCount,
+        [left.argument, right.argument, left.argument, .long(left.elementCount)])
+      return
+    }
     let elements = left.mutableElements
     kernels.add(elements, right.elements, elements, left.elementCount)
   }
@@ -163,25 +208,39 @@ extension Tensor {
   private static func elementwise(
     _ name: StaticString, _ left: Tensor, _ right: Tensor,
     _ kernel: (UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?, Int) ->
-      Void
+      Void,
+    _ gpuKernel: String
   ) -> Tensor {
     checkPrecondition(left.shape == right.shape, "\(name): \(left.shape) and \(right.shape)")
-    var result = Tensor(uninitialized: left.shape)
+    checkPrecondition(
+      left.gpu === right.gpu, "\(name): operands \(left.shape) on \(left.device) and on \(right.device)")
+    var result = Tensor(uninitialized: left.shape, on: left.gpu)
+    if let gpu = left.gpu {
+      let count = left.elementCount
+      gpu.launchElementwise(
+        gpuKernel, count: count, [left.argument, right.argument, result.argument, .long(count)])
+      return result
+    }
     kernel(left.elements, right.elements, result.mutableElements, left.elementCount)
     return result
   }
 
   /// The sum of all elements: float32 lanes over short blocks, blocks in Double.
-  public var sum: Double { kernels.sum(elements, elementCount) }
+  public var sum: Double {
+    let host = on(.cpu)
+    return kernels.sum(host.elements, elementCount)
+  }
 
   /// The sum of the squares of all elements.
-  public var sumOfSquares: Double { kernels.sum_of_squares(elements, elementCount) }
+  public var sumOfSquares: Double {
+    let host = on(.cpu)
+    return kernels.sum_of_squares(host.elements, elementCount)
+  }
 
   /// Whether no element is infinite or NaN.
   public var isFinite: Bool {
     // An infinite or NaN element makes the sum of squares so; an overflowing sum of finite elements is
     // told apart by looking at each.
-    sumOfSquares.isFinite
-      || UnsafeBufferPointer(start: elements, count: elementCount).allSatisfy(\.isFinite)
+    sumOfSquares.isFinite || scalars.allSatisfy(\.isFinite)
   }
 }

@@ -1,0 +1,90 @@
+// Operations on each number by itself. A thread works on four numbers; `count` may be any.
+#include "common.cuh"
+
+// Calls `body` with the index of each of the thread's numbers.
+template <class Body>
+DEVICE void for_each_number(int64 count, Body body) {
+  const int64 first = 4 * ((int64)blockIdx.x * blockDim.x + threadIdx.x);
+#pragma unroll
+  for (int i = 0; i < 4; i++)
+    if (first + i < count) body(first + i);
+}
+
+// The four numbers of a thread at once where they all exist; else one after another. `body` maps numbers of x and
+// y to one of the result.
+template <class Body>
+DEVICE void combine(const float *x, const float *y, float *result, int64 count, Body body) {
+  const int64 first = 4 * ((int64)blockIdx.x * blockDim.x + threadIdx.x);
+  if (first + 4 <= count) {
+    const float4 a = load4(x, FLOAT32, first), b = load4(y, FLOAT32, first);
+    store4(result, FLOAT32, first,
+           make_float4(body(a.x, b.x), body(a.y, b.y), body(a.z, b.z), body(a.w, b.w)));
+  } else {
+    for (int64 i = first; i < count; i++) result[i] = body(x[i], y[i]);
+  }
+}
+
+// result = value
+KERNEL fill(float *result, float value, int64 count) {
+  for_each_number(count, [=](int64 i) { result[i] = value; });
+}
+
+// result = x + y
+KERNEL add(const float *x, const float *y, float *result, int64 count) {
+  combine(x, y, result, count, [](float a, float b) { return a + b; });
+}
+
+// result = x - y
+KERNEL subtract(const float *x, const float *y, float *result, int64 count) {
+  combine(x, y, result, count, [](float a, float b) { return a - b; });
+}
+
+// result = x * y
+KERNEL multiply(const float *x, const float *y, float *result, int64 count) {
+  combine(x, y, result, count, [](float a, float b) { return a * b; });
+}
+
+// result = factor * x
+KERNEL scale(const float *x, float factor, float *result, int64 count) {
+  combine(x, x, result, count, [=](float a, float) { return factor * a; });
+}
+
+// result = factor * scalar * x, the scalar in the device's memory.
+KERNEL scale_by(const float *x, const float *scalar, float factor, float *result, int64 count) {
+  const float s = factor * scalar[0];
+  combine(x, x, result, count, [=](float a, float) { return s * a; });
+}
+
+// result = factor * scalar, everywhere.
+KERNEL fill_by(const float *scalar, float factor, float *result, int64 count) {
+  const float value = factor * scalar[0];
+  for_each_number(count, [=](int64 i) { result[i] = value; });
+}
+
+// result = x in another format.
+KERNEL convert(const void *x, int x_format, void *result, int result_format, int64 count) {
+  const int64 first = 4 * ((int64)blockIdx.x * blockDim.x + threadIdx.x);
+  if (first + 4 <= count && ((size_t)x & 15) == 0 && ((size_t)result & 15) == 0) {
+    store4(result, result_format, first, load4(x, x_format, first));
+  } else {
+    for (int64 i = first; i < count && i < first + 4; i++)
+      store(result, result_format, i, load(x, x_format, i));
+  }
+}
+
+// result = rows of x, `stride` apart, one behind the other, in another format.
+KERNEL convert_rows(const void *x, int x_format, int64 stride, void *result, int result_format, int width,
+                    int64 count) {
+  for_each_number(count, [=](int64 i) {
+    store(result, result_format, i, load(x, x_format, i / width * stride + i % width));
+  });
+}
+
+// result[0] = sum of x, in double, by one block.
+KERNEL sum(const float *x, float *result, int64 count) {
+  SHARED double scratch[32];
+  double total = 0;
+  for (int64 i = threadIdx.x; i < count; i += blockDim.x) total += x[i];
+  total = block_sum_double(total, scratch);
+  if (threadIdx.x == 0) result[0] = (float)total;
+}

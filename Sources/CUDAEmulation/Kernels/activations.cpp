@@ -1,0 +1,2 @@
+#define MODULE "../CUDA/Kernels/activations.cu"
+#include "../emulated_module.inc"

@@ -1,0 +1,2 @@
+#define MODULE "../CUDA/Kernels/elementwise.cu"
+#include "../emulated_module.inc"

@@ -1,0 +1,2 @@
+#define MODULE "../CUDA/Kernels/embedding.cu"
+#include "../emulated_module.inc"

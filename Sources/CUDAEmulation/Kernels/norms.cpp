@@ -1,0 +1,2 @@
+#define MODULE "../CUDA/Kernels/norms.cu"
+#include "../emulated_module.inc"

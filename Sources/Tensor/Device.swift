@@ -1,0 +1,71 @@
+public import NanoCUDA
+internal import Synchronization
+
+/// Where a tensor's elements lie, and so where operations on it run.
+///
+/// ```swift
+/// let gpu = try Device.cuda()
+/// let y = x.on(gpu) * 2  // computed on the GPU
+/// print(y.scalars)       // copied back
+/// ```
+///
+/// Operands of an operation lie on one device. A GPU is used through NVIDIA's driver, its run-time compiler and
+/// its matrix products, which are opened when a GPU is first asked for; nothing is linked.
+public struct Device: Sendable, Hashable, CustomStringConvertible {
+  /// Nil for the host.
+  package let gpu: CUDADevice?
+
+  package init(_ gpu: CUDADevice?) { self.gpu = gpu }
+
+  /// The host's processor.
+  public static let cpu = Device(nil)
+
+  /// The first CUDA device, opened once a process.
+  /// - Throws: what is missing: a library, a device, or one that is new enough.
+  public static func cuda() throws(CUDAError) -> Device {
+    let result = first.withLock { first in
+      if let first { return first }
+      let opened: Result<CUDADevice, CUDAError>
+      do throws(CUDAError) { opened = .success(try CUDADevice()) } catch { opened = .failure(error) }
+      first = opened
+      return opened
+    }
+    return Device(try result.get())
+  }
+
+  private static let first = Mutex<Result<CUDADevice, CUDAError>?>(nil)
+
+  public var isCPU: Bool { gpu == nil }
+
+  /// Bytes that tensors hold on a GPU now, and the most that they held at once; nil for the host, whose
+  /// ``MemoryPool`` counts.
+  public var memory: (currentBytes: Int, peakBytes: Int)? {
+    gpu.map { ($0.statistics.currentBytes, $0.statistics.peakBytes) }
+  }
+
+  /// `cpu`, or the GPU's name.
+  public var description: String { gpu?.name ?? "cpu" }
+
+  public static func == (left: Device, right: Device) -> Bool { left.gpu === right.gpu }
+
+  public func hash(into hasher: inout Hasher) { hasher.combine(gpu.map(ObjectIdentifier.init)) }
+}
+
+extension Tensor {
+  /// Where the elements lie.
+  public var device: Device { Device(gpu) }
+
+  /// The same elements on a device: this tensor itself if they are there already.
+  public func on(_ device: Device) -> Tensor {
+    guard device != self.device else { return self }
+    var result = Tensor(uninitialized: shape, on: device.gpu)
+    let bytes = elementCount * MemoryLayout<Float>.stride
+    if let gpu = device.gpu {
+      let host = on(.cpu)
+      gpu.upload(host.elements, to: result.numbers.start, bytes: bytes)
+    } else if let gpu {
+      gpu.download(numbers.start, to: result.mutableElements, bytes: bytes)
+    }
+    return result
+  }
+}

@@ -1,0 +1,81 @@
+internal import CNanoKernels
+internal import NanoCUDA
+internal import NanoPreconditions
+
+extension MatrixView {
+  /// The matrix as a GPU's product reads it in a precision: what is float32 is rounded first if the precision asks
+  /// for it, a weight that is shared once for all products.
+  fileprivate func deviceMatrix(_ precision: Precision) -> (matrix: DeviceMatrix, owner: HalfTensor?) {
+    var (numbers, owner) = (numbers, nil as HalfTensor?)
+    var (rowStride, columnStride) = (rowStride, columnStride)
+    if numbers.format == NK_FP32, let format = precision.activationFormat {
+      if let shared = rounded(to: format) {
+        (numbers, owner) = (shared.numbers, shared.owner)
+      } else {
+        let half = HalfTensor(uninitialized: [rows, columns], format: format, on: numbers.gpu)
+        numbers.roundMatrix(self, into: half.numbers)
+        (numbers, owner) = (half.numbers, half)
+        (rowStride, columnStride) = rowStride >= columnStride ? (columns, 1) : (1, rows)
+      }
+    }
+    let isTransposed = columnStride != 1
+    return (
+      DeviceMatrix(
+        numbers.start, format: numbers.deviceFormat, rows: rows, columns: columns,
+        leading: max(isTransposed ? columnStride : rowStride, isTransposed ? rows : columns),
+        isTransposed: isTransposed),
+      owner
+    )
+  }
+}
+
+extension Numbers {
+  /// Rounds a matrix, either way round, to one whose rows, or columns, are adjacent.
+  fileprivate func roundMatrix(_ view: MatrixView, into result: Numbers) {
+    let isTransposed = view.columnStride != 1
+    let (rows, columns) = isTransposed ? (view.columns, view.rows) : (view.rows, view.columns)
+    let stride = isTransposed ? view.columnStride : view.rowStride
+    guard stride != columns else {
+      result.convert(from: self, count: rows * columns)
+      return
+    }
+    gpu?.launchElementwise(
+      "convert_rows", count: rows * columns,
+      [argument, formatArgument, .long(stride), result.argument, result.formatArgument, .int(columns),
+       .long(rows * columns)])
+  }
+}
+
+/// `result = scale · left · right (+ addend)` of matrices on a GPU.
+func multiplyOnGPU(
+  _ gpu: CUDADevice, _ left: MatrixView, _ right: MatrixView, into result: Numbers, stride: Int, scale: Float,
+  addend: Addend?, precision: Precision
+) {
+  let (a, b) = (left.deviceMatrix(precision), right.deviceMatrix(precision))
+  let c = DeviceMatrix(
+    result.start, format: result.deviceFormat, rows: left.rows, columns: right.columns, leading: stride)
+  var (beta, bias): (Float, UnsafeRawPointer?) = (0, nil)
+  var roundedBias: HalfTensor?
+  if let addend {
+    if addend.rowStride == 0 {
+      // The product adds a bias of its result's format.
+      bias = UnsafeRawPointer(addend.elements)
+      if let format = precision.activationFormat, result.format != NK_FP32 {
+        let rounded = HalfTensor(uninitialized: [right.columns], format: format, on: gpu)
+        rounded.numbers.convert(
+          from: Numbers(UnsafeMutableRawPointer(mutating: addend.elements), format: NK_FP32, on: gpu),
+          count: right.columns)
+        bias = UnsafeRawPointer(rounded.numbers.start)
+        roundedBias = rounded
+      }
+    } else {
+      checkPrecondition(
+        UnsafeRawPointer(addend.elements) == UnsafeRawPointer(result.start) && addend.rowStride == stride,
+        "multiply: on a GPU a product adds to its own result or a bias")
+      beta = addend.factor
+    }
+  }
+  withExtendedLifetime((a.owner, b.owner, roundedBias)) {
+    gpu.multiply(a.matrix, b.matrix, into: c, alpha: scale, beta: beta, bias: bias)
+  }
+}
