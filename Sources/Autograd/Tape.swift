@@ -1,4 +1,5 @@
 internal import NanoPreconditions
+internal import NanoCUDA
 public import NanoTensor
 
 /// The record of one forward computation, read backward for gradients.
@@ -90,7 +91,7 @@ public final class Tape {
       return Variable(content, node: .constant, tape: self)
     }
     let node = makeNode()
-    if MemoryPool.shared.isOverLimit {  // nobody will read it: what it holds is needed elsewhere
+    if isGivenUp(content) {  // nobody will read it: what it holds is needed elsewhere
       entries.removeAll()
       store.forget()
     } else {
@@ -106,7 +107,7 @@ public final class Tape {
       result.shape.elementCount == 1,
       "gradients(of:): a scalar, but the shape is \(result.shape)")
     var slots = propagated(
-      .whole(Tensor(repeating: seed, shape: result.shape)), from: result.node, seed: seed)
+      .whole(Tensor(repeating: seed, shape: result.shape, on: result.content.gpu)), from: result.node, seed: seed)
     var byParameter: [Parameter.ID: Tensor] = [:]
     byParameter.reserveCapacity(parameterNodes.count)
     for (id, node) in parameterNodes {
@@ -121,7 +122,7 @@ public final class Tape {
     var slots = GradientSlots(count: nodeCount, seed: seed)
     slots.accumulate(gradient, into: node)
     while let entry = entries.popLast() {
-      if MemoryPool.shared.isOverLimit {  // whoever set the limit asks afterwards
+      if isGivenUp(gradient) {  // whoever set the limit asks afterwards
         entries.removeAll()
         break
       }
@@ -162,6 +163,11 @@ public final class Tape {
         }
       })
     return Variable(output, node: result, tape: self)
+  }
+
+  /// Whether what is computed where a result lies has passed a memory limit, so that nobody will read it.
+  private func isGivenUp(_ result: Activation) -> Bool {
+    result.gpu?.isGivingUp ?? MemoryPool.shared.isOverLimit
   }
 
   private func makeNode() -> Node {

@@ -29,6 +29,8 @@ package final class CUDADevice: @unchecked Sendable {
     var failure: CUDAError?
     var lastNumber: UInt64 = 0
     var lastGraph = 0
+    /// What was uploaded since someone began to ask.
+    var uploads: [Upload]?
   }
 
   // MARK: Opening
@@ -271,13 +273,37 @@ package final class CUDADevice: @unchecked Sendable {
     }
   }
 
-  /// Copies to the device from memory that ``HostBuffer`` holds; it must not change before the work is done. In a
-  /// graph the copy is made again each time, of what the buffer then holds.
-  package func upload(_ source: HostBuffer, to destination: UnsafeMutableRawPointer) {
+  /// Whole numbers that were uploaded.
+  package struct Upload: Sendable {
+    package let indices: [Int32]
+    /// What a graph copies them from each time it runs, so that others can take their place.
+    package let source: HostBuffer?
+  }
+
+  /// Uploads whole numbers. A graph copies them from a buffer of its own again each time it runs.
+  package func upload(_ indices: [Int32], to destination: UnsafeMutableRawPointer) {
+    let bytes = indices.count * MemoryLayout<Int32>.stride
+    let (isRecording, isLogged) = state.withLock { ($0.pool.owner != 0, $0.uploads != nil) }
+    let source = isRecording ? HostBuffer(driver, context, bytes: bytes) : nil
+    if isLogged { state.withLock { $0.uploads?.append(Upload(indices: indices, source: source)) } }
+    guard let source else {
+      indices.withUnsafeBytes { upload($0.baseAddress!, to: destination, bytes: bytes) }
+      return
+    }
+    source.set(indices)
     perform { () throws(CUDAError) in
       try driver.check(
-        "cuMemcpyHtoD",
-        driver.cuMemcpyHtoDAsync(address(destination), source.memory, source.bytes, stream))
+        "cuMemcpyHtoD", driver.cuMemcpyHtoDAsync(address(destination), source.memory, bytes, stream))
+    }
+  }
+
+  /// Runs `body` and tells what whole numbers it uploaded, in order.
+  package func loggingUploads(_ body: () -> Void) -> [Upload] {
+    state.withLock { $0.uploads = [] }
+    body()
+    return state.withLock { state in
+      defer { state.uploads = nil }
+      return state.uploads ?? []
     }
   }
 
@@ -305,9 +331,6 @@ package final class CUDADevice: @unchecked Sendable {
     }
     if let failure { throw failure }
   }
-
-  /// Host memory that the device reads by itself.
-  package func makeHostBuffer(bytes: Int) -> HostBuffer { HostBuffer(driver, context, bytes: bytes) }
 
   // MARK: Graphs
 

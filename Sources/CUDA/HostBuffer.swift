@@ -17,5 +17,12 @@ package final class HostBuffer: @unchecked Sendable {
     self.memory = memory
   }
 
+  /// Writes numbers from the start on.
+  package func set(_ indices: [Int32]) {
+    checkPrecondition(
+      indices.count * 4 <= bytes, "HostBuffer.set: \(indices.count) numbers into \(bytes) bytes")
+    indices.withUnsafeBytes { memory.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+  }
+
   deinit { _ = driver.cuMemFreeHost(memory) }
 }

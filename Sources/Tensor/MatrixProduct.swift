@@ -79,8 +79,15 @@ package struct Addend {
     Addend(elements: elements, rowStride: rowStride, factor: factor)
   }
 
-  package static func bias(_ elements: UnsafePointer<Float>) -> Addend {
-    Addend(elements: elements, rowStride: 0, factor: 1)
+  package static func bias(_ tensor: Tensor) -> Addend {
+    Addend(
+      elements: UnsafePointer(tensor.numbers.start.assumingMemoryBound(to: Float.self)), rowStride: 0, factor: 1)
+  }
+
+  /// What is there already, times `factor`.
+  package static func own(_ result: Numbers, rowStride: Int, factor: Float = 1) -> Addend {
+    Addend(
+      elements: UnsafePointer(result.start.assumingMemoryBound(to: Float.self)), rowStride: rowStride, factor: factor)
   }
 }
 

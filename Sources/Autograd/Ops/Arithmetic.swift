@@ -1,3 +1,4 @@
+internal import NanoCUDA
 public import NanoTensor
 
 extension Variable {
@@ -50,8 +51,10 @@ extension Variable {
   /// The sum of all elements, a scalar.
   public func sum() -> Variable {
     let (node, shape) = (node, shape)
-    return tape.record(Tensor([Float(value.sum)], shape: []), inputs: self) { gradient, slots in
-      slots.accumulate(Tensor(repeating: gradient.scalar, shape: shape), into: node)
+    let value = value
+    let total = value.gpu.map { value.sum(on: $0) } ?? Tensor([Float(value.sum)], shape: [])
+    return tape.record(total, inputs: self) { gradient, slots in
+      slots.accumulate(gradient.broadcast(to: shape), into: node)
     }
   }
 

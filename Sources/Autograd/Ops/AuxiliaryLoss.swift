@@ -9,10 +9,10 @@ extension Variable {
   /// is above it.
   public func withAuxiliaryLoss(_ loss: Variable, coefficient: Float) -> Variable {
     checkPrecondition(loss.shape.elementCount == 1, "withAuxiliaryLoss: a scalar, not \(loss.shape)")
-    let (node, lossNode) = (node, loss.node)
+    let (node, lossNode, gpu) = (node, loss.node, loss.content.gpu)
     return tape.record(content, inputs: [self, loss]) { gradient, slots in
       slots.accumulate(gradient, into: node)
-      slots.accumulate(Tensor([slots.seed * coefficient], shape: []), into: lossNode)
+      slots.accumulate(Tensor(repeating: slots.seed * coefficient, shape: [], on: gpu), into: lossNode)
     }
   }
 }

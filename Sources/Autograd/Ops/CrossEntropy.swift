@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoCUDA
 internal import NanoPreconditions
 internal import NanoTensor
 
@@ -10,6 +11,18 @@ enum CrossEntropyOperation {
     /// `softmax - onehot`; zero in rows that do not count.
     let difference_NV: Tensor
     let counted: Int
+  }
+
+  /// On a GPU the rows that count are counted there, so that a recorded step fits any targets.
+  static func forward(
+    on gpu: CUDADevice, logits_NV: Tensor, targets: [Int32], wantsGradient: Bool
+  ) -> (loss: Tensor, gradient: Tensor?) {
+    let (rows, classes) = (logits_NV.shape.rowCount, logits_NV.shape.width)
+    let loss = DeviceLoss(targets: targets, on: gpu)
+    let gradient = wantsGradient ? Tensor(uninitialized: logits_NV.shape, on: gpu) : nil
+    loss.addRows(
+      0..<rows, logits: logits_NV.numbers, classes: classes, stride: classes, gradient: gradient?.numbers)
+    return (loss.mean(), gradient)
   }
 
   static func forward(
@@ -49,8 +62,20 @@ extension Variable {
     checkPrecondition(
       targets.allSatisfy { $0 < shape.width }, "crossEntropy: a target outside \(shape)")
     guard tape.isRecording, !node.isConstant else {
+      if let gpu = content.gpu {
+        return tape.constant(
+          CrossEntropyOperation.forward(on: gpu, logits_NV: value, targets: targets, wantsGradient: false).loss)
+      }
       return tape.constant(
         CrossEntropyOperation.loss(logits_NV: value, targets: targets, counted: counted))
+    }
+    if let gpu = content.gpu {
+      let node = node
+      let (loss, logitGradient) = CrossEntropyOperation.forward(
+        on: gpu, logits_NV: value, targets: targets, wantsGradient: true)
+      return tape.record(loss, inputs: self) { gradient, slots in
+        slots.accumulate(logitGradient!.scaled(by: gradient), into: node)
+      }
     }
     let (loss, saved) = CrossEntropyOperation.forward(
       logits_NV: value, targets: targets, counted: counted)

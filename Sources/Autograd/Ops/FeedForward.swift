@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoCUDA
 internal import NanoPreconditions
 internal import NanoTensor
 
@@ -20,16 +21,16 @@ enum FeedForwardOperation {
     input_ND: Activation, expansion_HD: Weight, expansionBias_H: Tensor?, contraction_DF: Weight,
     contractionBias_D: Tensor?, activation: FeedForwardActivation, precision: Precision
   ) -> (output: Tensor, saved: Saved) {
-    let (rows, format) = (input_ND.shape.rowCount, precision.activationFormat)
-    let hidden = Activation(uninitialized: [rows, expansion_HD.shape.rowCount], format: format)
+    let (rows, format, gpu) = (input_ND.shape.rowCount, precision.activationFormat, input_ND.gpu)
+    let hidden = Activation(uninitialized: [rows, expansion_HD.shape.rowCount], format: format, on: gpu)
     multiply(
       input_ND.matrix, expansion_HD.matrix.transposed, into: hidden.numbers,
-      adding: expansionBias_H.map { .bias($0.elements) }, precision: precision)
+      adding: expansionBias_H.map { .bias($0) }, precision: precision)
     let activated_NF = activation.apply(to: hidden)
-    var output = Tensor(uninitialized: [rows, contraction_DF.shape.rowCount])
+    let output = Tensor(uninitialized: [rows, contraction_DF.shape.rowCount], on: gpu)
     multiply(
-      activated_NF.matrix, contraction_DF.matrix.transposed, into: output.mutableElements,
-      adding: contractionBias_D.map { .bias($0.elements) }, precision: precision)
+      activated_NF.matrix, contraction_DF.matrix.transposed, into: output.numbers,
+      adding: contractionBias_D.map { .bias($0) }, precision: precision)
     let saved = Saved(
       input_ND: input_ND, hidden_NH: hidden, expansion_HD: expansion_HD,
       contraction_DF: contraction_DF, activation: activation)
@@ -48,23 +49,23 @@ enum FeedForwardOperation {
   static func backward(
     _ gradient_ND: Tensor, _ saved: Saved, inputFormat: HalfTensor.Format?, precision: Precision
   ) -> Gradients {
-    let format = precision.activationFormat
+    let (format, gpu) = (precision.activationFormat, gradient_ND.gpu)
     let gradient = Activation(gradient_ND, format: format)
     let activatedGradient = Activation(
-      uninitialized: [gradient.shape.rowCount, saved.contraction_DF.shape.width], format: format)
+      uninitialized: [gradient.shape.rowCount, saved.contraction_DF.shape.width], format: format, on: gpu)
     multiply(
       gradient.matrix, saved.contraction_DF.matrix, into: activatedGradient.numbers,
       precision: precision)
     let (activated_NF, hiddenGradient_NH) = saved.activation.backward(
       activatedGradient, hidden: saved.hidden_NH)
-    var expansion = Tensor(uninitialized: saved.expansion_HD.shape)
-    var contraction = Tensor(uninitialized: saved.contraction_DF.shape)
-    let input = Activation(uninitialized: saved.input_ND.shape, format: inputFormat)
+    let expansion = Tensor(uninitialized: saved.expansion_HD.shape, on: gpu)
+    let contraction = Tensor(uninitialized: saved.contraction_DF.shape, on: gpu)
+    let input = Activation(uninitialized: saved.input_ND.shape, format: inputFormat, on: gpu)
     multiply(
-      gradient.matrix.transposed, activated_NF.matrix, into: contraction.mutableElements,
+      gradient.matrix.transposed, activated_NF.matrix, into: contraction.numbers,
       precision: precision)
     multiply(
-      hiddenGradient_NH.matrix.transposed, saved.input_ND.matrix, into: expansion.mutableElements,
+      hiddenGradient_NH.matrix.transposed, saved.input_ND.matrix, into: expansion.numbers,
       precision: precision)
     multiply(
       hiddenGradient_NH.matrix, saved.expansion_HD.matrix, into: input.numbers,
@@ -95,6 +96,14 @@ public enum FeedForwardActivation: Sendable {
   /// The activations; ReLU's take the place of what they are made from.
   fileprivate func apply(to hidden: Activation) -> Activation {
     let (h, count) = (hidden.numbers, hidden.shape.elementCount)
+    if let gpu = hidden.gpu {
+      let activated = self == .relu ? hidden : sized(for: hidden)
+      gpu.launchActivation(
+        name, count: activated.shape.elementCount,
+        [h.argument, activated.numbers.argument, h.formatArgument] + widthArgument(activated)
+          + [.long(activated.shape.elementCount)])
+      return activated
+    }
     switch self {
     case .relu:
       kernels.relu(h.start, h.start, count, h.format)
@@ -116,6 +125,7 @@ public enum FeedForwardActivation: Sendable {
     _ gradient: Activation, hidden: Activation
   ) -> (activated: Activation, hidden: Activation) {
     let (h, dy, count) = (hidden.numbers, gradient.numbers.start, hidden.shape.elementCount)
+    if let gpu = hidden.gpu { return backward(on: gpu, gradient, hidden: hidden) }
     switch self {
     case .relu:
       kernels.relu_backward(h.start, dy, dy, count, h.format)
@@ -134,11 +144,39 @@ public enum FeedForwardActivation: Sendable {
     }
   }
 
+  private func backward(
+    on gpu: CUDADevice, _ gradient: Activation, hidden: Activation
+  ) -> (activated: Activation, hidden: Activation) {
+    // ReLU's outputs were kept, and all others' gradients have room where they come from but SwiGLU's.
+    let activated = self == .relu ? hidden : sized(for: hidden)
+    let result =
+      self == .swiGLU ? Activation(uninitialized: hidden.shape, format: hidden.format, on: gpu) : gradient
+    let made: [KernelArgument] = self == .relu ? [] : [activated.numbers.argument]
+    gpu.launchActivation(
+      name + "_backward", count: activated.shape.elementCount,
+      [hidden.numbers.argument, gradient.numbers.argument, result.numbers.argument] + made
+        + [hidden.numbers.formatArgument] + widthArgument(activated) + [.long(activated.shape.elementCount)])
+    return (activated, result)
+  }
+
+  /// Its kernel.
+  private var name: String {
+    switch self {
+    case .relu: "relu"
+    case .gelu: "gelu"
+    case .swiGLU: "swiglu"
+    }
+  }
+
+  private func widthArgument(_ activated: Activation) -> [KernelArgument] {
+    self == .swiGLU ? [.int(activated.shape.width)] : []
+  }
+
   /// Room for the activations.
   private func sized(for hidden: Activation) -> Activation {
     Activation(
       uninitialized: [hidden.shape.rowCount, width(ofHidden: hidden.shape.width)],
-      format: hidden.format)
+      format: hidden.format, on: hidden.gpu)
   }
 }
 

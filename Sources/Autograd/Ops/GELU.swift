@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoCUDA
 internal import NanoTensor
 
 /// `y = x Φ(x)`, `dy/dx = Φ(x) + x φ(x)`.
@@ -8,13 +9,28 @@ enum GELUOperation {
   }
 
   static func forward(_ input: Tensor) -> Tensor {
-    var output = Tensor(uninitialized: input.shape)
+    var output = Tensor(uninitialized: input.shape, on: input.gpu)
+    if let gpu = input.gpu {
+      gpu.launchActivation(
+        "gelu", count: input.elementCount,
+        [input.argument, output.argument, input.numbers.formatArgument, .long(input.elementCount)])
+      return output
+    }
     kernels.gelu(input.elements, output.mutableElements, input.elementCount, NK_FP32)
     return output
   }
 
   static func backward(_ gradient: Tensor, _ saved: Saved) -> Tensor {
-    var result = Tensor(uninitialized: gradient.shape)
+    var result = Tensor(uninitialized: gradient.shape, on: gradient.gpu)
+    if let gpu = gradient.gpu {
+      gpu.launchActivation(
+        "gelu_backward", count: gradient.elementCount,
+        [
+          saved.input.argument, gradient.argument, result.argument, .pointer(nil), gradient.numbers.formatArgument,
+          .long(gradient.elementCount),
+        ])
+      return result
+    }
     kernels.gelu_backward(
       saved.input.elements, gradient.elements, result.mutableElements, nil, gradient.elementCount,
       NK_FP32)

@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoCUDA
 internal import NanoPreconditions
 internal import NanoTensor
 
@@ -7,11 +8,23 @@ enum GatherOperation {
   struct Saved {
     let indices: [Int32]
     let tableShape: Shape
+    /// The indices on the table's GPU.
+    let deviceIndices: DeviceIndices?
   }
 
-  static func forward(table: Tensor, indices: [Int32]) -> Tensor {
-    let width = table.shape.width
-    var output = Tensor(uninitialized: [indices.count, width])
+  static func forward(table: Tensor, _ saved: Saved) -> Tensor {
+    let (width, indices) = (table.shape.width, saved.indices)
+    var output = Tensor(uninitialized: [indices.count, width], on: table.gpu)
+    if let gpu = table.gpu, let deviceIndices = saved.deviceIndices {
+      checkPrecondition(
+        indices.allSatisfy { $0 >= 0 && $0 < table.shape.rowCount }, "gathered: a row outside a table \(table.shape)")
+      gpu.launch(
+        Kernel("embedding", "gather"), blocks: indices.count, threads: 128,
+        [
+          table.argument, deviceIndices.argument, output.argument, .int(table.shape.rowCount), .int(width),
+        ])
+      return output
+    }
     copyRows(of: .whole(table), indices[...], to: Numbers(output.mutableElements, format: NK_FP32))
     return output
   }
@@ -31,6 +44,17 @@ enum GatherOperation {
   }
 
   static func backward(_ gradient: Tensor, _ saved: Saved) -> Tensor {
+    if let gpu = gradient.gpu, let deviceIndices = saved.deviceIndices {
+      let (rows, width) = (saved.tableShape.rowCount, saved.tableShape.width)
+      let result = Tensor(uninitialized: saved.tableShape, on: gpu)
+      gpu.launch(
+        Kernel("embedding", "gather_backward"), blocks: (rows + 31) / 32, threads: 256,
+        [
+          deviceIndices.argument, gradient.argument, result.argument, .int(saved.indices.count), .int(rows),
+          .int(width),
+        ])
+      return result
+    }
     var result = Tensor(zeros: saved.tableShape)
     kernels.add_to_rows(
       gradient.elements, saved.indices, result.mutableElements, saved.indices.count,
@@ -44,9 +68,11 @@ extension Variable {
   /// - Precondition: every index is a row of the table.
   /// - Returns: indices.count × width.
   public func gathered(_ indices: [Int32]) -> Variable {
-    let saved = GatherOperation.Saved(indices: indices, tableShape: shape)
+    let table = value
+    let saved = GatherOperation.Saved(
+      indices: indices, tableShape: shape, deviceIndices: table.gpu.map { DeviceIndices(indices, on: $0) })
     let node = node
-    return tape.record(GatherOperation.forward(table: value, indices: indices), inputs: self) {
+    return tape.record(GatherOperation.forward(table: table, saved), inputs: self) {
       gradient, slots in
       slots.accumulate(GatherOperation.backward(gradient, saved), into: node)
     }

@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoCUDA
 internal import NanoPreconditions
 internal import NanoTensor
 
@@ -16,8 +17,17 @@ enum LayerNormOperation {
   static func forward(
     input_ND: Tensor, gain_D: Tensor, bias_D: Tensor, epsilon: Float, format: HalfTensor.Format?
   ) -> (output: Activation, statistics_N2: Tensor) {
-    let output = Activation(uninitialized: input_ND.shape, format: format)
-    var statistics = Tensor(uninitialized: [input_ND.shape.rowCount, 2])
+    let output = Activation(uninitialized: input_ND.shape, format: format, on: input_ND.gpu)
+    var statistics = Tensor(uninitialized: [input_ND.shape.rowCount, 2], on: input_ND.gpu)
+    if let gpu = input_ND.gpu {
+      gpu.launchRows(
+        Kernel("norms", "layer_norm"), rows: input_ND.shape.rowCount,
+        [
+          input_ND.argument, gain_D.argument, bias_D.argument, output.numbers.argument,
+          output.numbers.formatArgument, statistics.argument, .int(input_ND.shape.width), .float(epsilon),
+        ])
+      return (output, statistics)
+    }
     kernels.layer_norm(
       input_ND.elements, gain_D.elements, bias_D.elements, output.numbers.start,
       statistics.mutableElements, input_ND.shape.rowCount, input_ND.shape.width, epsilon,
@@ -29,6 +39,11 @@ enum LayerNormOperation {
     _ gradient_ND: Activation, _ saved: Saved
   ) -> (input: Tensor, gain: Tensor, bias: Tensor) {
     let (x, dy) = (saved.input_ND.numbers, gradient_ND.numbers)
+    if let gpu = gradient_ND.gpu {
+      let gradients = gpu.normGradients(
+        "layer_norm_backward", x, gain: saved.gain_D, statistics: saved.statistics_N2, dy, shape: gradient_ND.shape)
+      return (gradients.input, gradients.gain, gradients.bias)
+    }
     var input = Tensor(uninitialized: gradient_ND.shape)
     var gain = Tensor(zeros: saved.gain_D.shape)
     var bias = Tensor(zeros: saved.gain_D.shape)

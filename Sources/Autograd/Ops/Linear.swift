@@ -17,10 +17,10 @@ enum LinearOperation {
   ) -> Activation {
     let weight = weight_OI.matrix
     let output = Activation(
-      uninitialized: [input_NI.shape.rowCount, weight.rows], format: format)
+      uninitialized: [input_NI.shape.rowCount, weight.rows], format: format, on: input_NI.gpu)
     multiply(
-      input_NI.matrix, weight.transposed, into: output.numbers,
-      adding: bias_O.map { .bias($0.elements) }, precision: precision)
+      input_NI.matrix, weight.transposed, into: output.numbers, adding: bias_O.map { .bias($0) },
+      precision: precision)
     return output
   }
 
@@ -28,7 +28,7 @@ enum LinearOperation {
   static func inputGradient(
     _ gradient_NO: Activation, _ saved: Saved, format: HalfTensor.Format?, precision: Precision
   ) -> Activation {
-    let result = Activation(uninitialized: saved.input_NI.shape, format: format)
+    let result = Activation(uninitialized: saved.input_NI.shape, format: format, on: gradient_NO.gpu)
     multiply(
       gradient_NO.matrix, saved.weight_OI.matrix, into: result.numbers, precision: precision)
     return result
@@ -38,15 +38,16 @@ enum LinearOperation {
   static func weightGradient(
     _ gradient_NO: Activation, _ saved: Saved, precision: Precision
   ) -> Tensor {
-    var result = Tensor(uninitialized: saved.weight_OI.shape)
+    let result = Tensor(uninitialized: saved.weight_OI.shape, on: gradient_NO.gpu)
     multiply(
-      gradient_NO.matrix.transposed, saved.input_NI.matrix, into: result.mutableElements,
+      gradient_NO.matrix.transposed, saved.input_NI.matrix, into: result.numbers,
       precision: precision)
     return result
   }
 
   /// `db = Σ_n dy_n`
   static func biasGradient(_ gradient_NO: Activation, shape: Shape) -> Tensor {
+    if let gpu = gradient_NO.gpu { return gpu.rowSums(of: gradient_NO, shape: shape) }
     var result = Tensor(zeros: shape)
     kernels.add_row_sums(
       gradient_NO.numbers.start, result.mutableElements, gradient_NO.shape.rowCount,
@@ -84,13 +85,15 @@ extension Variable {
     let saved = LinearOperation.Saved(input_NI: kept, weight_OI: weight.weight)
     let (inputNode, weightNode, biasNode) = (node, weight.node, bias?.node ?? .constant)
     let (biasShape, format) = (bias?.shape ?? [], content.format)
-    return tape.record(output, inputs: [self, weight, bias ?? weight]) { gradient, slots in
+    return tape.record(output, inputs: [self, weight, bias ?? weight]) { wholeGradient, slots in
+      // A GPU's products read what is rounded already: once here, not in each of them.
+      let gradient = wholeGradient.gpu == nil ? wholeGradient : wholeGradient.rounded(to: precision.activationFormat)
       if !weightNode.isConstant {
         slots.accumulate(
           LinearOperation.weightGradient(gradient, saved, precision: precision), into: weightNode)
       }
       if !biasNode.isConstant {
-        slots.accumulate(LinearOperation.biasGradient(gradient, shape: biasShape), into: biasNode)
+        slots.accumulate(LinearOperation.biasGradient(wholeGradient, shape: biasShape), into: biasNode)
       }
       if !inputNode.isConstant {
         slots.accumulate(

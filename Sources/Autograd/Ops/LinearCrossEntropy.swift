@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoCUDA
 internal import NanoPreconditions
 internal import NanoTensor
 
@@ -17,6 +18,42 @@ enum LinearCrossEntropyOperation {
 
   /// About a million logits at a time.
   private static func blockRows(classes: Int) -> Int { max(32, (1 << 20) / classes) }
+
+  /// The mean loss on a GPU, and its gradients if they are wanted. Rows of logits begin at multiples of 16 bytes.
+  static func forward(
+    on gpu: CUDADevice, _ operands: Saved, targets: [Int32], precision: Precision, wantsGradients: Bool
+  ) -> (loss: Tensor, input: Tensor?, weight: Tensor?) {
+    let (input_ND, weight_VD) = (operands.input_ND, operands.weight_VD)
+    let (rows, width, classes) = (input_ND.shape.rowCount, input_ND.shape.width, weight_VD.shape.rowCount)
+    let stride = (classes + 7) / 8 * 8
+    // Half a gigabyte of logits at a time keeps the device busy.
+    let blockRows = min(rows, max(128, (1 << 27) / stride / 128 * 128))
+    let logits = Tensor(uninitialized: [blockRows, stride], on: gpu)
+    let difference = Activation(
+      uninitialized: [wantsGradients && precision.activationFormat != nil ? blockRows : 0, stride],
+      format: precision.activationFormat, on: gpu)
+    let logitGradient = precision.activationFormat == nil ? logits.numbers : difference.numbers
+    let input = wantsGradients ? Tensor(uninitialized: input_ND.shape, on: gpu) : nil
+    let weight = wantsGradients ? Tensor(uninitialized: weight_VD.shape, on: gpu) : nil
+    let loss = DeviceLoss(targets: targets, on: gpu)
+    for start in Swift.stride(from: 0, to: rows, by: blockRows) {
+      let count = min(blockRows, rows - start)
+      let block = MatrixView(input_ND.numbers.advanced(by: start * width), rows: count, columns: width)
+      multiply(
+        block, weight_VD.matrix.transposed, into: logits.numbers, resultStride: stride, precision: precision)
+      loss.addRows(
+        start..<start + count, logits: logits.numbers, classes: classes, stride: stride,
+        gradient: wantsGradients ? logitGradient : nil)
+      guard let input, let weight else { continue }
+      let difference = MatrixView(logitGradient, rows: count, columns: classes, rowStride: stride)
+      multiply(
+        difference, weight_VD.matrix, into: input.numbers.advanced(by: start * width), precision: precision)
+      multiply(
+        difference.transposed, block, into: weight.numbers,
+        adding: start == 0 ? nil : .own(weight.numbers, rowStride: width), precision: precision)
+    }
+    return (loss.mean(), input, weight)
+  }
 
   /// The summed loss, and the gradients of the sum if they are wanted.
   static func forward(
@@ -79,6 +116,16 @@ extension Variable {
       targets.allSatisfy { $0 < weight.shape.rowCount },
       "linearCrossEntropy: a target outside \(weight.shape)")
     let wantsGradients = tape.isRecording && !(node.isConstant && weight.node.isConstant)
+    if let gpu = content.gpu {
+      let result = LinearCrossEntropyOperation.forward(
+        on: gpu, .init(input_ND: tape.operand(self), weight_VD: weight.weight), targets: targets,
+        precision: tape.precision, wantsGradients: wantsGradients)
+      let (inputNode, weightNode) = (node, weight.node)
+      return tape.record(result.loss, inputs: self, weight) { gradient, slots in
+        slots.accumulate(result.input!.scaled(by: gradient), into: inputNode)
+        slots.accumulate(result.weight!.scaled(by: gradient), into: weightNode)
+      }
+    }
     let result = LinearCrossEntropyOperation.forward(
       .init(input_ND: tape.operand(self), weight_VD: weight.weight), targets: targets, precision: tape.precision,
       wantsGradients: wantsGradients)

@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoCUDA
 internal import NanoPreconditions
 internal import NanoTensor
 
@@ -16,8 +17,17 @@ enum RMSNormOperation {
   static func forward(
     input_ND: Tensor, gain_D: Tensor, epsilon: Float, format: HalfTensor.Format?
   ) -> (output: Activation, reciprocals_N: Tensor) {
-    let output = Activation(uninitialized: input_ND.shape, format: format)
-    var reciprocals = Tensor(uninitialized: [input_ND.shape.rowCount])
+    let output = Activation(uninitialized: input_ND.shape, format: format, on: input_ND.gpu)
+    var reciprocals = Tensor(uninitialized: [input_ND.shape.rowCount], on: input_ND.gpu)
+    if let gpu = input_ND.gpu {
+      gpu.launchRows(
+        Kernel("norms", "rms_norm"), rows: input_ND.shape.rowCount,
+        [
+          input_ND.argument, gain_D.argument, output.numbers.argument, output.numbers.formatArgument,
+          reciprocals.argument, .int(input_ND.shape.width), .float(epsilon),
+        ])
+      return (output, reciprocals)
+    }
     kernels.rms_norm(
       input_ND.elements, gain_D.elements, output.numbers.start, reciprocals.mutableElements,
       input_ND.shape.rowCount, input_ND.shape.width, epsilon,
@@ -27,6 +37,11 @@ enum RMSNormOperation {
 
   static func backward(_ gradient_ND: Activation, _ saved: Saved) -> (input: Tensor, gain: Tensor) {
     let (x, dy) = (saved.input_ND.numbers, gradient_ND.numbers)
+    if let gpu = gradient_ND.gpu {
+      let gradients = gpu.normGradients(
+        "rms_norm_backward", x, gain: saved.gain_D, statistics: saved.reciprocals_N, dy, shape: gradient_ND.shape)
+      return (gradients.input, gradients.gain)
+    }
     var input = Tensor(uninitialized: gradient_ND.shape)
     var gain = Tensor(zeros: saved.gain_D.shape)
     kernels.rms_norm_backward(

@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoCUDA
 internal import NanoTensor
 
 /// `y = max(x, 0)`; the gradient passes where y > 0.
@@ -8,13 +9,28 @@ enum ReLUOperation {
   }
 
   static func forward(_ input: Tensor) -> Tensor {
-    var output = Tensor(uninitialized: input.shape)
+    var output = Tensor(uninitialized: input.shape, on: input.gpu)
+    if let gpu = input.gpu {
+      gpu.launchActivation(
+        "relu", count: input.elementCount,
+        [input.argument, output.argument, input.numbers.formatArgument, .long(input.elementCount)])
+      return output
+    }
     kernels.relu(input.elements, output.mutableElements, input.elementCount, NK_FP32)
     return output
   }
 
   static func backward(_ gradient: Tensor, _ saved: Saved) -> Tensor {
-    var result = Tensor(uninitialized: gradient.shape)
+    var result = Tensor(uninitialized: gradient.shape, on: gradient.gpu)
+    if let gpu = gradient.gpu {
+      gpu.launchActivation(
+        "relu_backward", count: gradient.elementCount,
+        [
+          saved.output.argument, gradient.argument, result.argument, gradient.numbers.formatArgument,
+          .long(gradient.elementCount),
+        ])
+      return result
+    }
     kernels.relu_backward(
       saved.output.elements, gradient.elements, result.mutableElements, gradient.elementCount,
       NK_FP32)

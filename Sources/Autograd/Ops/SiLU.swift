@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoCUDA
 internal import NanoTensor
 
 /// `y = x σ(x)`, `dy/dx = σ(x) (1 + x (1 - σ(x)))`.
@@ -8,13 +9,24 @@ enum SiLUOperation {
   }
 
   static func forward(_ input: Tensor) -> Tensor {
-    var output = Tensor(uninitialized: input.shape)
+    var output = Tensor(uninitialized: input.shape, on: input.gpu)
+    if let gpu = input.gpu {
+      gpu.launchActivation(
+        "silu", count: input.elementCount, [input.argument, output.argument, .long(input.elementCount)])
+      return output
+    }
     kernels.silu(input.elements, output.mutableElements, input.elementCount)
     return output
   }
 
   static func backward(_ gradient: Tensor, _ saved: Saved) -> Tensor {
-    var result = Tensor(uninitialized: gradient.shape)
+    var result = Tensor(uninitialized: gradient.shape, on: gradient.gpu)
+    if let gpu = gradient.gpu {
+      gpu.launchActivation(
+        "silu_backward", count: gradient.elementCount,
+        [saved.input.argument, gradient.argument, result.argument, .long(gradient.elementCount)])
+      return result
+    }
     kernels.silu_backward(
       saved.input.elements, gradient.elements, result.mutableElements, gradient.elementCount)
     return result

@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoCUDA
 internal import NanoPreconditions
 internal import NanoTensor
 
@@ -10,14 +11,29 @@ enum SwiGLUOperation {
 
   static func forward(_ input: Tensor) -> Tensor {
     let (rows, width) = (input.shape.rowCount, input.shape.width / 2)
-    var output = Tensor(uninitialized: [rows, width])
+    var output = Tensor(uninitialized: [rows, width], on: input.gpu)
+    if let gpu = input.gpu {
+      gpu.launchActivation(
+        "swiglu", count: rows * width,
+        [input.argument, output.argument, input.numbers.formatArgument, .int(width), .long(rows * width)])
+      return output
+    }
     kernels.swiglu(input.elements, output.mutableElements, rows, width, NK_FP32)
     return output
   }
 
   /// `du = dy · v · silu'(u)`, `dv = dy · silu(u)`
   static func backward(_ gradient: Tensor, _ saved: Saved) -> Tensor {
-    var result = Tensor(uninitialized: saved.input.shape)
+    var result = Tensor(uninitialized: saved.input.shape, on: gradient.gpu)
+    if let gpu = gradient.gpu {
+      gpu.launchActivation(
+        "swiglu_backward", count: gradient.elementCount,
+        [
+          saved.input.argument, gradient.argument, result.argument, .pointer(nil), gradient.numbers.formatArgument,
+          .int(gradient.shape.width), .long(gradient.elementCount),
+        ])
+      return result
+    }
     kernels.swiglu_backward(
       saved.input.elements, gradient.elements, result.mutableElements, nil,
       gradient.shape.rowCount, gradient.shape.width, NK_FP32)

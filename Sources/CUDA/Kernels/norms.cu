@@ -136,11 +136,16 @@ KERNEL row_sums(const void *x, int x_format, float *partial, int rows, int width
   }
 }
 
-// Second half: result[j] = sum over p of partial[p][j]. A thread a column.
-KERNEL sum_partials(const float *partial, float *result, int parts, int width) {
-  const int column = blockIdx.x * blockDim.x + threadIdx.x;
+// Second half: first[j] = sum over p of partial[p][j], and if there is a second result, the same of the `width`
+// columns behind. A thread a column.
+KERNEL sum_partials(const float *partial, float *first, float *second, int parts, int width) {
+  const int column = blockIdx.x * blockDim.x + threadIdx.x, stride = second ? 2 * width : width;
   if (column >= width) return;
-  float sum = 0;
-  for (int p = 0; p < parts; p++) sum += partial[(int64)p * width + column];
-  result[column] = sum;
+  float sum = 0, other = 0;
+  for (int p = 0; p < parts; p++) {
+    sum += partial[(int64)p * stride + column];
+    if (second) other += partial[(int64)p * stride + width + column];
+  }
+  first[column] = sum;
+  if (second) second[column] = other;
 }

@@ -1,0 +1,90 @@
+internal import CNanoKernels
+internal import NanoCUDA
+internal import NanoTensor
+
+extension CUDADevice {
+  /// Launches a kernel of activations.cu, four numbers a thread.
+  func launchActivation(_ name: String, count: Int, _ arguments: [KernelArgument]) {
+    let threads = 256
+    launch(
+      Kernel("activations", name), blocks: (count + 4 * threads - 1) / (4 * threads), threads: threads, arguments)
+  }
+
+  /// Launches a kernel of norms.cu that works on a row a block.
+  func launchRows(_ kernel: Kernel, rows: Int, _ arguments: [KernelArgument]) {
+    launch(kernel, blocks: rows, threads: 256, arguments)
+  }
+
+  /// The sum over all rows, a number a column.
+  func rowSums(of rows: Activation, shape: Shape) -> Tensor {
+    let (count, width) = (rows.shape.rowCount, rows.shape.width)
+    let parts = partCount(rows: count)
+    let partial = Tensor(uninitialized: [parts, width], on: self)
+    launch(
+      Kernel("norms", "row_sums"), grid: ((width + 31) / 32, parts, 1), threads: 256,
+      [rows.numbers.argument, rows.numbers.formatArgument, partial.argument, .int(count), .int(width)])
+    let result = Tensor(uninitialized: shape, on: self)
+    launch(
+      Kernel("norms", "sum_partials"), blocks: (width + 255) / 256, threads: 256,
+      [partial.argument, result.argument, .pointer(nil), .int(parts), .int(width)])
+    return result
+  }
+
+  /// The gradients behind a norm of rows; `statistics` are one or two numbers a row.
+  func normGradients(
+    _ kernel: String, _ x: Numbers, gain: Tensor, statistics: Tensor, _ dy: Numbers, shape: Shape
+  ) -> (input: Tensor, gain: Tensor, bias: Tensor) {
+    let (rows, width) = (shape.rowCount, shape.width)
+    let input = Tensor(uninitialized: shape, on: self)
+    launchRows(
+      Kernel("norms", kernel), rows: rows,
+      [
+        x.argument, x.formatArgument, gain.argument, statistics.argument, dy.argument, dy.formatArgument,
+        input.argument, .int(width),
+      ])
+    let parts = partCount(rows: rows)
+    let partial = Tensor(uninitialized: [parts, 2 * width], on: self)
+    launch(
+      Kernel("norms", "norm_parameter_sums"), grid: ((width + 31) / 32, parts, 1), threads: 256,
+      [
+        x.argument, x.formatArgument, statistics.argument, .int(statistics.elementCount / max(rows, 1)), dy.argument,
+        dy.formatArgument, partial.argument, .int(rows), .int(width),
+      ])
+    let sums = (gain: Tensor(uninitialized: gain.shape, on: self), bias: Tensor(uninitialized: gain.shape, on: self))
+    launch(
+      Kernel("norms", "sum_partials"), blocks: (width + 255) / 256, threads: 256,
+      [partial.argument, sums.gain.argument, sums.bias.argument, .int(parts), .int(width)])
+    return (input, sums.gain, sums.bias)
+  }
+
+  /// Into how many parts a sum over rows is split.
+  func partCount(rows: Int) -> Int { max(1, min(64, rows / 64)) }
+}
+
+extension Tensor {
+  /// This tensor times a scalar tensor, which on a GPU the host does not read.
+  func scaled(by scalar: Tensor) -> Tensor {
+    guard let gpu else { return self * scalar.scalar }
+    let result = Tensor(uninitialized: shape, on: gpu)
+    gpu.launchElementwise(
+      "scale_by", count: elementCount, [argument, scalar.argument, .float(1), result.argument, .long(elementCount)])
+    return result
+  }
+
+  /// A tensor of this scalar everywhere.
+  func broadcast(to shape: Shape) -> Tensor {
+    guard let gpu else { return Tensor(repeating: scalar, shape: shape) }
+    let result = Tensor(uninitialized: shape, on: gpu)
+    gpu.launchElementwise(
+      "fill_by", count: shape.elementCount, [argument, .float(1), result.argument, .long(shape.elementCount)])
+    return result
+  }
+
+  /// The sum of all elements, as a scalar on the GPU.
+  func sum(on gpu: CUDADevice) -> Tensor {
+    let result = Tensor(uninitialized: [], on: gpu)
+    gpu.launch(
+      Kernel("elementwise", "sum"), blocks: 1, threads: 1024, [argument, result.argument, .long(elementCount)])
+    return result
+  }
+}

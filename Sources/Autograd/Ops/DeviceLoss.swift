@@ -1,0 +1,43 @@
+internal import NanoCUDA
+internal import NanoTensor
+
+/// The mean negative log likelihood of rows of logits on a GPU, added up block by block of rows.
+struct DeviceLoss {
+  private let gpu: CUDADevice
+  private let targets: DeviceIndices
+  private let count: Int
+  /// How many targets are classes.
+  private let counted: Tensor
+  private let losses: Tensor
+
+  init(targets: [Int32], on gpu: CUDADevice) {
+    self.gpu = gpu
+    self.targets = DeviceIndices(targets, on: gpu)
+    count = targets.count
+    counted = Tensor(uninitialized: [], on: gpu)
+    losses = Tensor(uninitialized: [targets.count], on: gpu)
+    gpu.launch(
+      Kernel("cross_entropy", "count_targets"), blocks: 1, threads: 1024,
+      [self.targets.argument, counted.argument, .int(count)])
+  }
+
+  /// The losses of rows, whose logits lie `stride` apart, and the gradient of the mean loss if it is wanted.
+  func addRows(_ rows: Range<Int>, logits: Numbers, classes: Int, stride: Int, gradient: Numbers?) {
+    gpu.launch(
+      Kernel("cross_entropy", "cross_entropy"), blocks: rows.count, threads: classes < 512 ? 128 : 512,
+      [
+        logits.argument, targets.argument(from: rows.lowerBound), counted.argument,
+        losses.numbers.advanced(by: rows.lowerBound).argument, gradient?.argument ?? .pointer(nil),
+        gradient?.formatArgument ?? .int(0), .int(classes), .long(stride),
+      ])
+  }
+
+  /// The mean over the rows that count.
+  func mean() -> Tensor {
+    let loss = Tensor(uninitialized: [], on: gpu)
+    gpu.launch(
+      Kernel("cross_entropy", "mean_loss"), blocks: 1, threads: 1024,
+      [losses.argument, counted.argument, loss.argument, .int(count)])
+    return loss
+  }
+}
