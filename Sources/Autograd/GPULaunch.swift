@@ -84,7 +84,7 @@ extension Tensor {
   func sum(on gpu: CUDADevice) -> Tensor {
     let result = Tensor(uninitialized: [], on: gpu)
     gpu.launch(
-      Kernel("elementwise", "sum"), blocks: 1, threads: 1024, [argument, result.argument, .long(elementCount)])
+      Kernel("elementwise", "sum_elements"), blocks: 1, threads: 1024, [argument, result.argument, .long(elementCount)])
     return result
   }
 }

@@ -77,7 +77,7 @@ package final class CUDADevice: @unchecked Sendable {
     self.context = context
     self.stream = stream
     // What is missing or does not compile is known before any work is done.
-    _ = try modules.function(Kernel("elementwise", "fill"), sharedBytes: 0)
+    _ = try modules.function(Kernel("elementwise", "fill_elements"), sharedBytes: 0)
   }
 
   /// Whether float32 products may round their operands to TF32: faster, 10 bits of precision. Off by default.

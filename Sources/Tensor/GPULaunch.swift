@@ -20,7 +20,7 @@ extension Numbers {
   /// Writes `count` numbers of any format here, on a GPU.
   func convert(from source: Numbers, count: Int) {
     gpu?.launchElementwise(
-      "convert", count: count,
+      "convert_elements", count: count,
       [source.argument, source.formatArgument, argument, formatArgument, .long(count)])
   }
 

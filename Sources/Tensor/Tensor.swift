@@ -35,7 +35,7 @@ public struct Tensor: Sendable {
     }
     self.init(uninitialized: shape, on: gpu)
     gpu.launchElementwise(
-      "fill", count: elementCount, [.pointer(storage.elements), .float(value), .long(elementCount)])
+      "fill_elements", count: elementCount, [.pointer(storage.elements), .float(value), .long(elementCount)])
   }
 
   /// The given elements, row-major.
@@ -160,19 +160,19 @@ extension Tensor {
   /// Elementwise sum.
   /// - Precondition: equal shapes.
   public static func + (left: Tensor, right: Tensor) -> Tensor {
-    elementwise("+", left, right, kernels.add, "add")
+    elementwise("+", left, right, kernels.add, "add_elements")
   }
 
   /// Elementwise difference.
   /// - Precondition: equal shapes.
   public static func - (left: Tensor, right: Tensor) -> Tensor {
-    elementwise("-", left, right, kernels.subtract, "subtract")
+    elementwise("-", left, right, kernels.subtract, "subtract_elements")
   }
 
   /// Elementwise product.
   /// - Precondition: equal shapes.
   public static func * (left: Tensor, right: Tensor) -> Tensor {
-    elementwise("*", left, right, kernels.multiply, "multiply")
+    elementwise("*", left, right, kernels.multiply, "multiply_elements")
   }
 
   /// Every element times `factor`.
@@ -180,7 +180,7 @@ extension Tensor {
     var result = Tensor(uninitialized: left.shape, on: left.gpu)
     let count = left.elementCount
     if let gpu = left.gpu {
-      gpu.launchElementwise("scale", count: count, [left.argument, .float(factor), result.argument, .long(count)])
+      gpu.launchElementwise("scale_elements", count: count, [left.argument, .float(factor), result.argument, .long(count)])
     } else {
       kernels.scale(left.elements, factor, result.mutableElements, count)
     }
@@ -197,7 +197,7 @@ extension Tensor {
     checkPrecondition(left.shape == right.shape, "+=: \(left.shape) and \(right.shape)")
     if let gpu = left.gpu {
       gpu.launchElementwise(
-        "add", count: left.elementCount,
+        "add_elements", count: left.elementCount,
         [left.argument, right.argument, left.argument, .long(left.elementCount)])
       return
     }

@@ -1,5 +1,5 @@
 import Foundation
-import NanoTensor
+public import NanoTensor
 import Synchronization
 
 /// The CUDA device that the CPU emulates: the same kernels, compiled as C++, behind the same libraries.

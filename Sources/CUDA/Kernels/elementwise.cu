@@ -25,27 +25,27 @@ DEVICE void combine(const float *x, const float *y, float *result, int64 count, 
 }
 
 // result = value
-KERNEL fill(float *result, float value, int64 count) {
+KERNEL fill_elements(float *result, float value, int64 count) {
   for_each_number(count, [=](int64 i) { result[i] = value; });
 }
 
 // result = x + y
-KERNEL add(const float *x, const float *y, float *result, int64 count) {
+KERNEL add_elements(const float *x, const float *y, float *result, int64 count) {
   combine(x, y, result, count, [](float a, float b) { return a + b; });
 }
 
 // result = x - y
-KERNEL subtract(const float *x, const float *y, float *result, int64 count) {
+KERNEL subtract_elements(const float *x, const float *y, float *result, int64 count) {
   combine(x, y, result, count, [](float a, float b) { return a - b; });
 }
 
 // result = x * y
-KERNEL multiply(const float *x, const float *y, float *result, int64 count) {
+KERNEL multiply_elements(const float *x, const float *y, float *result, int64 count) {
   combine(x, y, result, count, [](float a, float b) { return a * b; });
 }
 
 // result = factor * x
-KERNEL scale(const float *x, float factor, float *result, int64 count) {
+KERNEL scale_elements(const float *x, float factor, float *result, int64 count) {
   combine(x, x, result, count, [=](float a, float) { return factor * a; });
 }
 
@@ -62,7 +62,7 @@ KERNEL fill_by(const float *scalar, float factor, float *result, int64 count) {
 }
 
 // result = x in another format.
-KERNEL convert(const void *x, int x_format, void *result, int result_format, int64 count) {
+KERNEL convert_elements(const void *x, int x_format, void *result, int result_format, int64 count) {
   const int64 first = 4 * ((int64)blockIdx.x * blockDim.x + threadIdx.x);
   if (first + 4 <= count && ((size_t)x & 15) == 0 && ((size_t)result & 15) == 0) {
     store4(result, result_format, first, load4(x, x_format, first));
@@ -81,7 +81,7 @@ KERNEL convert_rows(const void *x, int x_format, int64 stride, void *result, int
 }
 
 // result[0] = sum of x, in double, by one block.
-KERNEL sum(const float *x, float *result, int64 count) {
+KERNEL sum_elements(const float *x, float *result, int64 count) {
   SHARED double scratch[32];
   double total = 0;
   for (int64 i = threadIdx.x; i < count; i += blockDim.x) total += x[i];
