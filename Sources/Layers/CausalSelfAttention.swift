@@ -49,7 +49,7 @@ public struct CausalSelfAttention: Layer {
     let mixed = queryKeyValue(input, in: context, roundingResult: true).causalAttention(
       sequenceLength: context.sequenceLength, headCount: configuration.headCount,
       scale: configuration.scale, dropout: context.nextDropoutMasks()
-    ) { context.recorder?.statistics.attention.append(AttentionStatistics(largestLogits: $0)) }
+    ) { context.recorder?.record(largestLogits: $0) }
     return projection(mixed, in: context)
   }
 

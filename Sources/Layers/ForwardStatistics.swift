@@ -1,5 +1,6 @@
 internal import Foundation
 internal import NanoPreconditions
+internal import NanoTensor
 
 /// What layers report of a forward computation, in the order in which they ran.
 public struct ForwardStatistics: Sendable, Hashable {
@@ -90,8 +91,35 @@ public struct RoutingStatistics: Sendable, Hashable {
 }
 
 /// Gathers statistics while layers run, on one thread.
+///
+/// What a layer leaves in a tensor is read when ``statistics`` is asked for: during a step nothing waits for a
+/// device. Asked again after the same computation has run again in the same memory, it reads what is there then.
 public final class StatisticsRecorder {
-  public internal(set) var statistics = ForwardStatistics()
+  private var largestLogits: [Tensor] = []
+  private var routing: [RoutingReport] = []
 
   public init() {}
+
+  public var statistics: ForwardStatistics {
+    var result = ForwardStatistics()
+    result.attention = largestLogits.map { AttentionStatistics(largestLogits: $0.scalars) }
+    result.routing = routing.map(\.statistics)
+    return result
+  }
+
+  /// - Parameter largestLogits: of an attention layer, one a head.
+  func record(largestLogits: Tensor) { self.largestLogits.append(largestLogits) }
+
+  func record(_ report: RoutingReport) { routing.append(report) }
+}
+
+/// What a router leaves for a recorder.
+enum RoutingReport {
+  case known(RoutingStatistics)
+
+  var statistics: RoutingStatistics {
+    switch self {
+    case .known(let statistics): statistics
+    }
+  }
 }

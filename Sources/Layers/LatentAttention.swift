@@ -115,7 +115,7 @@ public struct LatentAttention: Layer {
       sharedKey: compressed.columns(c.keyValueRank..<c.keyValueRank + c.rotaryWidth),
       rotary: rotary, headCount: c.headCount, valueWidth: c.valueWidth,
       sequenceLength: context.sequenceLength, scale: c.scale
-    ) { context.recorder?.statistics.attention.append(AttentionStatistics(largestLogits: $0)) }
+    ) { context.recorder?.record(largestLogits: $0) }
     return projection(mixed, in: context)
   }
 

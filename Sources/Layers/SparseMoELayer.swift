@@ -116,12 +116,13 @@ public struct SparseMoELayer: Layer {
     }
     if let recorder = context.recorder {
       let rows = Double(selection.rowCount)
-      recorder.statistics.routing.append(
-        RoutingStatistics(
-          loads: selection.loads, rowCount: selection.rowCount,
-          entropySum: selection.scoreEntropies.reduce(0, +),
-          largestLogit: logits.value.scalars.max() ?? 0, balanceLossSum: balanceLoss * rows,
-          zLossSum: zLoss * rows))
+      recorder.record(
+        .known(
+          RoutingStatistics(
+            loads: selection.loads, rowCount: selection.rowCount,
+            entropySum: selection.scoreEntropies.reduce(0, +),
+            largestLogit: logits.value.scalars.max() ?? 0, balanceLossSum: balanceLoss * rows,
+            zLossSum: zLoss * rows)))
     }
     return output
   }

@@ -69,7 +69,7 @@ private func gradientMatchesDirectionalDifference(
     let tape = Tape(precision: precision)
     var logit: Float = 0
     let output = tape.variable(input).causalAttention(sequenceLength: 1, headCount: 1, scale: 2) {
-      logit = $0[0]
+      logit = $0.scalar
     }
     let cotangent = tape.constant(Tensor([q], shape: [1, 1]))
     let gradient = tape.gradients(of: (output * cotangent).sum())[input.id]!

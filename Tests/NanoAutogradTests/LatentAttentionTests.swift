@@ -15,7 +15,7 @@ import Testing
     v[0].latentAttention(
       keyValue: v[1], sharedKey: v[2], rotary: rotary, headCount: heads, valueWidth: value,
       sequenceLength: length, scale: 0.6
-    ) { largest = $0 }
+    ) { largest = $0.scalars }
   } reference: { x in
     let shared = Reference.rotated(x[2], width: turned, length: length, layout: .interleaved)
     var result: [Double] = []
@@ -63,7 +63,7 @@ import Testing
       sharedKey: tape.constant(Tensor([1, 0], shape: [1, 2])),
       rotary: RotaryEmbedding(width: 2, positionCount: 1, base: 100), headCount: 1, valueWidth: 1,
       sequenceLength: 1, scale: 2
-    ) { logit = $0[0] }
+    ) { logit = $0.scalar }
     return [output.value.scalars[0], logit]
   }
   #expect(run(.float32) == [1.01953125, 2.0234375])

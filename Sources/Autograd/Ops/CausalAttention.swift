@@ -1,6 +1,6 @@
 internal import CNanoKernels
 internal import NanoPreconditions
-internal import NanoTensor
+public import NanoTensor
 
 // B sequences, T positions, H heads of key width K and value width W.
 
@@ -70,12 +70,13 @@ enum CausalAttentionOperation {
   /// - Returns: the probabilities of all heads if they are kept, and the largest logit of each head.
   static func forward(
     _ operands: Operands, into output: Numbers, _ geometry: Geometry
-  ) -> (probabilities: Tensor?, largestLogits: [Float]) {
+  ) -> (probabilities: Tensor?, largestLogits: Tensor) {
     let count = geometry.probabilityCount
     let keptCount = geometry.keepsProbabilities ? geometry.pairCount : 1
     var probabilities = Tensor(uninitialized: [keptCount, count])
     let start = probabilities.mutableElements
-    var largest = [Float](repeating: -.infinity, count: geometry.headCount)
+    var largestLogits = Tensor(repeating: -.infinity, shape: [geometry.headCount])
+    let largest = largestLogits.mutableElements
     var kernelGeometry = geometry.kernelGeometry
     var dropped = Tensor(uninitialized: [geometry.dropout == nil ? 0 : count])
     let droppedScratch = dropped.mutableElements
@@ -91,7 +92,7 @@ enum CausalAttentionOperation {
         geometry.start(operands.value, geometry.value, pair: pair),
         geometry.start(output, geometry.output, pair: pair))
     }
-    return (geometry.keepsProbabilities ? probabilities : nil, largest)
+    return (geometry.keepsProbabilities ? probabilities : nil, largestLogits)
   }
 
   /// Writes the gradients of all operands.
@@ -155,7 +156,7 @@ extension Variable {
   /// - SeeAlso: Vaswani et al., 2017, arXiv:1706.03762.
   public func causalAttention(
     sequenceLength: Int, headCount: Int, scale: Float, dropout: DropoutMasks? = nil,
-    observing: (([Float]) -> Void)? = nil
+    observing: ((Tensor) -> Void)? = nil
   ) -> Variable {
     checkPrecondition(
       sequenceLength > 0 && shape.rowCount % sequenceLength == 0 && headCount > 0

@@ -1,6 +1,6 @@
 internal import CNanoKernels
 internal import NanoPreconditions
-internal import NanoTensor
+public import NanoTensor
 
 // N rows, H heads, Kn key channels without and Kr with position, W value channels.
 
@@ -43,7 +43,7 @@ enum LatentAttentionOperation {
   static func forward(
     query: Activation, keyValue: Activation, sharedKey: Tensor, rotary: RotaryEmbedding,
     _ g: Geometry
-  ) -> (output: Activation, saved: Saved, largestLogits: [Float]) {
+  ) -> (output: Activation, saved: Saved, largestLogits: Tensor) {
     let rows = query.shape.rowCount
     let rotatedQuery = query.copy
     rotary.rotate(
@@ -155,7 +155,7 @@ extension Variable {
   /// - SeeAlso: DeepSeek-AI, 2024, "DeepSeek-V2", arXiv:2405.04434.
   public func latentAttention(
     keyValue: Variable, sharedKey: Variable, rotary: RotaryEmbedding, headCount: Int,
-    valueWidth: Int, sequenceLength: Int, scale: Float, observing: (([Float]) -> Void)? = nil
+    valueWidth: Int, sequenceLength: Int, scale: Float, observing: ((Tensor) -> Void)? = nil
   ) -> Variable {
     checkPrecondition(headCount > 0, "latentAttention: \(headCount) heads")
     let rotaryWidth = sharedKey.shape.width
