@@ -1,0 +1,2 @@
+#define MODULE "../CUDA/Kernels/experts.cu"
+#include "../emulated_module.inc"

@@ -1,0 +1,2 @@
+#define MODULE "../CUDA/Kernels/routing.cu"
+#include "../emulated_module.inc"
