@@ -61,7 +61,7 @@ final class CUBLASLt {
 
   /// What a product looks like apart from its addresses; products that agree in it share a plan.
   private struct Key: Hashable {
-    var left, right, result: Operand
+    var left, right, addend, result: Operand
     var rows, columns, depth, batchCount: Int
     var addsToResult, hasBias, allowsTF32: Bool
 
@@ -87,15 +87,16 @@ final class CUBLASLt {
     let workspaceBytes: Int
   }
 
-  /// `result = alpha · left · right + beta · result (+ bias)`, on the stream.
+  /// `result = alpha · left · right + beta · addend (+ bias)`, on the stream.
   func multiply(
-    _ left: DeviceMatrix, _ right: DeviceMatrix, into result: DeviceMatrix, alpha: Float, beta: Float,
-    bias: UnsafeRawPointer?, batchCount: Int, workspace: UnsafeMutableRawPointer?, stream: UnsafeMutableRawPointer?
+    _ left: DeviceMatrix, _ right: DeviceMatrix, into result: DeviceMatrix, alpha: Float, adding addend: DeviceMatrix,
+    beta: Float, bias: UnsafeRawPointer?, batchCount: Int, workspace: UnsafeMutableRawPointer?,
+    stream: UnsafeMutableRawPointer?
   ) throws(CUDAError) {
     let key = Key(
-      left: .init(left), right: .init(right), result: .init(result), rows: left.rows, columns: right.columns,
-      depth: left.columns, batchCount: batchCount, addsToResult: beta != 0, hasBias: bias != nil,
-      allowsTF32: allowsTF32)
+      left: .init(left), right: .init(right), addend: .init(addend), result: .init(result), rows: left.rows,
+      columns: right.columns, depth: left.columns, batchCount: batchCount, addsToResult: beta != 0,
+      hasBias: bias != nil, allowsTF32: allowsTF32)
     let plan: Plan
     if let known = plans[key] {
       plan = known
@@ -109,7 +110,7 @@ final class CUBLASLt {
     var (alpha, beta) = (alpha, beta)
     let status = matmul(
       handle, plan.description, &alpha, right.address, plan.right, left.address, plan.left, &beta,
-      result.address, plan.result, result.address, plan.result, plan.algorithm, workspace, plan.workspaceBytes,
+      addend.address, plan.result, result.address, plan.result, plan.algorithm, workspace, plan.workspaceBytes,
       stream)
     if status != 0 { throw Self.error("cublasLtMatmul of \(key.rows)×\(key.depth) by \(key.depth)×\(key.columns)", status) }
   }
@@ -182,7 +183,7 @@ final class CUBLASLt {
     var bytes = UInt64(Self.workspaceBytes)
     try set(preferenceSet, preference, Attribute.maximumWorkspace, &bytes)
     let alignments = [
-      (Attribute.alignmentA, key.right), (Attribute.alignmentB, key.left), (Attribute.alignmentC, key.result),
+      (Attribute.alignmentA, key.right), (Attribute.alignmentB, key.left), (Attribute.alignmentC, key.addend),
       (Attribute.alignmentD, key.result),
     ]
     for (attribute, operand) in alignments {

@@ -223,21 +223,24 @@ package final class CUDADevice: @unchecked Sendable {
     launch(kernel, grid: (blocks, 1, 1), threads: threads, sharedBytes: sharedBytes, arguments)
   }
 
-  /// `result = alpha · left · right + beta · result (+ bias)`; `bias` has the result's format, one number a column.
-  /// - Precondition: the extents agree.
+  /// `result = alpha · left · right + beta · addend (+ bias)`, where the addend is the result itself unless another is
+  /// given; `bias` has the result's format, one number a column.
+  /// - Precondition: the extents agree, and the addend lies in memory as the result does.
   package func multiply(
-    _ left: DeviceMatrix, _ right: DeviceMatrix, into result: DeviceMatrix, alpha: Float = 1, beta: Float = 0,
-    bias: UnsafeRawPointer? = nil, batchCount: Int = 1
+    _ left: DeviceMatrix, _ right: DeviceMatrix, into result: DeviceMatrix, alpha: Float = 1,
+    adding addend: DeviceMatrix? = nil, beta: Float = 0, bias: UnsafeRawPointer? = nil, batchCount: Int = 1
   ) {
     checkPrecondition(
       left.columns == right.rows && left.rows == result.rows && right.columns == result.columns,
       "CUDADevice.multiply: \(left.rows)×\(left.columns) by \(right.rows)×\(right.columns) into "
         + "\(result.rows)×\(result.columns)")
+    checkPrecondition(
+      addend.map { $0.at(result.address) == result } ?? true, "CUDADevice.multiply: the addend is laid out otherwise")
     guard left.rows > 0, right.columns > 0, batchCount > 0 else { return }
     perform { () throws(CUDAError) in
       try products.multiply(
-        left, right, into: result, alpha: alpha, beta: beta, bias: bias, batchCount: batchCount,
-        workspace: workspace, stream: stream)
+        left, right, into: result, alpha: alpha, adding: addend ?? result, beta: beta, bias: bias,
+        batchCount: batchCount, workspace: workspace, stream: stream)
     }
   }
 
@@ -291,11 +294,20 @@ package final class CUDADevice: @unchecked Sendable {
       return
     }
     source.set(indices)
+    upload(source, to: destination)
+  }
+
+  /// Copies from a buffer, which must not change before the work is done. A graph copies what the buffer then holds each
+  /// time it runs.
+  package func upload(_ source: HostBuffer, to destination: UnsafeMutableRawPointer) {
     perform { () throws(CUDAError) in
       try driver.check(
-        "cuMemcpyHtoD", driver.cuMemcpyHtoDAsync(address(destination), source.memory, bytes, stream))
+        "cuMemcpyHtoD", driver.cuMemcpyHtoDAsync(address(destination), source.memory, source.bytes, stream))
     }
   }
+
+  /// Host memory that the device copies from by itself.
+  package func makeHostBuffer(bytes: Int) -> HostBuffer { HostBuffer(driver, context, bytes: bytes) }
 
   /// Runs `body` and tells what whole numbers it uploaded, in order.
   package func loggingUploads(_ body: () -> Void) -> [Upload] {

@@ -37,6 +37,13 @@ package struct DeviceMatrix: Hashable {
     return matrix
   }
 
+  /// The same at another address.
+  func at(_ address: UnsafeMutableRawPointer) -> DeviceMatrix {
+    var matrix = self
+    matrix.address = address
+    return matrix
+  }
+
   /// The largest power of two, to 256, that the address is a multiple of, in bytes.
   var alignment: Int { min(256, 1 << UInt(bitPattern: address).trailingZeroBitCount) }
 }

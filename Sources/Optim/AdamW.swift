@@ -60,6 +60,18 @@ public struct AdamW: Optimizer, Hashable, Codable {
     }
   }
 
+  public func enqueueUpdate(of parameter: DeviceParameter, state: inout State, in updates: inout DeviceUpdates) {
+    updates.enqueueAdamW(
+      RuleRecord(
+        learningRate: learningRate, weightDecay: weightDecay, momentum: beta1, momentum2: beta2, epsilon: epsilon,
+        correctsRate: 1),
+      stepCount: state.stepCount, mean: &state.mean, square: &state.square)
+  }
+
+  public func finishUpdate(of parameter: DeviceParameter, factors: StepFactors, state: inout State) {
+    state.stepCount += 1
+  }
+
   public func snapshot(of state: State) -> StateSnapshot {
     StateSnapshot(
       stepCount: state.stepCount,

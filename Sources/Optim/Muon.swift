@@ -135,6 +135,27 @@ public struct Muon: Optimizer, Hashable {
     return (correction(step + 1), correction(step))
   }
 
+  public func enqueueUpdate(
+    of parameter: DeviceParameter, state: inout MatrixMomentum, in updates: inout DeviceUpdates
+  ) {
+    let gradientWeight = momentumForm == .heavyBall ? 1 : 1 - momentum
+    let rule = RuleRecord(
+      learningRate: learningRate, weightDecay: weightDecay,
+      scale: updateScale.factor(outputs: state.stack.outputs, inputs: state.stack.inputs), momentum: momentum,
+      gradientWeight: gradientWeight, aheadMomentum: usesNesterov ? momentum : 1,
+      aheadGradient: usesNesterov ? gradientWeight : 0,
+      correctsAhead: usesNesterov && momentumForm == .biasCorrectedAverage ? 1 : 0)
+    updates.enqueueMuon(rule, state: &state, orthogonalization: orthogonalization)
+  }
+
+  public func finishUpdate(of parameter: DeviceParameter, factors: StepFactors, state: inout MatrixMomentum) {
+    if orthogonalization.runsOnDevices {
+      state.stepCount += 1
+    } else {
+      updateOnHost(parameter, factors: factors, state: &state)
+    }
+  }
+
   public func snapshot(of state: MatrixMomentum) -> StateSnapshot { state.snapshot }
 
   public func restoreState(

@@ -30,6 +30,14 @@ public protocol Optimizer<State>: Sendable {
     for parameter: ParameterDescription, from snapshot: StateSnapshot
   ) throws(StateMismatch) -> State
 
+  /// Has a parameter updated on a GPU each time `updates` run, and moves its state there. A rule that leaves this out
+  /// updates on the host, in ``finishUpdate(of:factors:state:)``.
+  func enqueueUpdate(of parameter: DeviceParameter, state: inout State, in updates: inout DeviceUpdates)
+
+  /// Called after updates ran on a GPU: advances the state's step count. By default the update itself, on the host, of
+  /// copies of value and gradient.
+  func finishUpdate(of parameter: DeviceParameter, factors: StepFactors, state: inout State)
+
   /// The base learning rate that a parameter's updates use, before any schedule; for logs.
   func learningRate(for parameter: ParameterDescription) -> Float
 }
@@ -88,6 +96,20 @@ extension Optimizer {
   ) {
     var span = parameter.mutableSpan
     update(&span, gradient: gradient.span, factors: factors, state: &state)
+  }
+}
+
+extension Optimizer {
+  public func enqueueUpdate(of parameter: DeviceParameter, state: inout State, in updates: inout DeviceUpdates) {}
+
+  public func finishUpdate(of parameter: DeviceParameter, factors: StepFactors, state: inout State) {
+    updateOnHost(parameter, factors: factors, state: &state)
+  }
+
+  func updateOnHost(_ parameter: DeviceParameter, factors: StepFactors, state: inout State) {
+    parameter.withHostCopies { value, gradient in
+      update(&value, gradient: gradient, factors: factors, state: &state)
+    }
   }
 }
 

@@ -10,6 +10,11 @@ public enum Orthogonalization: Hashable, Sendable {
   /// LAPACKE; ask ``checkExactIsAvailable()`` first.
   case exact
 
+  /// Whether updates on a GPU make it there; else the host makes it, of copies.
+  var runsOnDevices: Bool {
+    if case .newtonSchulz = self { true } else { false }
+  }
+
   /// Throws when LAPACKE is not installed.
   public static func checkExactIsAvailable() throws(DecompositionError) {
     _ = try SingularValueDecomposition(of: Tensor(repeating: 1, shape: [1, 1]))

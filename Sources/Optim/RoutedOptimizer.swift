@@ -42,6 +42,28 @@ public struct RoutedOptimizer<Chosen: Optimizer, Fallback: Optimizer>: Optimizer
     }
   }
 
+  public func enqueueUpdate(of parameter: DeviceParameter, state: inout State, in updates: inout DeviceUpdates) {
+    switch consume state {
+    case .chosen(var inner):
+      chosen.enqueueUpdate(of: parameter, state: &inner, in: &updates)
+      state = .chosen(inner)
+    case .fallback(var inner):
+      fallback.enqueueUpdate(of: parameter, state: &inner, in: &updates)
+      state = .fallback(inner)
+    }
+  }
+
+  public func finishUpdate(of parameter: DeviceParameter, factors: StepFactors, state: inout State) {
+    switch consume state {
+    case .chosen(var inner):
+      chosen.finishUpdate(of: parameter, factors: factors, state: &inner)
+      state = .chosen(inner)
+    case .fallback(var inner):
+      fallback.finishUpdate(of: parameter, factors: factors, state: &inner)
+      state = .fallback(inner)
+    }
+  }
+
   public func snapshot(of state: State) -> StateSnapshot {
     switch state {
     case .chosen(let inner): chosen.snapshot(of: inner)

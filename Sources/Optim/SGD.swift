@@ -58,6 +58,18 @@ public struct SGD: Optimizer, Hashable, Codable {
     }
   }
 
+  public func enqueueUpdate(of parameter: DeviceParameter, state: inout State, in updates: inout DeviceUpdates) {
+    updates.enqueueSGD(
+      RuleRecord(
+        learningRate: learningRate, weightDecay: weightDecay, momentum: momentum,
+        aheadMomentum: usesNesterov ? momentum : 1, aheadGradient: usesNesterov ? 1 : 0),
+      stepCount: state.stepCount, momentum: &state.momentum)
+  }
+
+  public func finishUpdate(of parameter: DeviceParameter, factors: StepFactors, state: inout State) {
+    state.stepCount += 1
+  }
+
   public func snapshot(of state: State) -> StateSnapshot {
     StateSnapshot(stepCount: state.stepCount, buffers: ["momentum": state.momentum.scalars])
   }

@@ -50,6 +50,23 @@ public struct TrueMuon: Optimizer, Hashable {
     }
   }
 
+  public func enqueueUpdate(
+    of parameter: DeviceParameter, state: inout MatrixMomentum, in updates: inout DeviceUpdates
+  ) {
+    let rule = RuleRecord(
+      learningRate: learningRate, weightDecay: weightDecay, momentum: beta, gradientWeight: 1 - beta,
+      aheadMomentum: beta, aheadGradient: 1)
+    updates.enqueueMuon(rule, state: &state, orthogonalization: orthogonalization)
+  }
+
+  public func finishUpdate(of parameter: DeviceParameter, factors: StepFactors, state: inout MatrixMomentum) {
+    if orthogonalization.runsOnDevices {
+      state.stepCount += 1
+    } else {
+      updateOnHost(parameter, factors: factors, state: &state)
+    }
+  }
+
   public func snapshot(of state: MatrixMomentum) -> StateSnapshot { state.snapshot }
 
   public func restoreState(

@@ -18,7 +18,7 @@ extension Tensor {
 
 extension Numbers {
   /// Writes `count` numbers of any format here, on a GPU.
-  func convert(from source: Numbers, count: Int) {
+  package func convert(from source: Numbers, count: Int) {
     gpu?.launchElementwise(
       "convert_elements", count: count,
       [source.argument, source.formatArgument, argument, formatArgument, .long(count)])
