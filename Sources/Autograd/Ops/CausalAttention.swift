@@ -67,8 +67,45 @@ enum CausalAttentionOperation {
     let query, key, value: Numbers
   }
 
-  /// - Returns: the probabilities of all heads if they are kept, and the largest logit of each head.
+  /// What the backward pass needs beside the operands.
+  enum Saved {
+    /// Those of all heads, if they are kept.
+    case probabilities(Tensor?)
+    /// On a GPU, which makes probabilities again: the output, and of each row the log-sum-exp of its logits.
+    case rows(output: Activation, logSums: Tensor)
+  }
+
+  /// - Parameter observing: is given the largest logit of each head.
   static func forward(
+    _ operands: Operands, into output: Activation, _ geometry: Geometry, observing: ((Tensor) -> Void)?
+  ) -> Saved {
+    if let gpu = output.gpu {
+      let (logSums, largest) = GPUCausalAttention(geometry, on: gpu).forward(
+        operands, into: output.numbers, wantsLargestLogits: observing != nil)
+      if let largest { observing?(largest) }
+      return .rows(output: output, logSums: logSums)
+    }
+    let (probabilities, largest) = forward(operands, into: output.numbers, geometry)
+    observing?(largest)
+    return .probabilities(probabilities)
+  }
+
+  /// Writes the gradients of all operands.
+  static func backward(
+    _ gradient: Numbers, _ operands: Operands, _ saved: Saved, into gradients: Operands, _ geometry: Geometry
+  ) {
+    switch saved {
+    case .probabilities(let probabilities):
+      backward(gradient, operands, probabilities: probabilities, into: gradients, geometry)
+    case .rows(let output, let logSums):
+      guard let gpu = gradient.gpu else { return }
+      GPUCausalAttention(geometry, on: gpu).backward(
+        gradient, operands, output: output.numbers, logSums: logSums, into: gradients)
+    }
+  }
+
+  /// - Returns: the probabilities of all heads if they are kept, and the largest logit of each head.
+  private static func forward(
     _ operands: Operands, into output: Numbers, _ geometry: Geometry
   ) -> (probabilities: Tensor?, largestLogits: Tensor) {
     let count = geometry.probabilityCount
@@ -95,8 +132,7 @@ enum CausalAttentionOperation {
     return (geometry.keepsProbabilities ? probabilities : nil, largestLogits)
   }
 
-  /// Writes the gradients of all operands.
-  static func backward(
+  private static func backward(
     _ gradient: Numbers, _ operands: Operands, probabilities: Tensor?, into gradients: Operands,
     _ geometry: Geometry
   ) {
@@ -149,7 +185,7 @@ extension Variable {
   ///   - headCount: heads; head h uses the h-th slice of each third.
   ///   - scale: factor on the logits.
   ///   - dropout: the masks of the probabilities; nil for no dropout.
-  ///   - observing: is given the largest unmasked logit of each head.
+  ///   - observing: is given the largest unmasked logit of each head, where the operands lie.
   /// - Returns: one row a position, the heads' outputs side by side; in half precision rounded to it.
   /// - Complexity: O(B·T²·D) time; for short sequences keeps B·H·T² probabilities for the backward pass,
   ///   for long ones computes them again.
@@ -172,16 +208,16 @@ extension Variable {
         query: query, key: query.advanced(by: width), value: query.advanced(by: 2 * width))
     }
     let (node, input) = (node, tape.operand(self))
-    let output = Activation(uninitialized: [shape.rowCount, width], format: geometry.format)
-    let (probabilities, largest) = CausalAttentionOperation.forward(
-      operands(input), into: output.numbers, geometry)
-    observing?(largest)
+    let output = Activation(
+      uninitialized: [shape.rowCount, width], format: geometry.format, on: input.gpu)
+    let saved = CausalAttentionOperation.forward(
+      operands(input), into: output, geometry, observing: observing)
     return tape.record(output, inputs: [self]) { gradient, slots in
       let gradient = gradient.rounded(to: geometry.format)
-      let result = Activation(uninitialized: input.shape, format: geometry.format)
+      let result = Activation(
+        uninitialized: input.shape, format: geometry.format, on: input.gpu)
       CausalAttentionOperation.backward(
-        gradient.numbers, operands(input), probabilities: probabilities, into: operands(result),
-        geometry)
+        gradient.numbers, operands(input), saved, into: operands(result), geometry)
       slots.accumulate(result, into: node)
     }
   }

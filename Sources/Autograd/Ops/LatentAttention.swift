@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoCUDA
 internal import NanoPreconditions
 public import NanoTensor
 
@@ -18,6 +19,16 @@ enum LatentAttentionOperation {
     /// Of one head in the rows of keys and values.
     var keyValueWidth: Int { positionFreeWidth + valueWidth }
 
+    /// As kernels of rotary.cu are given them.
+    var gpuExtents: [KernelArgument] {
+      [sequenceLength, headCount, positionFreeWidth, rotaryWidth, valueWidth].map { .int($0) }
+    }
+
+    /// Whether kernels of rotary.cu may read four numbers at once.
+    func areVectors(_ rotary: RotaryEmbedding) -> Bool {
+      positionFreeWidth % 4 == 0 && valueWidth % 4 == 0 && rotary.turnsVectors
+    }
+
     func attention(rows: Int) -> CausalAttentionOperation.Geometry {
       let keys = CausalAttentionOperation.Geometry.Layout(
         rowStride: headCount * keyWidth, headStep: keyWidth)
@@ -35,32 +46,53 @@ enum LatentAttentionOperation {
     let query_NHK, key_NHK: Activation
     /// N×H·(Kn + W)
     let keyValue_NHK: Activation
-    let probabilities: Tensor?
+    let attention: CausalAttentionOperation.Saved
     let rotary: RotaryEmbedding
     let geometry: Geometry
   }
 
   static func forward(
-    query: Activation, keyValue: Activation, sharedKey: Tensor, rotary: RotaryEmbedding,
-    _ g: Geometry
-  ) -> (output: Activation, saved: Saved, largestLogits: Tensor) {
+    query: Activation, keyValue: Activation, sharedKey: Activation, rotary: RotaryEmbedding,
+    _ g: Geometry, observing: ((Tensor) -> Void)?
+  ) -> (output: Activation, saved: Saved) {
     let rows = query.shape.rowCount
-    let rotatedQuery = query.copy
-    rotary.rotate(
-      rotatedQuery, sequenceLength: g.sequenceLength, headWidth: g.keyWidth,
-      offset: g.positionFreeWidth)
-    let key = assembledKeys(keyValue: keyValue, sharedKey: sharedKey, rotary: rotary, g)
+    let (rotatedQuery, key) = rotatedOperands(
+      query: query, keyValue: keyValue, sharedKey: sharedKey, rotary: rotary, g)
     let output = Activation(
-      uninitialized: [rows, g.headCount * g.valueWidth], format: g.format)
+      uninitialized: [rows, g.headCount * g.valueWidth], format: g.format, on: query.gpu)
     let operands = CausalAttentionOperation.Operands(
       query: rotatedQuery.numbers, key: key.numbers,
       value: keyValue.numbers.advanced(by: g.positionFreeWidth))
-    let (probabilities, largest) = CausalAttentionOperation.forward(
-      operands, into: output.numbers, g.attention(rows: rows))
+    let attention = CausalAttentionOperation.forward(
+      operands, into: output, g.attention(rows: rows), observing: observing)
     let saved = Saved(
-      query_NHK: rotatedQuery, key_NHK: key, keyValue_NHK: keyValue, probabilities: probabilities,
+      query_NHK: rotatedQuery, key_NHK: key, keyValue_NHK: keyValue, attention: attention,
       rotary: rotary, geometry: g)
-    return (output, saved, largest)
+    return (output, saved)
+  }
+
+  /// Queries and keys as the products read them.
+  private static func rotatedOperands(
+    query: Activation, keyValue: Activation, sharedKey: Activation, rotary: RotaryEmbedding,
+    _ g: Geometry
+  ) -> (query: Activation, key: Activation) {
+    if let gpu = query.gpu {
+      let rotated = Activation(uninitialized: query.shape, format: g.format, on: gpu)
+      let key = Activation(uninitialized: query.shape, format: g.format, on: gpu)
+      let tables = rotary.tables(on: gpu)
+      gpu.launch(
+        Kernel("rotary", "latent_assemble"), blocks: query.shape.rowCount, threads: 128,
+        [query, keyValue, sharedKey, rotated, key].map(\.numbers.argument)
+          + [query.numbers.formatArgument, sharedKey.numbers.formatArgument]
+          + [tables.cosines.argument, tables.sines.argument] + g.gpuExtents
+          + [.int(rotary.layout == .interleaved ? 1 : 0), .int(g.areVectors(rotary) ? 1 : 0)])
+      return (rotated, key)
+    }
+    let rotated = query.copy
+    rotary.rotate(
+      rotated, sequenceLength: g.sequenceLength, headWidth: g.keyWidth, offset: g.positionFreeWidth)
+    let key = assembledKeys(keyValue: keyValue, sharedKey: sharedKey.tensor, rotary: rotary, g)
+    return (rotated, key)
   }
 
   /// Every head's own key channels, followed by the shared ones, rotated.
@@ -92,19 +124,32 @@ enum LatentAttentionOperation {
     let g = saved.geometry
     let gradient = gradient.rounded(to: g.format)
     let rows = gradient.shape.rowCount
-    let query = Activation(uninitialized: saved.query_NHK.shape, format: g.format)
-    let key = Activation(uninitialized: saved.key_NHK.shape, format: g.format)
-    let keyValue = Activation(uninitialized: saved.keyValue_NHK.shape, format: g.format)
+    let gpu = gradient.gpu
+    let query = Activation(uninitialized: saved.query_NHK.shape, format: g.format, on: gpu)
+    let key = Activation(uninitialized: saved.key_NHK.shape, format: g.format, on: gpu)
+    let keyValue = Activation(uninitialized: saved.keyValue_NHK.shape, format: g.format, on: gpu)
     CausalAttentionOperation.backward(
       gradient.numbers,
       CausalAttentionOperation.Operands(
         query: saved.query_NHK.numbers, key: saved.key_NHK.numbers,
         value: saved.keyValue_NHK.numbers.advanced(by: g.positionFreeWidth)),
-      probabilities: saved.probabilities,
+      saved.attention,
       into: CausalAttentionOperation.Operands(
         query: query.numbers, key: key.numbers,
         value: keyValue.numbers.advanced(by: g.positionFreeWidth)),
       g.attention(rows: rows))
+    if let gpu {
+      let sharedKey = Tensor(uninitialized: [rows, g.rotaryWidth], on: gpu)
+      let rotary = saved.rotary
+      let tables = rotary.tables(on: gpu)
+      gpu.launch(
+        Kernel("rotary", "latent_gradients"), blocks: rows, threads: 128,
+        [query, key, keyValue].map(\.numbers.argument)
+          + [sharedKey.argument, query.numbers.formatArgument, sharedKey.numbers.formatArgument]
+          + [tables.cosines.argument, tables.sines.argument] + g.gpuExtents
+          + [.int(rotary.layout == .interleaved ? 1 : 0), .int(g.areVectors(rotary) ? 1 : 0)])
+      return (query, keyValue, sharedKey)
+    }
     for index in 0..<rows * g.headCount {
       keyValue.numbers.advanced(by: index * g.keyValueWidth).update(
         from: key.numbers.advanced(by: index * g.keyWidth), count: g.positionFreeWidth)
@@ -150,7 +195,7 @@ extension Variable {
   ///   - valueWidth: W.
   ///   - sequenceLength: rows of one sequence.
   ///   - scale: factor on the logits, usually (Kn + Kr)^-½.
-  ///   - observing: is given the largest unmasked logit of each head.
+  ///   - observing: is given the largest unmasked logit of each head, where the operands lie.
   /// - Returns: N×H·W; in half precision rounded to it.
   /// - SeeAlso: DeepSeek-AI, 2024, "DeepSeek-V2", arXiv:2405.04434.
   public func latentAttention(
@@ -172,10 +217,9 @@ extension Variable {
       "latentAttention: queries \(shape), keys and values \(keyValue.shape), shared key "
         + "\(sharedKey.shape), \(headCount) heads of value width \(valueWidth), sequences of "
         + "\(sequenceLength), rotation of \(rotary.width) channels at \(rotary.positionCount) positions")
-    let (output, saved, largest) = LatentAttentionOperation.forward(
-      query: tape.operand(self), keyValue: tape.operand(keyValue), sharedKey: sharedKey.value,
-      rotary: rotary, geometry)
-    observing?(largest)
+    let (output, saved) = LatentAttentionOperation.forward(
+      query: tape.operand(self), keyValue: tape.operand(keyValue), sharedKey: sharedKey.content,
+      rotary: rotary, geometry, observing: observing)
     let nodes = (node, keyValue.node, sharedKey.node)
     return tape.record(output, inputs: [self, keyValue, sharedKey]) { gradient, slots in
       let gradients = LatentAttentionOperation.backward(gradient, saved)

@@ -1,7 +1,9 @@
 internal import CNanoKernels
 internal import Foundation
+internal import NanoCUDA
 internal import NanoPreconditions
 package import NanoTensor
+internal import Synchronization
 
 /// Rotary position embedding: channel pair i at position t is turned by the angle `t · base^(-2i/width)`, so
 /// that the product of two rotated vectors depends on their distance alone.
@@ -21,6 +23,7 @@ public struct RotaryEmbedding: Sendable {
   public let positionCount: Int
   /// positionCount × width/2.
   private let cosines, sines: Tensor
+  private let copies = RotaryTableCopies()
 
   /// Angles in Double, cosines and sines rounded once.
   /// - Precondition: an even width.
@@ -44,9 +47,10 @@ public struct RotaryEmbedding: Sendable {
     _ rows: inout Tensor, sequenceLength: Int, headWidth: Int, offset: Int, firstPosition: Int = 0,
     inverse: Bool = false
   ) {
+    rows.makeUnshared()
     rotate(
-      Numbers(rows.mutableElements, format: NK_FP32), rows.shape, sequenceLength: sequenceLength,
-      headWidth: headWidth, offset: offset, firstPosition: firstPosition, inverse: inverse)
+      rows.numbers, rows.shape, sequenceLength: sequenceLength, headWidth: headWidth, offset: offset,
+      firstPosition: firstPosition, inverse: inverse)
   }
 
   /// The same in place, in either format, of memory that nobody else holds.
@@ -66,6 +70,16 @@ public struct RotaryEmbedding: Sendable {
     checkPrecondition(
       firstPosition + min(sequenceLength, rowCount) <= positionCount,
       "RotaryEmbedding: position \(firstPosition + sequenceLength) of \(positionCount)")
+    if let gpu = numbers.gpu {
+      let tables = tables(on: gpu)
+      let vectors = turnsVectors && headWidth % 4 == 0 && offset % 4 == 0
+      gpu.launch(
+        Kernel("rotary", "rotary_turn"), blocks: rowCount, threads: 128,
+        [numbers.argument, numbers.formatArgument, tables.cosines.argument, tables.sines.argument]
+          + [sequenceLength, firstPosition, headCount, headWidth, offset, width].map { .int($0) }
+          + [.int(layout == .interleaved ? 1 : 0), .float(inverse ? -1 : 1), .int(vectors ? 1 : 0)])
+      return
+    }
     for row in 0..<rowCount {
       let position = (firstPosition + row % sequenceLength) * (width / 2)
       for head in 0..<headCount {
@@ -74,6 +88,32 @@ public struct RotaryEmbedding: Sendable {
           channels, cosines.elements + position, sines.elements + position, channels, width / 2,
           layout == .interleaved, inverse, numbers.format)
       }
+    }
+  }
+}
+
+extension RotaryEmbedding {
+  /// Whether kernels of rotary.cu turn four channels at once.
+  var turnsVectors: Bool { width % (layout == .interleaved ? 4 : 8) == 0 }
+
+  /// The tables where kernels read them.
+  func tables(on gpu: CUDADevice) -> (cosines: Tensor, sines: Tensor) {
+    copies.tables(on: gpu, of: cosines, sines)
+  }
+}
+
+/// The tables of a rotation on a GPU, copied there once.
+private final class RotaryTableCopies: Sendable {
+  private let tables = Mutex<(cosines: Tensor, sines: Tensor)?>(nil)
+
+  func tables(
+    on gpu: CUDADevice, of cosines: Tensor, _ sines: Tensor
+  ) -> (cosines: Tensor, sines: Tensor) {
+    tables.withLock { tables in
+      if let tables, tables.cosines.gpu === gpu { return tables }
+      let made = (cosines.on(Device(gpu)), sines.on(Device(gpu)))
+      tables = made
+      return made
     }
   }
 }

@@ -176,7 +176,7 @@ DEVICE void multiply_transposed(
 
 // C += A B for DEPTH rows of B in a tile, of which the first `needed` matter.
 template <int M, int WIDTH, int DEPTH>
-DEVICE void multiply(
+DEVICE void multiply_rows(
     Sums<M, WIDTH / 8> &c, const LeftRows<M, DEPTH> &a, const bfloat16 *b, int needed = DEPTH) {
   const int lane = threadIdx.x & 31;
   const bfloat16 *start = b + lane % 16 * PITCH(WIDTH) + lane / 16 * 8;
@@ -272,7 +272,7 @@ DEVICE void attend(
     }
   LeftRows<M, KEYS> probabilities;
   probabilities.round(scores);
-  multiply<M, W, KEYS>(output, probabilities, values, needed);
+  multiply_rows<M, W, KEYS>(output, probabilities, values, needed);
 }
 
 // See ATTENTION_BFLOAT16.
@@ -444,9 +444,9 @@ DEVICE void key_value_gradients(
       }
       LeftRows<M, GROUP> left;
       left.round(scores);
-      multiply<M, W, GROUP>(value_sums, left, group_gradients);
+      multiply_rows<M, W, GROUP>(value_sums, left, group_gradients);
       left.round(score_gradients);
-      multiply<M, K, GROUP>(key_sums, left, group_queries);
+      multiply_rows<M, K, GROUP>(key_sums, left, group_queries);
     }
   }
 
@@ -536,7 +536,7 @@ DEVICE void query_gradients(
           }
       LeftRows<M, GROUP> left;
       left.round(scores);
-      multiply<M, K, GROUP>(sums, left, group_keys);
+      multiply_rows<M, K, GROUP>(sums, left, group_keys);
     }
   }
 

@@ -89,7 +89,7 @@ DEVICE void multiply_transposed(float (&c)[8][4], const float *a, const float *b
 
 // C += A B of 64 × 64 numbers and a tile of 64 rows of WIDTH.
 template <int WIDTH>
-DEVICE void multiply(float (&c)[8][WIDTH / 16], const float *a, const float *b) {
+DEVICE void multiply_rows(float (&c)[8][WIDTH / 16], const float *a, const float *b) {
   const float *left = a + threadIdx.x / 16 * 8 * PITCH(TILE), *right = b + threadIdx.x % 16;
 #pragma unroll 2
   for (int k = 0; k < TILE; k += 4) {
@@ -183,7 +183,7 @@ DEVICE void attention_forward(
       for (int j = 0; j < W / 16; j++) outputs[i][j] *= shrinking;
     }
     share(probabilities, scores);
-    multiply<W>(outputs, probabilities, values);
+    multiply_rows<W>(outputs, probabilities, values);
   }
 
   float highest = -INFINITY_F, reciprocals[8];
@@ -263,7 +263,7 @@ DEVICE void attention_backward(
         }
       }
       share(shared, score_gradients);
-      multiply<K>(sums, shared, keys);
+      multiply_rows<K>(sums, shared, keys);
     }
     store_rows<K>(sums, factors, query_gradient + query_start, query_stride, key_width, first, length);
   } else {
@@ -294,9 +294,9 @@ DEVICE void attention_backward(
         }
       }
       share(shared, scores);
-      multiply<W>(value_sums, shared, gradients);
+      multiply_rows<W>(value_sums, shared, gradients);
       share(shared, score_gradients);
-      multiply<K>(key_sums, shared, queries);
+      multiply_rows<K>(key_sums, shared, queries);
     }
     store_rows<K>(key_sums, factors, key_gradient + key_start, key_stride, key_width, first, length);
 #pragma unroll

@@ -10,9 +10,8 @@
 KERNEL attention_row_products(
     const void *outputs, const void *gradients, int format, const float *log_sums, float *base2_log_sums,
     float *products, int sequences, int length, int padded, int heads, int width, int stride, int step, int vectors) {
-  const int64 index = ((int64)blockIdx.x * blockDim.x + threadIdx.x) / 16;
-  const int part = threadIdx.x % 16;
-  const int head = (int)(index % heads), t = (int)(index / heads % padded), sequence = (int)(index / heads / padded);
+  const int index = blockIdx.x * (blockDim.x / 16) + threadIdx.x / 16, part = threadIdx.x % 16;
+  const int head = index % heads, t = index / heads % padded, sequence = index / heads / padded;
   const bool inside = sequence < sequences && t < length;
   float sum = 0;
   if (inside) {

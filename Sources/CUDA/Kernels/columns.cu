@@ -2,23 +2,21 @@
 #include "common.cuh"
 
 // target[n, i] = source[n, first + i] for i < width.
-// Blocks: enough for rows · width numbers, of 256 threads.
+// Blocks: one a row.
 KERNEL take_columns(
-    const void *source, int source_format, void *target, int target_format, int rows, int source_width, int first,
-    int width) {
-  const int64 i = (int64)blockIdx.x * blockDim.x + threadIdx.x;
-  if (i >= (int64)rows * width) return;
-  store(target, target_format, i, load(source, source_format, i / width * source_width + first + i % width));
+    const void *source, int source_format, void *target, int target_format, int source_width, int first, int width) {
+  const int64 from = (int64)blockIdx.x * source_width + first, to = (int64)blockIdx.x * width;
+  for (int i = threadIdx.x; i < width; i += blockDim.x)
+    store(target, target_format, to + i, load(source, source_format, from + i));
 }
 
 // The opposite, for gradients: target[n, first + i] = source[n, i], and 0 in the other columns.
-// Blocks: enough for rows · target_width numbers, of 256 threads.
+// Blocks: one a row.
 KERNEL place_columns(
-    const void *source, int source_format, void *target, int target_format, int rows, int target_width, int first,
-    int width) {
-  const int64 i = (int64)blockIdx.x * blockDim.x + threadIdx.x;
-  if (i >= (int64)rows * target_width) return;
-  const int column = (int)(i % target_width) - first;
-  const bool inside = column >= 0 && column < width;
-  store(target, target_format, i, inside ? load(source, source_format, i / target_width * width + column) : 0);
+    const void *source, int source_format, void *target, int target_format, int target_width, int first, int width) {
+  const int64 from = (int64)blockIdx.x * width, to = (int64)blockIdx.x * target_width;
+  for (int i = threadIdx.x; i < target_width; i += blockDim.x) {
+    const bool inside = i >= first && i < first + width;
+    store(target, target_format, to + i, inside ? load(source, source_format, from + i - first) : 0);
+  }
 }

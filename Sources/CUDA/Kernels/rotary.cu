@@ -87,11 +87,11 @@ DEVICE void copy_run(
 KERNEL rotary_turn(
     void *rows, int format, const float *cosines, const float *sines, int length, int first_position, int heads,
     int head_width, int offset, int width, int interleaved, float sign, int vectors) {
-  const int64 row = blockIdx.x;
-  const Rotation r = rotation(cosines, sines, first_position + (int)(row % length), width, interleaved, sign);
+  const int row = blockIdx.x;
+  const Rotation r = rotation(cosines, sines, first_position + row % length, width, interleaved, sign);
   const int runs = run_count(r, vectors);
   for (int i = threadIdx.x; i < heads * runs; i += blockDim.x) {
-    const int64 start = (row * heads + i / runs) * head_width + offset;
+    const int64 start = ((int64)row * heads + i / runs) * head_width + offset;
     turn_run(r, i % runs, vectors, rows, format, start, rows, format, start);
   }
 }
@@ -104,21 +104,21 @@ KERNEL rotary_turn(
 KERNEL latent_assemble(
     const void *queries, const void *key_values, const void *shared_keys, void *rotated_queries, void *keys,
     int format, int shared_format, const float *cosines, const float *sines, int length, int heads, int own_width,
-    int rotary_width, int value_width, int shared_stride, int interleaved, int vectors) {
-  const int64 row = blockIdx.x;
+    int rotary_width, int value_width, int interleaved, int vectors) {
+  const int row = blockIdx.x;
   const int key_width = own_width + rotary_width, key_value_width = own_width + value_width;
-  const Rotation r = rotation(cosines, sines, (int)(row % length), rotary_width, interleaved, 1);
+  const Rotation r = rotation(cosines, sines, row % length, rotary_width, interleaved, 1);
   const int own_runs = vectors ? own_width / 4 : own_width, turned_runs = run_count(r, vectors);
   for (int i = threadIdx.x; i < heads * own_runs; i += blockDim.x) {
-    const int64 head = row * heads + i / own_runs;
+    const int64 head = (int64)row * heads + i / own_runs;
     copy_run(i % own_runs, vectors, queries, format, head * key_width, rotated_queries, head * key_width);
     copy_run(i % own_runs, vectors, key_values, format, head * key_value_width, keys, head * key_width);
   }
   for (int i = threadIdx.x; i < heads * turned_runs; i += blockDim.x) {
-    const int64 start = (row * heads + i / turned_runs) * key_width + own_width;
+    const int64 start = ((int64)row * heads + i / turned_runs) * key_width + own_width;
     turn_run(r, i % turned_runs, vectors, queries, format, start, rotated_queries, format, start);
     turn_run(
-        r, i % turned_runs, vectors, shared_keys, shared_format, row * shared_stride, keys, format, start);
+        r, i % turned_runs, vectors, shared_keys, shared_format, (int64)row * rotary_width, keys, format, start);
   }
 }
 
@@ -130,16 +130,16 @@ KERNEL latent_gradients(
     void *queries, const void *keys, void *key_values, void *shared_keys, int format, int shared_format,
     const float *cosines, const float *sines, int length, int heads, int own_width, int rotary_width,
     int value_width, int interleaved, int vectors) {
-  const int64 row = blockIdx.x;
+  const int row = blockIdx.x;
   const int key_width = own_width + rotary_width, key_value_width = own_width + value_width;
-  const Rotation r = rotation(cosines, sines, (int)(row % length), rotary_width, interleaved, -1);
+  const Rotation r = rotation(cosines, sines, row % length, rotary_width, interleaved, -1);
   const int own_runs = vectors ? own_width / 4 : own_width, turned_runs = run_count(r, vectors);
   for (int i = threadIdx.x; i < heads * turned_runs; i += blockDim.x) {
-    const int64 start = (row * heads + i / turned_runs) * key_width + own_width;
+    const int64 start = ((int64)row * heads + i / turned_runs) * key_width + own_width;
     turn_run(r, i % turned_runs, vectors, queries, format, start, queries, format, start);
   }
   for (int i = threadIdx.x; i < heads * own_runs; i += blockDim.x) {
-    const int64 head = row * heads + i / own_runs;
+    const int64 head = (int64)row * heads + i / own_runs;
     copy_run(i % own_runs, vectors, keys, format, head * key_width, key_values, head * key_value_width);
   }
   // One pair a thread: what is added up is short.
@@ -147,12 +147,12 @@ KERNEL latent_gradients(
     const int first = first_channel(r, pair, 0), second = second_channel(r, pair, 0);
     float a = 0, b = 0;
     for (int head = 0; head < heads; head++) {
-      const int64 start = (row * heads + head) * key_width + own_width;
+      const int64 start = ((int64)row * heads + head) * key_width + own_width;
       a += load(keys, format, start + first);
       b += load(keys, format, start + second);
     }
     turn(a, b, r.cosines[pair], r.sign * r.sines[pair]);
-    store(shared_keys, shared_format, row * rotary_width + first, a);
-    store(shared_keys, shared_format, row * rotary_width + second, b);
+    store(shared_keys, shared_format, (int64)row * rotary_width + first, a);
+    store(shared_keys, shared_format, (int64)row * rotary_width + second, b);
   }
 }
