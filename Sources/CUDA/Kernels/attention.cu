@@ -25,6 +25,8 @@
 
 // Rows that a warp owns of its block's tile: as many as its registers hold sums of.
 #define WARP_ROWS(key_width, value_width) ((key_width) + (value_width) <= 128 ? 32 : 16)
+// Warps that a multiprocessor is to have room for: registers are shared out accordingly.
+#define RESIDENT_WARPS(key_width, value_width) ((key_width) + (value_width) <= 64 ? 12 : 8)
 
 // MARK: Tiles
 
@@ -312,7 +314,8 @@ DEVICE void attention_forward(
 #pragma unroll
     for (int half = 0; half < 2; half++) largest[m][half] = -INFINITY_F, sums[m][half] = 0;
   // exp(scale (s - m)) as a power of two; a negative scale turns the queries round, so that m is a maximum.
-  const float factor = fabsf(scale) * LOG2_E;
+  // Of 0 it keeps masked logits at -inf.
+  const float factor = fmaxf(fabsf(scale), 1e-30f) * LOG2_E;
 
   for (int k = 0; k < key_tiles; k++) {
     cp_async_wait<0>();
@@ -351,7 +354,8 @@ DEVICE void attention_forward(
     }
   highest = warp_max(highest);
   if (lane == 0) warp_largest[warp] = highest;
-  // All warps have their queries in registers: the tile takes the output.
+  // Once all warps have their queries in registers, the tile takes the output.
+  __syncthreads();
   round_into_tile<M, W>(queries + warp * M * 16 * PITCH(W), sum_of_values, reciprocals);
   __syncthreads();
   store_tile<ROWS, W, THREADS, VECTORS>(
@@ -594,7 +598,7 @@ DEVICE void attention_backward(
 //   Blocks: (B·H, 2 tiles of T): even ones make gradients of keys and values, odd ones of queries; the heaviest come
 //   first. Threads as above. Shared memory: 2 (K + W + 16) (ROWS + 128) + 1024 bytes.
 #define ATTENTION_BFLOAT16(K, W, ROWS, VECTORS)                                                                       \
-  KERNEL __launch_bounds__(ROWS * 32 / WARP_ROWS(K, W), 4 * WARP_ROWS(K, W) / ROWS)                                   \
+  KERNEL __launch_bounds__(ROWS * 32 / WARP_ROWS(K, W), RESIDENT_WARPS(K, W) * WARP_ROWS(K, W) / ROWS)               \
       attention_forward_bfloat16_##K##_##W##_##ROWS##_##VECTORS(                                                      \
           const bfloat16 *query, const bfloat16 *key, const bfloat16 *value, bfloat16 *output, float *log_sums,       \
           float *largest_logits, int length, int heads, int key_width, int value_width, int query_stride,             \
@@ -604,7 +608,7 @@ DEVICE void attention_backward(
         query, key, value, output, log_sums, largest_logits, length, heads, key_width, value_width, query_stride,     \
         query_step, key_stride, key_step, value_stride, value_step, output_stride, output_step, scale);               \
   }                                                                                                                   \
-  KERNEL __launch_bounds__(ROWS * 32 / WARP_ROWS(K, W), 4 * WARP_ROWS(K, W) / ROWS)                                   \
+  KERNEL __launch_bounds__(ROWS * 32 / WARP_ROWS(K, W), RESIDENT_WARPS(K, W) * WARP_ROWS(K, W) / ROWS)               \
       attention_backward_bfloat16_##K##_##W##_##ROWS##_##VECTORS(                                                     \
           const bfloat16 *query, const bfloat16 *key, const bfloat16 *value, const bfloat16 *gradient,                \
           const float *log_sums, const float *products, bfloat16 *query_gradient, bfloat16 *key_gradient,             \

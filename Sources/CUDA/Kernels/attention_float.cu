@@ -148,7 +148,8 @@ DEVICE void attention_forward(
 #pragma unroll
   for (int i = 0; i < 8; i++) sums[i] = 0, largest[i] = -INFINITY_F;
   // exp(scale (s - m)) as a power of two; a negative scale turns the logits round, so that m is a maximum.
-  const float factor = fabsf(scale) * LOG2_E, sign = scale < 0 ? -1.0f : 1.0f;
+  // Of 0 it keeps masked logits at -inf.
+  const float factor = fmaxf(fabsf(scale), 1e-30f) * LOG2_E, sign = scale < 0 ? -1.0f : 1.0f;
 
   load_tile<K, VECTORS>(queries, query, query_stride, key_width, first, length);
   for (int k = 0; k <= tile; k++) {
@@ -309,7 +310,7 @@ DEVICE void attention_backward(
 // bytes and widths are multiples of 4.
 //
 // attention_forward_float32_K_W_VECTORS: blocks (B·H, tiles of T), the last tile first, since it sees the most keys;
-//   128 threads; shared memory 256 (2 K + W + 76) bytes.
+//   128 threads; shared memory 256 (2 K + W + 80) bytes.
 // attention_backward_float32_K_W_VECTORS: blocks (B·H, 2 tiles of T): even ones make gradients of keys and values, odd
 //   ones of queries; the heaviest come first. 128 threads; shared memory 256 (2 K + 2 W + 84) bytes.
 #define ATTENTION_FLOAT32(K, W, VECTORS)                                                                              \
