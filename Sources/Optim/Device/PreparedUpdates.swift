@@ -8,7 +8,8 @@ internal import NanoTensor
 /// ``setStep(learningRateFactor:clippingLimit:stepCount:)`` gives holds for each replay.
 package struct PreparedUpdates {
   private let gpu: CUDADevice
-  private let largeBatches: [MatrixBatch]
+  /// Also holds the memory of those that work in groups.
+  private let batches: [MatrixBatch]
   private let smallBatches: [SmallMatrixBatches]
   private let loss: Tensor?
   private let parameterCount: Int
@@ -29,7 +30,7 @@ package struct PreparedUpdates {
   ) {
     self.gpu = gpu
     var contents = DeviceTables.Contents()
-    largeBatches = batches.filter { !$0.kind.isSmall }
+    self.batches = batches
     self.loss = loss
     parameterCount = parameters.count
     state = contents.append([StepRecord()])
@@ -95,8 +96,8 @@ package struct PreparedUpdates {
       [
         table(state), table(parameters), factors.argument, table(stacks), table(tiles), partialSums.argument,
       ])
-    for batches in smallBatches { batches.iterate(on: gpu, tables) }
-    for batch in largeBatches { batch.iterate(on: gpu) }
+    for group in smallBatches { group.iterate(on: gpu, tables) }
+    for batch in batches where !batch.kind.isSmall { batch.iterate(on: gpu) }
     launch(
       "matrix_update", blocks: tiles.count,
       [table(state), table(parameters), factors.argument, table(stacks), table(tiles)])
