@@ -74,6 +74,9 @@ public enum Activation: Sendable {
     }
   }
 
+  /// The address of the elements, as a kernel's argument.
+  var argument: KernelArgument { numbers.argument }
+
   /// A matrix of the rows of the innermost axis.
   var matrix: MatrixView { MatrixView(numbers, rows: shape.rowCount, columns: shape.width) }
 }

@@ -16,4 +16,11 @@ struct Weight {
     return MatrixView(tensor.numbers.advanced(by: index * rows * columns), rows: rows, columns: columns)
       .packed(in: packedWeights, of: tensor)
   }
+
+  /// The elements on a GPU as kernels read them in a precision: a copy that products share where they are rounded.
+  func operand(in precision: Precision) -> Activation {
+    guard let format = precision.activationFormat else { return .whole(tensor) }
+    return .half(
+      packedWeights?.rounded(tensor, to: format) ?? HalfTensor(tensor, format: format))
+  }
 }

@@ -31,6 +31,7 @@ package final class CUDADevice: @unchecked Sendable {
     var lastGraph = 0
     /// What was uploaded since someone began to ask.
     var uploads: [Upload]?
+    var staging: HostBuffer?
   }
 
   // MARK: Opening
@@ -326,6 +327,34 @@ package final class CUDADevice: @unchecked Sendable {
       try driver.check("cuMemcpyDtoH", driver.cuMemcpyDtoHAsync(destination, address(source), bytes, stream))
       try driver.check("cuStreamSynchronize", driver.cuStreamSynchronize(stream))
     }
+  }
+
+  /// Copies several pieces from the device, waiting for it once: they lie one behind the other in the result.
+  package func download(_ pieces: [(source: UnsafeRawPointer, bytes: Int)]) -> [UInt8] {
+    let total = pieces.reduce(0) { $0 + $1.bytes }
+    var result = [UInt8](repeating: 0, count: total)
+    guard total > 0 else { return result }
+    let staging = stagingBuffer(bytes: total)
+    perform { () throws(CUDAError) in
+      var offset = 0
+      for piece in pieces {
+        try driver.check(
+          "cuMemcpyDtoH",
+          driver.cuMemcpyDtoHAsync(staging.memory + offset, address(piece.source), piece.bytes, stream))
+        offset += piece.bytes
+      }
+      try driver.check("cuStreamSynchronize", driver.cuStreamSynchronize(stream))
+      result.withUnsafeMutableBytes { $0.copyMemory(from: UnsafeRawBufferPointer(start: staging.memory, count: total)) }
+    }
+    return result
+  }
+
+  /// Host memory that the device writes by itself, kept for the next download.
+  private func stagingBuffer(bytes: Int) -> HostBuffer {
+    if let kept = state.withLock({ $0.staging }), kept.bytes >= bytes { return kept }
+    let buffer = HostBuffer(driver, context, bytes: max(bytes, 1 << 16))
+    state.withLock { $0.staging = buffer }
+    return buffer
   }
 
   /// Waits until all work is done.

@@ -38,6 +38,9 @@ END
 SOURCE(embedding)
 #embed "../CUDA/Kernels/embedding.cu"
 END
+SOURCE(experts)
+#embed "../CUDA/Kernels/experts.cu"
+END
 SOURCE(newton_schulz)
 #embed "../CUDA/Kernels/newton_schulz.cu"
 END
@@ -49,6 +52,9 @@ SOURCE(optimizer)
 END
 SOURCE(rotary)
 #embed "../CUDA/Kernels/rotary.cu"
+END
+SOURCE(routing)
+#embed "../CUDA/Kernels/routing.cu"
 END
 
 static const struct {
@@ -65,10 +71,12 @@ static const struct {
     {"cross_entropy.cu", cross_entropy},
     {"elementwise.cu", elementwise},
     {"embedding.cu", embedding},
+    {"experts.cu", experts},
     {"newton_schulz.cu", newton_schulz},
     {"norms.cu", norms},
     {"optimizer.cu", optimizer},
     {"rotary.cu", rotary},
+    {"routing.cu", routing},
 };
 
 const char *nk_cuda_source(const char *name) {

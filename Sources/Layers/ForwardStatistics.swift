@@ -102,8 +102,12 @@ public final class StatisticsRecorder {
 
   public var statistics: ForwardStatistics {
     var result = ForwardStatistics()
-    result.attention = largestLogits.map { AttentionStatistics(largestLogits: $0.scalars) }
-    result.routing = routing.map(\.statistics)
+    var numbers = Tensor.scalars(of: largestLogits + routing.flatMap(\.tensors))[...]
+    for _ in largestLogits { result.attention.append(AttentionStatistics(largestLogits: numbers.removeFirst())) }
+    for report in routing {
+      result.routing.append(report.statistics(numbers.prefix(report.tensors.count)))
+      numbers.removeFirst(report.tensors.count)
+    }
     return result
   }
 
@@ -111,15 +115,4 @@ public final class StatisticsRecorder {
   func record(largestLogits: Tensor) { self.largestLogits.append(largestLogits) }
 
   func record(_ report: RoutingReport) { routing.append(report) }
-}
-
-/// What a router leaves for a recorder.
-enum RoutingReport {
-  case known(RoutingStatistics)
-
-  var statistics: RoutingStatistics {
-    switch self {
-    case .known(let statistics): statistics
-    }
-  }
 }

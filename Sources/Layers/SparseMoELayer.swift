@@ -93,7 +93,7 @@ public struct SparseMoELayer: Layer {
     let c = configuration
     let logits = router(input, in: context)
     let (weights, selection) = logits.routed(
-      topK: c.chosenCount, scoring: c.scoring, biases: selectionBiases.value.scalars,
+      topK: c.chosenCount, scoring: c.scoring, biases: selectionBiases.value,
       normalizes: c.normalizesWeights, scale: c.scale)
     var output = input.routedExperts(
       weights: weights, selection: selection, gateUp: context.tape.variable(gateUp),
@@ -102,28 +102,20 @@ public struct SparseMoELayer: Layer {
 
     // Losses without a coefficient are computed where they cost no training time.
     let reportsLosses = context.recorder != nil && !context.tape.isRecording
-    var (balanceLoss, zLoss) = (0.0, 0.0)
+    var (balanceLoss, zLoss): (Tensor?, Tensor?)
     if c.balanceLossCoefficient > 0 || reportsLosses {
       let loss = logits.sequenceBalanceLoss(
         selection, scoring: c.scoring, sequenceLength: context.sequenceLength)
-      balanceLoss = Double(loss.value.scalar)
+      balanceLoss = loss.value
       output = output.withAuxiliaryLoss(loss, coefficient: c.balanceLossCoefficient)
     }
     if c.zLossCoefficient > 0 || reportsLosses {
       let loss = logits.routerZLoss()
-      zLoss = Double(loss.value.scalar)
+      zLoss = loss.value
       output = output.withAuxiliaryLoss(loss, coefficient: c.zLossCoefficient)
     }
-    if let recorder = context.recorder {
-      let rows = Double(selection.rowCount)
-      recorder.record(
-        .known(
-          RoutingStatistics(
-            loads: selection.loads, rowCount: selection.rowCount,
-            entropySum: selection.scoreEntropies.reduce(0, +),
-            largestLogit: logits.value.scalars.max() ?? 0, balanceLossSum: balanceLoss * rows,
-            zLossSum: zLoss * rows)))
-    }
+    context.recorder?.record(
+      RoutingReport(selection, logits: logits.value, balanceLoss: balanceLoss, zLoss: zLoss))
     return output
   }
 
@@ -135,13 +127,7 @@ public struct SparseMoELayer: Layer {
     checkPrecondition(
       loads.count == configuration.expertCount,
       "updateSelectionBiases: \(loads.count) loads for \(configuration.expertCount) experts")
-    let total = loads.reduce(0, +)
-    // load < total / count, in whole numbers
-    let signs = loads.map { Float((total - $0 * loads.count).signum()) }
-    let mean = signs.reduce(0, +) / Float(signs.count)
-    selectionBiases.value.withMutableElements { biases in
-      for (index, sign) in signs.enumerated() { biases[index] += rate * (sign - mean) }
-    }
+    selectionBiases.value.moveSelectionBiases(against: loads, by: rate)
   }
 
   public mutating func visitParameters<E: Error>(

@@ -52,6 +52,21 @@ public struct Device: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension Tensor {
+  /// A copy of the elements of several tensors, waiting once for a GPU on which all lie.
+  package static func scalars(of tensors: [Tensor]) -> [[Float]] {
+    guard let gpu = tensors.first?.gpu, tensors.allSatisfy({ $0.gpu === gpu }) else { return tensors.map(\.scalars) }
+    let size = MemoryLayout<Float>.stride
+    let bytes = gpu.download(tensors.map { (UnsafeRawPointer($0.numbers.start), $0.elementCount * size) })
+    return bytes.withUnsafeBytes { raw in
+      let all = raw.bindMemory(to: Float.self)
+      var start = 0
+      return tensors.map { tensor in
+        defer { start += tensor.elementCount }
+        return Array(all[start..<start + tensor.elementCount])
+      }
+    }
+  }
+
   /// Where the elements lie.
   public var device: Device { Device(gpu) }
 

@@ -1,7 +1,7 @@
 internal import CNanoKernels
 package import NanoCUDA
 
-/// Whole numbers of 32 bits in a GPU's memory: tokens, targets, positions.
+/// Whole numbers of 32 bits in a GPU's memory: tokens, targets, positions, chosen experts.
 package struct DeviceIndices: Sendable {
   /// Holds the numbers' bits.
   private let memory: Tensor
@@ -11,6 +11,14 @@ package struct DeviceIndices: Sendable {
     memory = Tensor(uninitialized: [indices.count], on: gpu)
     gpu.upload(indices, to: memory.numbers.start)
   }
+
+  /// Memory whose numbers are whatever was there.
+  package init(uninitialized count: Int, on gpu: CUDADevice) {
+    memory = Tensor(uninitialized: [count], on: gpu)
+  }
+
+  /// A copy on the host, which waits for the GPU.
+  package var values: [Int32] { memory.scalars.map { Int32(bitPattern: $0.bitPattern) } }
 
   /// The address, as a kernel's argument.
   package var argument: KernelArgument { memory.argument }

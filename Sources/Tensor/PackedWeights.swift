@@ -33,7 +33,7 @@ public final class PackedWeights: Sendable {
   }
 
   /// A weight on a GPU, rounded once for all products.
-  func rounded(_ weight: Tensor, to format: HalfTensor.Format) -> HalfTensor {
+  package func rounded(_ weight: Tensor, to format: HalfTensor.Format) -> HalfTensor {
     halves.withLock { halves in
       if let known = halves[weight.storageNumber] { return known.half }
       let half = HalfTensor(weight, format: format)

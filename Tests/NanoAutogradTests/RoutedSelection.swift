@@ -3,7 +3,7 @@ import NanoTensor
 
 /// The two experts of every row.
 func chosenExperts(
-  _ logits: Tensor, _ scoring: RouterScoring, biases: [Float]? = nil
+  _ logits: Tensor, _ scoring: RouterScoring, biases: Tensor? = nil
 ) -> ExpertSelection {
   let tape = Tape(recording: false)
   return withExtendedLifetime(tape) {

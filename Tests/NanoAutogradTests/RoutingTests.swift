@@ -7,13 +7,14 @@ import Testing
 func routedWeights(scoring: RouterScoring, normalizes: Bool) {
   let logits = wave([6, 5], frequency: 1.9, scale: 1.5)
   let biases: [Float] = [0.3, -0.2, 0, 0.1, -0.4]
-  let selection = chosenExperts(logits, scoring, biases: biases)
+  let tensor = Tensor(biases, shape: [5])
+  let selection = chosenExperts(logits, scoring, biases: tensor)
   func scores(_ x: ArraySlice<Double>) -> [Double] {
     scoring == .sigmoid ? x.map(Reference.sigmoid) : Reference.softmax(Array(x), width: x.count)
   }
   let check = GradientCheck([logits]) { _, v in
     v[0].routed(
-      topK: 2, scoring: scoring, biases: biases, normalizes: normalizes, scale: 1.7
+      topK: 2, scoring: scoring, biases: tensor, normalizes: normalizes, scale: 1.7
     ).weights
   } reference: { x in
     (0..<6).flatMap { row -> [Double] in

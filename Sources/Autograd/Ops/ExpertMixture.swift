@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoCUDA
 internal import NanoPreconditions
 internal import NanoTensor
 
@@ -23,6 +24,7 @@ enum ExpertMixtureOperation {
   static func forward(_ operands: Saved, precision: Precision) -> Tensor {
     let (gates_NE, weight_EOI) = (operands.gates_NE, operands.weight_EOI)
     let (rows, hidden) = (gates_NE.shape[0], operands.hidden_NEI.numbers)
+    if let gpu = hidden.gpu { return forward(operands, precision: precision, on: gpu) }
     let (experts, outputs, inputs) = (weight_EOI.shape[0], weight_EOI.shape[1], weight_EOI.shape[2])
     let scaled = Activation(
       uninitialized: [rows, experts * inputs], format: operands.hidden_NEI.format)
@@ -53,6 +55,9 @@ enum ExpertMixtureOperation {
     let rows = gradient_NO.shape.rowCount
     let (experts, inputs) = (saved.weight_EOI.shape[0], saved.weight_EOI.shape[2])
     let (outputs, format) = (saved.weight_EOI.shape[1], saved.hidden_NEI.format)
+    if let gpu = gradient_NO.gpu {
+      return backward(gradient_NO, saved, precision: precision, on: gpu)
+    }
     let gradient = Activation(gradient_NO, format: format)
     let projected = Activation(uninitialized: [rows, experts * inputs], format: format)
     let scaled = Activation(uninitialized: [rows, experts * inputs], format: format)
@@ -78,6 +83,101 @@ enum ExpertMixtureOperation {
     }
     return InputGradients(hidden_NEI: hidden, gates_NE: gates, weight_EOI: weight, bias_EO: bias)
   }
+
+  // MARK: GPU
+
+  /// All experts' products are one batch, and a kernel adds them up.
+  private static func forward(
+    _ operands: Saved, precision: Precision, on gpu: CUDADevice
+  ) -> Tensor {
+    let sizes = Sizes(operands)
+    let (rows, experts, outputs) = (sizes.rows, sizes.experts, sizes.outputs)
+    let hidden = operands.hidden_NEI
+    let scaled = Activation(
+      uninitialized: [rows, experts * sizes.inputs], format: hidden.format, on: gpu)
+    let count = scaled.shape.elementCount
+    gpu.launch(
+      Kernel("experts", "gated_swiglu"), blocks: (count + 255) / 256, threads: 256,
+      [
+        hidden.argument, operands.gates_NE.argument, scaled.argument, hidden.numbers.formatArgument,
+        .long(count), .int(sizes.inputs),
+      ])
+    let weight = operands.weight_EOI.operand(in: precision)
+    let products = Tensor(uninitialized: [experts, rows, outputs], on: gpu)
+    gpu.multiply(
+      sizes.columns(of: scaled), sizes.weights(weight).transposed,
+      into: DeviceMatrix(
+        products.numbers.start, format: .float32, rows: rows, columns: outputs,
+        batchStride: rows * outputs), batchCount: experts)
+    let output = Tensor(uninitialized: [rows, outputs], on: gpu)
+    gpu.launch(
+      Kernel("experts", "mixture_sum"), blocks: (rows * outputs + 255) / 256, threads: 256,
+      [
+        products.argument, operands.gates_NE.argument, operands.bias_EO.argument, output.argument,
+        .long(rows * outputs), .int(experts), .int(outputs),
+      ])
+    return output
+  }
+
+  private static func backward(
+    _ gradient_NO: Tensor, _ saved: Saved, precision: Precision, on gpu: CUDADevice
+  ) -> InputGradients {
+    let sizes = Sizes(saved)
+    let (rows, experts, outputs) = (sizes.rows, sizes.experts, sizes.outputs)
+    let format = saved.hidden_NEI.format
+    let gradient = Activation(gradient_NO, format: format)
+    let projected = Activation(
+      uninitialized: [rows, experts * sizes.inputs], format: format, on: gpu)
+    let scaled = Activation(uninitialized: projected.shape, format: format, on: gpu)
+    let hidden = Activation(uninitialized: saved.hidden_NEI.shape, format: format, on: gpu)
+    let gates = Tensor(uninitialized: saved.gates_NE.shape, on: gpu)
+    let weight = Tensor(uninitialized: saved.weight_EOI.shape, on: gpu)
+    let bias = Tensor(uninitialized: saved.bias_EO.shape, on: gpu)
+    let dy = DeviceMatrix(
+      gradient.numbers.start, format: gradient.numbers.deviceFormat, rows: rows, columns: outputs)
+    let weights = saved.weight_EOI.operand(in: precision)
+    gpu.multiply(dy, sizes.weights(weights), into: sizes.columns(of: projected), batchCount: experts)
+    gpu.launch(
+      Kernel("experts", "mixture_backward"), blocks: (rows * experts + 7) / 8, threads: 256,
+      [
+        saved.hidden_NEI.argument, saved.gates_NE.argument, projected.argument, gradient_NO.argument,
+        saved.bias_EO.argument, hidden.argument, gates.argument, scaled.argument,
+        hidden.numbers.formatArgument, .int(rows), .int(experts), .int(sizes.inputs), .int(outputs),
+      ])
+    gpu.multiply(
+      dy.transposed, sizes.columns(of: scaled), into: sizes.weights(.whole(weight)),
+      batchCount: experts)
+    multiply(
+      saved.gates_NE.matrix.transposed, gradient_NO.matrix, into: bias.numbers, precision: .float32)
+    return InputGradients(hidden_NEI: hidden, gates_NE: gates, weight_EOI: weight, bias_EO: bias)
+  }
+
+  private struct Sizes {
+    let rows, experts, outputs, inputs: Int
+
+    init(_ operands: Saved) {
+      rows = operands.gates_NE.shape[0]
+      (experts, outputs, inputs) = (
+        operands.weight_EOI.shape[0], operands.weight_EOI.shape[1], operands.weight_EOI.shape[2]
+      )
+    }
+
+    /// The columns of every expert.
+    func columns(of values: Activation) -> DeviceMatrix {
+      DeviceMatrix(
+        values.numbers.start, format: values.numbers.deviceFormat, rows: rows, columns: inputs,
+        leading: experts * inputs, batchStride: inputs)
+    }
+
+    /// The matrix of every expert.
+    func weights(_ weight_EOI: Activation) -> DeviceMatrix {
+      DeviceMatrix(
+        weight_EOI.numbers.start, format: weight_EOI.numbers.deviceFormat, rows: outputs,
+        columns: inputs, batchStride: outputs * inputs)
+    }
+  }
+
+  // MARK: CPU
 
   /// The columns of one expert, `width` of them.
   private static func columns(of values: Activation, _ expert: Int, width: Int) -> MatrixView {

@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoCUDA
 internal import NanoPreconditions
 internal import NanoTensor
 
@@ -132,6 +133,77 @@ enum RoutedExpertsOperation {
     return (inputGradient, weightGradient, gateUp, down)
   }
 
+  // MARK: GPU
+
+  struct SavedOnGPU {
+    let input_ND: Activation
+    let weights_NK: Tensor
+    let gateUp_EFD, down_EDF: Activation
+    /// Sorted by expert, as on the host.
+    let hidden_MF: Activation
+    let plan: DispatchPlan
+    let gpu: CUDADevice
+  }
+
+  /// Extents of tiles of the grouped products: assignments, columns of a result, and channels of hidden values.
+  fileprivate static let (tileRows, tileColumns, tileChannels, tileThreads) = (128, 64, 32, 128)
+
+  static func forward(
+    input_ND: Activation, weights_NK: Tensor, gateUp_EFD: Weight, down_EDF: Weight,
+    plan: DispatchPlan, precision: Precision, on gpu: CUDADevice
+  ) -> (output: Tensor, saved: SavedOnGPU) {
+    let format = precision.activationFormat
+    let s = SavedOnGPU(
+      input_ND: input_ND.rounded(to: format), weights_NK: weights_NK,
+      gateUp_EFD: gateUp_EFD.operand(in: precision), down_EDF: down_EDF.operand(in: precision),
+      hidden_MF: Activation(
+        uninitialized: [plan.assignmentCount, 2 * down_EDF.shape.width], format: format, on: gpu),
+      plan: plan, gpu: gpu)
+    let activations = Activation(
+      uninitialized: [plan.assignmentCount, s.expertWidth], format: format, on: gpu)
+    let outputs = Tensor(uninitialized: [plan.assignmentCount, s.width], on: gpu)
+    s.launch(
+      "experts_hidden", columns: s.expertWidth, of: tileChannels,
+      [
+        s.input_ND.argument, s.gateUp_EFD.argument, weights_NK.argument, plan.order.argument,
+        plan.offsets.argument, s.hidden_MF.argument, activations.argument, .int(plan.expertCount),
+        .int(plan.countPerRow), .int(s.width), .int(s.expertWidth),
+      ])
+    s.launch(
+      "experts_output", columns: s.width, of: tileColumns,
+      [
+        activations.argument, s.down_EDF.argument, plan.offsets.argument, outputs.argument,
+        .int(plan.expertCount), .int(s.width), .int(s.expertWidth),
+      ])
+    return (s.combined(outputs, like: input_ND.shape), s)
+  }
+
+  static func backward(
+    _ gradient_ND: Tensor, _ s: SavedOnGPU
+  ) -> (input: Tensor, weights: Tensor, gateUp: Tensor, down: Tensor) {
+    let (plan, gpu, format) = (s.plan, s.gpu, s.hidden_MF.format)
+    let (count, width, expertWidth) = (plan.assignmentCount, s.width, s.expertWidth)
+    let (experts, k) = (plan.expertCount, plan.countPerRow)
+    let gradient = Activation(gradient_ND, format: format)
+    let hiddenGradient = Activation(uninitialized: s.hidden_MF.shape, format: format, on: gpu)
+    let activations = Activation(uninitialized: [count, expertWidth], format: format, on: gpu)
+    // Of each assignment's weight, a part of the gradient from every tile of columns.
+    let parts = (expertWidth + tileColumns - 1) / tileColumns
+    let weightParts = Tensor(uninitialized: [parts, count], on: gpu)
+    s.launch(
+      "experts_activation_backward", columns: expertWidth, of: tileColumns,
+      [
+        gradient.argument, s.down_EDF.argument, s.hidden_MF.argument, s.weights_NK.argument,
+        plan.order.argument, plan.offsets.argument, hiddenGradient.argument, activations.argument,
+        weightParts.argument, .int(experts), .int(k), .int(width), .int(expertWidth), .int(count),
+      ])
+    let (down, gateUp, inputGradients) = s.gradients(gradient, activations, hiddenGradient)
+    let weights = Tensor(uninitialized: s.weights_NK.shape, on: gpu)
+    let input = s.combined(
+      inputGradients, like: gradient_ND.shape, weightParts: weightParts, into: weights)
+    return (input, weights, gateUp, down)
+  }
+
   // MARK: Parts
 
   /// Room for the rows of one expert after the other.
@@ -179,6 +251,84 @@ enum RoutedExpertsOperation {
   }
 }
 
+extension RoutedExpertsOperation.SavedOnGPU {
+  var width: Int { input_ND.shape.width }
+  var expertWidth: Int { down_EDF.shape.width }
+
+  /// Row tiles that there can be: the experts' last ones are partial.
+  private var rowTiles: Int {
+    let tileRows = RoutedExpertsOperation.tileRows
+    return (plan.assignmentCount + tileRows - 1) / tileRows + plan.expertCount
+  }
+
+  /// Launches a grouped product whose result has so many columns.
+  func launch(_ name: String, columns: Int, of tileColumns: Int, _ arguments: [KernelArgument]) {
+    launch(name, blocks: (columns + tileColumns - 1) / tileColumns * rowTiles, arguments)
+  }
+
+  private func launch(_ name: String, blocks: Int, _ arguments: [KernelArgument]) {
+    gpu.launch(
+      Kernel("experts", name + (hidden_MF.format == nil ? "_fp32" : "_bf16")), blocks: blocks,
+      threads: RoutedExpertsOperation.tileThreads, arguments)
+  }
+
+  /// The sums over the assignments of each row, N×D, of `values_MD`; and of each weight, of the parts of its gradient.
+  func combined(
+    _ values_MD: Tensor, like shape: Shape, weightParts: Tensor? = nil, into weights_NK: Tensor? = nil
+  ) -> Tensor {
+    let result = Tensor(uninitialized: shape, on: gpu)
+    gpu.launch(
+      Kernel("experts", "experts_combine"), blocks: (plan.rowCount + 7) / 8, threads: 256,
+      [
+        values_MD.argument, plan.places.argument, weightParts?.argument ?? .pointer(nil), result.argument,
+        weights_NK?.argument ?? .pointer(nil), .int(plan.rowCount), .int(plan.countPerRow),
+        .int(width), .int(weightParts?.shape[0] ?? 0), .int(plan.assignmentCount),
+      ])
+    return result
+  }
+
+  /// Those of the weights are sums over an expert's assignments, in slices where there are few tiles to keep a GPU
+  /// busy; those of the inputs are an assignment's each, M×D.
+  func gradients(
+    _ gradient: Activation, _ activations: Activation, _ hiddenGradient: Activation
+  ) -> (down: Tensor, gateUp: Tensor, inputs: Tensor) {
+    let (tileRows, tileColumns) = (
+      RoutedExpertsOperation.tileRows, RoutedExpertsOperation.tileColumns
+    )
+    func tiles(_ rows: Int, _ columns: Int) -> Int {
+      ((rows + tileRows - 1) / tileRows) * ((columns + tileColumns - 1) / tileColumns)
+    }
+    let tileCount = tiles(width, expertWidth) + tiles(2 * expertWidth, width)
+    let count = plan.assignmentCount
+    let wanted = 4 * gpu.multiprocessorCount
+    let slice = max(256, (count * tileCount / wanted + 31) / 32 * 32)
+    let slices = (count + slice - 1) / slice + plan.expertCount
+    // An expert of more than one slice has at least `slice` assignments.
+    let partial = Tensor(
+      uninitialized: [min(slices, 2 * count / slice), 3 * width * expertWidth], on: gpu)
+    let down = Tensor(uninitialized: down_EDF.shape, on: gpu)
+    let gateUp = Tensor(uninitialized: gateUp_EFD.shape, on: gpu)
+    let inputs = Tensor(uninitialized: [count, width], on: gpu)
+    launch(
+      "experts_gradients", blocks: tileCount * slices + tiles(1, width) * rowTiles,
+      [
+        gradient.argument, activations.argument, hiddenGradient.argument, input_ND.argument,
+        gateUp_EFD.argument, plan.order.argument, plan.offsets.argument, partial.argument,
+        down.argument, gateUp.argument, inputs.argument, .int(plan.expertCount),
+        .int(plan.countPerRow), .int(width), .int(expertWidth), .int(slice), .int(tileCount),
+        .int(tileCount * slices),
+      ])
+    gpu.launch(
+      Kernel("experts", "experts_add_slices"),
+      grid: (min(64, (3 * width * expertWidth + 255) / 256), plan.expertCount, 1), threads: 256,
+      [
+        partial.argument, plan.offsets.argument, down.argument, gateUp.argument, .int(width),
+        .int(expertWidth), .int(slice),
+      ])
+    return (down, gateUp, inputs)
+  }
+}
+
 extension Variable {
   /// The weighted sum of each row's chosen experts, `y_n = Σ_i w_ni · W_down (silu(W_gate x) · W_up x)`.
   ///
@@ -198,14 +348,26 @@ extension Variable {
         && down.shape[1] == shape.width && gateUp.shape[1] == 2 * down.shape.width
         && gateUp.shape[0] == selection.expertCount && down.shape[0] == selection.expertCount
         && selection.rowCount == shape.rowCount
-        && weights.shape.elementCount == selection.experts.count,
+        && weights.shape.elementCount == selection.rowCount * selection.countPerRow,
       "routedExperts: input \(shape), weights \(weights.shape), \(selection.rowCount) rows chosen, "
         + "gate and up \(gateUp.shape), down \(down.shape)")
     let precision = tape.precision
+    let nodes = (node, weights.node, gateUp.node, down.node)
+    if let plan = selection.plan, let gpu = content.gpu {
+      let (output, saved) = RoutedExpertsOperation.forward(
+        input_ND: tape.keep(self), weights_NK: weights.value, gateUp_EFD: gateUp.weight,
+        down_EDF: down.weight, plan: plan, precision: precision, on: gpu)
+      return tape.record(output, inputs: self, weights, gateUp, down) { gradient, slots in
+        let gradients = RoutedExpertsOperation.backward(gradient, saved)
+        slots.accumulate(gradients.input, into: nodes.0)
+        slots.accumulate(gradients.weights, into: nodes.1)
+        slots.accumulate(gradients.gateUp, into: nodes.2)
+        slots.accumulate(gradients.down, into: nodes.3)
+      }
+    }
     let (output, saved) = RoutedExpertsOperation.forward(
       input_ND: tape.keep(self), weights_NK: weights.value, gateUp_EFD: gateUp.weight,
       down_EDF: down.weight, plan: RoutedExpertsOperation.Plan(selection), precision: precision)
-    let nodes = (node, weights.node, gateUp.node, down.node)
     return tape.record(output, inputs: self, weights, gateUp, down) { gradient, slots in
       let gradients = RoutedExpertsOperation.backward(gradient, saved, precision: precision)
       slots.accumulate(gradients.input, into: nodes.0)

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import NanoCUDA
 internal import NanoPreconditions
 internal import NanoTensor
 
@@ -22,6 +23,10 @@ extension Variable {
       "sequenceBalanceLoss: \(shape), \(selection.rowCount) rows chosen, sequences of "
         + "\(sequenceLength)")
     let scores = selection.scores_NE
+    if let plan = selection.plan, let gpu = scores.gpu {
+      return sequenceBalanceLoss(
+        plan, scores: scores, scoring: scoring, sequenceLength: sequenceLength, on: gpu)
+    }
     let frequencies = Self.frequencies(selection, sequenceLength: sequenceLength)
     // The loss is linear in the shares p: Σ over rows and experts of f_e p_e / (B T).
     var loss = 0.0
@@ -47,6 +52,42 @@ extension Variable {
     }
   }
 
+  private func sequenceBalanceLoss(
+    _ plan: DispatchPlan, scores: Tensor, scoring: RouterScoring, sequenceLength: Int,
+    on gpu: CUDADevice
+  ) -> Variable {
+    let (rows, experts) = (plan.rowCount, plan.expertCount)
+    let sequences = rows / sequenceLength
+    let frequencies = Tensor(uninitialized: [sequences, experts], on: gpu)
+    let partial = Tensor(uninitialized: [sequences], on: gpu)
+    gpu.launch(
+      Kernel("routing", "sequence_balance"), blocks: sequences, threads: 1024,
+      [
+        scores.argument, plan.chosen.argument, frequencies.argument, partial.argument,
+        .int(sequenceLength), .int(experts), .int(plan.countPerRow),
+      ])
+    let node = node
+    return tape.record(Self.mean(ofPartialSums: partial, rows: rows, on: gpu), inputs: self) {
+      gradient, slots in
+      let result = Tensor(uninitialized: scores.shape, on: gpu)
+      gpu.launchRows(
+        "sequence_balance_backward", rows: rows,
+        [
+          gradient.argument, scores.argument, frequencies.argument, result.argument, .int(rows),
+          .int(sequenceLength), .int(experts), scoring.argument,
+        ])
+      slots.accumulate(result, into: node)
+    }
+  }
+
+  private static func mean(ofPartialSums partial: Tensor, rows: Int, on gpu: CUDADevice) -> Tensor {
+    let result = Tensor(uninitialized: [], on: gpu)
+    gpu.launch(
+      Kernel("routing", "mean_of_partial_sums"), blocks: 1, threads: 256,
+      [partial.argument, result.argument, .int(partial.elementCount), .int(rows)])
+    return result
+  }
+
   /// f of every sequence.
   private static func frequencies(
     _ selection: ExpertSelection, sequenceLength: Int
@@ -65,6 +106,7 @@ extension Variable {
   public func routerZLoss() -> Variable {
     let (rows, experts) = (shape.rowCount, shape.width)
     let logits = value
+    if let gpu = logits.gpu { return routerZLoss(logits, on: gpu) }
     let probabilities = RoutingOperation.scores(logits, .softmax)
     var sums = [Float](repeating: 0, count: rows)
     for row in 0..<rows {
@@ -83,5 +125,36 @@ extension Variable {
       }
       slots.accumulate(result, into: node)
     }
+  }
+
+  private func routerZLoss(_ logits: Tensor, on gpu: CUDADevice) -> Variable {
+    let (rows, experts) = (shape.rowCount, shape.width)
+    let sums = Tensor(uninitialized: [rows], on: gpu)
+    let partial = Tensor(uninitialized: [CUDADevice.blocks(ofRows: rows)], on: gpu)
+    gpu.launchRows(
+      "router_z_loss", rows: rows,
+      [logits.argument, sums.argument, partial.argument, .int(rows), .int(experts)])
+    let node = node
+    return tape.record(Self.mean(ofPartialSums: partial, rows: rows, on: gpu), inputs: self) {
+      gradient, slots in
+      let result = Tensor(uninitialized: logits.shape, on: gpu)
+      gpu.launchRows(
+        "router_z_loss_backward", rows: rows,
+        [gradient.argument, logits.argument, sums.argument, result.argument, .int(rows), .int(experts)])
+      slots.accumulate(result, into: node)
+    }
+  }
+}
+
+extension CUDADevice {
+  /// Launches a kernel of routing.cu in which a warp works on a row.
+  fileprivate func launchRows(_ name: String, rows: Int, _ arguments: [KernelArgument]) {
+    launch(
+      Kernel("routing", name), blocks: Self.blocks(ofRows: rows),
+      threads: RoutingOperation.threadsPerBlock, arguments)
+  }
+
+  fileprivate static func blocks(ofRows rows: Int) -> Int {
+    (rows + RoutingOperation.rowsPerBlock - 1) / RoutingOperation.rowsPerBlock
   }
 }

@@ -1,7 +1,8 @@
 internal import CNanoKernels
 internal import Foundation
+internal import NanoCUDA
 internal import NanoPreconditions
-internal import NanoTensor
+public import NanoTensor
 
 // N rows, E experts, k chosen ones a row.
 
@@ -11,18 +12,59 @@ public enum RouterScoring: String, Hashable, Sendable, Codable {
   case sigmoid
   /// Together: `softmax(z)` (Switch, Mixtral).
   case softmax
+
+  /// As kernels number it.
+  var argument: KernelArgument { .int(self == .sigmoid ? 0 : 1) }
 }
 
-/// Which experts each row goes to.
+/// Which experts each row goes to. On a GPU that is known there, and reading it waits for the GPU.
 public struct ExpertSelection: Sendable {
-  /// N×k, each row's experts from the highest score down.
-  public let experts: [Int32]
   public let countPerRow: Int
   public let expertCount: Int
   /// Affinities of all experts, N×E.
   let scores_NE: Tensor
+  private let chosen: Chosen
 
-  public var rowCount: Int { experts.count / countPerRow }
+  private enum Chosen {
+    case host([Int32])
+    case gpu(DispatchPlan)
+  }
+
+  init(experts: [Int32], countPerRow: Int, scores_NE: Tensor) {
+    self.countPerRow = countPerRow
+    self.scores_NE = scores_NE
+    expertCount = scores_NE.shape.width
+    chosen = .host(experts)
+  }
+
+  init(_ plan: DispatchPlan, scores_NE: Tensor) {
+    countPerRow = plan.countPerRow
+    expertCount = plan.expertCount
+    self.scores_NE = scores_NE
+    chosen = .gpu(plan)
+  }
+
+  /// N×k, each row's experts from the highest score down.
+  public var experts: [Int32] {
+    switch chosen {
+    case .host(let experts): experts
+    case .gpu(let plan): plan.chosen.values
+    }
+  }
+
+  /// What a GPU knows of the choice; nil on the host.
+  var plan: DispatchPlan? {
+    switch chosen {
+    case .host: nil
+    case .gpu(let plan): plan
+    }
+  }
+
+  /// On a GPU, the loads, the sum of the scores' entropies and the largest logit, E + 2 numbers that may be read
+  /// when the work is done.
+  package var summary: Tensor? { plan?.summary }
+
+  public var rowCount: Int { scores_NE.shape.rowCount }
 
   /// How many rows each expert was chosen for.
   public var loads: [Int] {
@@ -31,9 +73,10 @@ public struct ExpertSelection: Sendable {
 
   /// Of every row, the entropy in nats of its scores, normalized to sum to 1.
   public var scoreEntropies: [Double] {
-    (0..<rowCount).map { row in
+    let hostScores = scores_NE.on(.cpu)
+    return (0..<rowCount).map { row in
       let scores = UnsafeBufferPointer(
-        start: scores_NE.elements + row * expertCount, count: expertCount)
+        start: hostScores.elements + row * expertCount, count: expertCount)
       let sum = scores.reduce(0, +)
       return scores.reduce(0.0) { entropy, score in
         let share = Double(score / sum)
@@ -43,13 +86,13 @@ public struct ExpertSelection: Sendable {
   }
 
   /// Takes the `count` experts of the largest score + bias of every row; the lower index wins a tie.
-  static func top(_ count: Int, scores_NE: Tensor, biases: [Float]?) -> ExpertSelection {
+  static func top(_ count: Int, scores_NE: Tensor, biases: Tensor?) -> ExpertSelection {
     let (rows, experts) = (scores_NE.shape.rowCount, scores_NE.shape.width)
     var chosen = [Int32](repeating: 0, count: rows * count)
     var ranked = [Float](repeating: 0, count: experts)
     for row in 0..<rows {
       for expert in 0..<experts {
-        ranked[expert] = scores_NE.elements[row * experts + expert] + (biases?[expert] ?? 0)
+        ranked[expert] = scores_NE.elements[row * experts + expert] + (biases?.elements[expert] ?? 0)
       }
       for slot in 0..<count {
         var best = 0
@@ -58,8 +101,7 @@ public struct ExpertSelection: Sendable {
         ranked[best] = -.infinity
       }
     }
-    return ExpertSelection(
-      experts: chosen, countPerRow: count, expertCount: experts, scores_NE: scores_NE)
+    return ExpertSelection(experts: chosen, countPerRow: count, scores_NE: scores_NE)
   }
 }
 
@@ -67,12 +109,43 @@ public struct ExpertSelection: Sendable {
 enum RoutingOperation {
   struct Saved {
     let selection: ExpertSelection
-    /// Σ s + 1e-20 over the chosen of each row, or 1.
+    /// Σ s + 1e-20 over the chosen of each row, or 1; on the host alone.
     let sums: [Float]
     let scoring: RouterScoring
     let normalizes: Bool
     let scale: Float
   }
+
+  /// Scores, choice, weights and plan in two launches.
+  static func forward(
+    _ logits: Tensor, topK k: Int, biases: Tensor?, scoring: RouterScoring, normalizes: Bool,
+    scale: Float, on gpu: CUDADevice
+  ) -> (weights_NK: Tensor, saved: Saved) {
+    let (rows, experts) = (logits.shape.rowCount, logits.shape.width)
+    let blocks = (rows + rowsPerBlock - 1) / rowsPerBlock
+    let scores = Tensor(uninitialized: logits.shape, on: gpu)
+    let weights = Tensor(uninitialized: [rows, k], on: gpu)
+    let partial = Tensor(uninitialized: [2 * blocks], on: gpu)
+    let chosen = DeviceIndices(uninitialized: rows * k, on: gpu)
+    gpu.launch(
+      Kernel("routing", "route"), blocks: blocks, threads: threadsPerBlock,
+      [
+        logits.argument, biases?.argument ?? .pointer(nil), scores.argument, chosen.argument,
+        weights.argument, partial.argument, .int(rows), .int(experts), .int(k), scoring.argument,
+        .int(normalizes ? 1 : 0), .float(scale),
+      ])
+    let plan = DispatchPlan(
+      sorting: chosen, rowCount: rows, countPerRow: k, expertCount: experts, partial: partial, on: gpu)
+    return (
+      weights,
+      Saved(
+        selection: ExpertSelection(plan, scores_NE: scores), sums: [], scoring: scoring,
+        normalizes: normalizes, scale: scale)
+    )
+  }
+
+  /// A warp works on a row.
+  static let (rowsPerBlock, threadsPerBlock) = (8, 256)
 
   static func scores(_ logits: Tensor, _ scoring: RouterScoring) -> Tensor {
     var scores = Tensor(uninitialized: logits.shape)
@@ -112,6 +185,18 @@ enum RoutingOperation {
   static func backward(_ gradient_NK: Tensor, _ saved: Saved) -> Tensor {
     let selection = saved.selection
     let (k, experts) = (selection.countPerRow, selection.expertCount)
+    if let plan = selection.plan, let gpu = gradient_NK.gpu {
+      let result = Tensor(uninitialized: selection.scores_NE.shape, on: gpu)
+      gpu.launch(
+        Kernel("routing", "route_backward"),
+        blocks: (plan.rowCount + rowsPerBlock - 1) / rowsPerBlock, threads: threadsPerBlock,
+        [
+          gradient_NK.argument, selection.scores_NE.argument, plan.chosen.argument, result.argument,
+          .int(plan.rowCount), .int(experts), .int(k), saved.scoring.argument,
+          .int(saved.normalizes ? 1 : 0), .float(saved.scale),
+        ])
+      return result
+    }
     var scoreGradient = Tensor(zeros: selection.scores_NE.shape)
     let (ds, s, dw) = (
       scoreGradient.mutableElements, selection.scores_NE.elements, gradient_NK.elements
@@ -157,20 +242,28 @@ extension Variable {
   /// - Returns: N×k weights, and who was chosen.
   /// - SeeAlso: DeepSeek-AI, 2024, "DeepSeek-V3", arXiv:2412.19437.
   public func routed(
-    topK k: Int, scoring: RouterScoring, biases: [Float]? = nil, normalizes: Bool = true,
+    topK k: Int, scoring: RouterScoring, biases: Tensor? = nil, normalizes: Bool = true,
     scale: Float = 1
   ) -> (weights: Variable, selection: ExpertSelection) {
     checkPrecondition(
-      k > 0 && k <= shape.width && biases?.count ?? shape.width == shape.width,
-      "routed: \(k) of the experts of \(shape), \(biases?.count ?? 0) biases")
-    let scores = RoutingOperation.scores(value, scoring)
-    let selection = ExpertSelection.top(k, scores_NE: scores, biases: biases)
-    let (weights, saved) = RoutingOperation.forward(
-      selection, scoring: scoring, normalizes: normalizes, scale: scale)
+      k > 0 && k <= shape.width && biases?.elementCount ?? shape.width == shape.width,
+      "routed: \(k) of the experts of \(shape), \(biases?.elementCount ?? 0) biases")
+    let logits = value
+    let (weights, saved): (Tensor, RoutingOperation.Saved)
+    if let gpu = logits.gpu {
+      checkPrecondition(shape.width <= 1024, "routed: \(shape.width) experts; on a GPU at most 1024")
+      (weights, saved) = RoutingOperation.forward(
+        logits, topK: k, biases: biases, scoring: scoring, normalizes: normalizes, scale: scale, on: gpu)
+    } else {
+      let scores = RoutingOperation.scores(logits, scoring)
+      (weights, saved) = RoutingOperation.forward(
+        ExpertSelection.top(k, scores_NE: scores, biases: biases), scoring: scoring,
+        normalizes: normalizes, scale: scale)
+    }
     let node = node
     let output = tape.record(weights, inputs: self) { gradient, slots in
       slots.accumulate(RoutingOperation.backward(gradient, saved), into: node)
     }
-    return (output, selection)
+    return (output, saved.selection)
   }
 }

@@ -1,4 +1,5 @@
 internal import CNanoKernels
+internal import NanoCUDA
 internal import NanoTensor
 
 /// `y_j = exp(x_j) / Σ exp(x)` over each row; `dx = y · (dy - <y, dy>)`.
@@ -8,18 +9,38 @@ enum SoftmaxOperation {
   }
 
   static func forward(_ input: Tensor) -> Tensor {
-    var output = Tensor(uninitialized: input.shape)
+    var output = Tensor(uninitialized: input.shape, on: input.gpu)
+    if let gpu = input.gpu {
+      launch("softmax", on: gpu, rowsOf: output, [input.argument, output.argument])
+      return output
+    }
     kernels.softmax(
       input.elements, output.mutableElements, input.shape.rowCount, input.shape.width)
     return output
   }
 
   static func backward(_ gradient: Tensor, _ saved: Saved) -> Tensor {
-    var result = Tensor(uninitialized: gradient.shape)
+    var result = Tensor(uninitialized: gradient.shape, on: gradient.gpu)
+    if let gpu = gradient.gpu {
+      launch(
+        "softmax_backward", on: gpu, rowsOf: result,
+        [saved.output.argument, gradient.argument, result.argument])
+      return result
+    }
     kernels.softmax_backward(
       saved.output.elements, gradient.elements, result.mutableElements, gradient.shape.rowCount,
       gradient.shape.width)
     return result
+  }
+
+  /// A block a row.
+  private static func launch(
+    _ name: String, on gpu: CUDADevice, rowsOf tensor: Tensor, _ arguments: [KernelArgument]
+  ) {
+    let width = tensor.shape.width
+    gpu.launch(
+      Kernel("activations", name), blocks: tensor.shape.rowCount,
+      threads: min(1024, (width + 31) / 32 * 32), arguments + [.int(width)])
   }
 }
 

@@ -9,7 +9,7 @@
 #include "common.cuh"
 #include "tensor_cores.cuh"
 
-// A tile of a result, and the threads of its block.
+// A tile of a result, and the threads of its block. In bfloat16 four blocks fit on a multiprocessor.
 #define TILE_ROWS 128
 #define TILE_COLUMNS 64
 #define TILE_THREADS 128
@@ -364,7 +364,8 @@ DEVICE void hidden_tile(const Number *x, const Number *gate_up, const float *wei
   SHARED uint4 memory[TileMemory<Number, false, false>::count];
   SHARED int sources[TILE_ROWS];
   SHARED float own_weights[TILE_ROWS];
-  const Tile tile = find_tile(blockIdx.y, offsets, experts, TILE_ROWS);
+  const int across = (width + TILE_COLUMNS / 2 - 1) / (TILE_COLUMNS / 2);
+  const Tile tile = find_tile(blockIdx.x / across, offsets, experts, TILE_ROWS);
   if (tile.count == 0) return;
   for (int i = threadIdx.x; i < tile.count; i += TILE_THREADS) {
     const int assignment = order[tile.first + i];
@@ -372,7 +373,7 @@ DEVICE void hidden_tile(const Number *x, const Number *gate_up, const float *wei
     own_weights[i] = weights[assignment];
   }
   __syncthreads();
-  const int first_channel = blockIdx.x * (TILE_COLUMNS / 2);
+  const int first_channel = blockIdx.x % across * (TILE_COLUMNS / 2);
   const Number *own = gate_up + (int64)tile.expert * 2 * width * model;
   const int aligned = is_aligned<Number>(model);
   const Number format = 0;
@@ -441,9 +442,10 @@ template <class Number>
 DEVICE void output_tile(const Number *activations, const Number *down, const int *offsets, float *outputs,
                         int experts, int model, int width) {
   SHARED uint4 memory[TileMemory<Number, false, false>::count];
-  const Tile tile = find_tile(blockIdx.y, offsets, experts, TILE_ROWS);
+  const int across = (model + TILE_COLUMNS - 1) / TILE_COLUMNS;
+  const Tile tile = find_tile(blockIdx.x / across, offsets, experts, TILE_ROWS);
   if (tile.count == 0) return;
-  const int first_column = blockIdx.x * TILE_COLUMNS;
+  const int first_column = blockIdx.x % across * TILE_COLUMNS;
   const Number *own = down + ((int64)tile.expert * model + first_column) * width;
   const Number *rows = activations + (int64)tile.first * width;
   const int aligned = is_aligned<Number>(width), columns = model - first_column;
@@ -514,7 +516,8 @@ DEVICE void activation_backward_tile(const Number *gradient, const Number *down,
   SHARED int sources[TILE_ROWS];
   SHARED float own_weights[TILE_ROWS];
   SHARED float row_sums[2][TILE_ROWS];
-  const Tile tile = find_tile(blockIdx.y, offsets, experts, TILE_ROWS);
+  const int across = (width + TILE_COLUMNS - 1) / TILE_COLUMNS, part = blockIdx.x % across;
+  const Tile tile = find_tile(blockIdx.x / across, offsets, experts, TILE_ROWS);
   if (tile.count == 0) return;
   for (int i = threadIdx.x; i < tile.count; i += TILE_THREADS) {
     const int assignment = order[tile.first + i];
@@ -522,7 +525,7 @@ DEVICE void activation_backward_tile(const Number *gradient, const Number *down,
     own_weights[i] = weights[assignment];
   }
   __syncthreads();
-  const int first_column = blockIdx.x * TILE_COLUMNS, columns = width - first_column;
+  const int first_column = part * TILE_COLUMNS, columns = width - first_column;
   const Number *own = down + (int64)tile.expert * model * width + first_column;
   const Number format = 0;
   float sums[64] = {};
@@ -571,14 +574,14 @@ DEVICE void activation_backward_tile(const Number *gradient, const Number *down,
   }
   __syncthreads();
   for (int i = threadIdx.x; i < tile.count; i += TILE_THREADS)
-    partial[(int64)blockIdx.x * assignments + tile.first + i] =
+    partial[(int64)part * assignments + tile.first + i] =
         row_sums[0][i] + (sizeof(Number) == 2 ? row_sums[1][i] : 0.0f);
 }
 
-KERNEL experts_activation_backward_bf16(const bfloat16 *gradient, const bfloat16 *down, const bfloat16 *hidden,
-                                        const float *weights, const int *order, const int *offsets,
-                                        bfloat16 *hidden_gradient, bfloat16 *activations, float *partial,
-                                        int experts, int k, int model, int width, int assignments) {
+KERNEL __launch_bounds__(TILE_THREADS, 4) experts_activation_backward_bf16(
+    const bfloat16 *gradient, const bfloat16 *down, const bfloat16 *hidden, const float *weights, const int *order,
+    const int *offsets, bfloat16 *hidden_gradient, bfloat16 *activations, float *partial, int experts, int k,
+    int model, int width, int assignments) {
   activation_backward_tile(gradient, down, hidden, weights, order, offsets, hidden_gradient, activations, partial,
                            experts, k, model, width, assignments);
 }
@@ -591,14 +594,14 @@ KERNEL experts_activation_backward_fp32(const float *gradient, const float *down
                            experts, k, model, width, assignments);
 }
 
-// Gradients of the assignments' inputs, M×D = hidden gradient · gateUp. Blocks: ceil(D / 64) × row tiles.
+// A tile of the gradients of the assignments' inputs, M×D = hidden gradient · gateUp.
 template <class Number>
 DEVICE void input_gradient_tile(const Number *hidden_gradient, const Number *gate_up, const int *offsets,
-                                float *gradients, int experts, int model, int width) {
-  SHARED uint4 memory[TileMemory<Number, false, true>::count];
-  const Tile tile = find_tile(blockIdx.y, offsets, experts, TILE_ROWS);
+                                float *gradients, int experts, int model, int width, int row_tile, int column_tile,
+                                uint4 *memory) {
+  const Tile tile = find_tile(row_tile, offsets, experts, TILE_ROWS);
   if (tile.count == 0) return;
-  const int first_column = blockIdx.x * TILE_COLUMNS, columns = model - first_column;
+  const int first_column = column_tile * TILE_COLUMNS, columns = model - first_column;
   const Number *own = gate_up + (int64)tile.expert * 2 * width * model + first_column;
   const Number *rows = hidden_gradient + (int64)tile.first * 2 * width;
   const Number format = 0;
@@ -608,16 +611,6 @@ DEVICE void input_gradient_tile(const Number *hidden_gradient, const Number *gat
       is_aligned<Number>(2 * width), [&](int d) -> const Number * { return own + (int64)d * model; }, columns,
       is_aligned<Number>(model), 2 * width, memory, format, sums);
   write_tile(sums, gradients + (int64)tile.first * model + first_column, tile.count, columns, model, format);
-}
-
-KERNEL experts_input_gradient_bf16(const bfloat16 *hidden_gradient, const bfloat16 *gate_up, const int *offsets,
-                                   float *gradients, int experts, int model, int width) {
-  input_gradient_tile(hidden_gradient, gate_up, offsets, gradients, experts, model, width);
-}
-
-KERNEL experts_input_gradient_fp32(const float *hidden_gradient, const float *gate_up, const int *offsets,
-                                   float *gradients, int experts, int model, int width) {
-  input_gradient_tile(hidden_gradient, gate_up, offsets, gradients, experts, model, width);
 }
 
 // How many slices have a place in `partial` before those of an expert: the only slice of an expert needs none.
@@ -632,23 +625,20 @@ DEVICE int slices_before(int expert, const int *offsets, int size) {
   return before;
 }
 
-// The weights' gradients, dDown = gather(dy)ᵀ · activations, E×D×F, and dGateUp = (hidden gradient)ᵀ · gather(x),
-// E×2F×D, over slices of `slice` assignments of an expert. The only slice of an expert is written to the
-// gradients; others to `partial`, D·F and 2F·D numbers a slice, for `experts_add_slices`. Blocks: the tiles of both
-// × slices, ceil(M / slice) + E.
+// A tile of the weights' gradients, dDown = gather(dy)ᵀ · activations, E×D×F, or dGateUp = (hidden gradient)ᵀ ·
+// gather(x), E×2F×D, over a slice of an expert's assignments. The only slice of an expert is written to the
+// gradients; others to `partial`, D·F and 2F·D numbers a slice.
 template <class Number>
 DEVICE void weight_gradient_tile(const Number *gradient, const Number *activations, const Number *hidden_gradient,
                                  const Number *x, const int *order, const int *offsets, float *partial,
                                  float *down_gradient, float *gate_up_gradient, int experts, int k, int model,
-                                 int width, int slice) {
-  SHARED uint4 memory[TileMemory<Number, true, true>::count];
-  SHARED int sources[KNOWN_ROWS];
-  const Tile tile = find_tile(blockIdx.y, offsets, experts, slice);
+                                 int width, int slice, int slice_index, int block, uint4 *memory, int *sources) {
+  const Tile tile = find_tile(slice_index, offsets, experts, slice);
   if (tile.count == 0) return;
   const int across_down = (width + TILE_COLUMNS - 1) / TILE_COLUMNS;
   const int down_tiles = across_down * ((model + TILE_ROWS - 1) / TILE_ROWS);
-  const bool is_down = blockIdx.x < down_tiles;
-  const int index = is_down ? blockIdx.x : blockIdx.x - down_tiles;
+  const bool is_down = block < down_tiles;
+  const int index = is_down ? block : block - down_tiles;
   const int across = is_down ? across_down : (model + TILE_COLUMNS - 1) / TILE_COLUMNS;
   const int first_row = index / across * TILE_ROWS, first_column = index % across * TILE_COLUMNS;
   const int rows = (is_down ? model : 2 * width) - first_row, columns = (is_down ? width : model) - first_column;
@@ -681,20 +671,45 @@ DEVICE void weight_gradient_tile(const Number *gradient, const Number *activatio
   write_tile(sums, result + (int64)first_row * right_stride + first_column, rows, columns, right_stride, format);
 }
 
-KERNEL experts_weight_gradients_bf16(const bfloat16 *gradient, const bfloat16 *activations,
-                                     const bfloat16 *hidden_gradient, const bfloat16 *x, const int *order,
-                                     const int *offsets, float *partial, float *down_gradient,
-                                     float *gate_up_gradient, int experts, int k, int model, int width, int slice) {
-  weight_gradient_tile(gradient, activations, hidden_gradient, x, order, offsets, partial, down_gradient,
-                       gate_up_gradient, experts, k, model, width, slice);
+// The gradients of the weights over slices of `slice` assignments, and of the assignments' inputs. Blocks: the tiles
+// of both weights × slices, `weight_blocks` of them, ceil(M / slice) + E slices; then ceil(D / 64) × row tiles.
+template <class Number>
+DEVICE void gradient_tile(const Number *gradient, const Number *activations, const Number *hidden_gradient,
+                          const Number *x, const Number *gate_up, const int *order, const int *offsets,
+                          float *partial, float *down_gradient, float *gate_up_gradient, float *input_gradients,
+                          int experts, int k, int model, int width, int slice, int weight_tiles, int weight_blocks) {
+  constexpr int weight_memory = TileMemory<Number, true, true>::count;
+  constexpr int input_memory = TileMemory<Number, false, true>::count;
+  SHARED uint4 memory[weight_memory > input_memory ? weight_memory : input_memory];
+  SHARED int sources[KNOWN_ROWS];
+  const int block = blockIdx.x;
+  if (block < weight_blocks) {
+    weight_gradient_tile(gradient, activations, hidden_gradient, x, order, offsets, partial, down_gradient,
+                         gate_up_gradient, experts, k, model, width, slice, block / weight_tiles,
+                         block % weight_tiles, memory, sources);
+  } else {
+    const int columns = (model + TILE_COLUMNS - 1) / TILE_COLUMNS, index = block - weight_blocks;
+    input_gradient_tile(hidden_gradient, gate_up, offsets, input_gradients, experts, model, width, index / columns,
+                        index % columns, memory);
+  }
 }
 
-KERNEL experts_weight_gradients_fp32(const float *gradient, const float *activations, const float *hidden_gradient,
-                                     const float *x, const int *order, const int *offsets, float *partial,
-                                     float *down_gradient, float *gate_up_gradient, int experts, int k, int model,
-                                     int width, int slice) {
-  weight_gradient_tile(gradient, activations, hidden_gradient, x, order, offsets, partial, down_gradient,
-                       gate_up_gradient, experts, k, model, width, slice);
+KERNEL __launch_bounds__(TILE_THREADS, 4) experts_gradients_bf16(
+    const bfloat16 *gradient, const bfloat16 *activations, const bfloat16 *hidden_gradient, const bfloat16 *x,
+    const bfloat16 *gate_up, const int *order, const int *offsets, float *partial, float *down_gradient,
+    float *gate_up_gradient, float *input_gradients, int experts, int k, int model, int width, int slice,
+    int weight_tiles, int weight_blocks) {
+  gradient_tile(gradient, activations, hidden_gradient, x, gate_up, order, offsets, partial, down_gradient,
+                gate_up_gradient, input_gradients, experts, k, model, width, slice, weight_tiles, weight_blocks);
+}
+
+KERNEL experts_gradients_fp32(const float *gradient, const float *activations, const float *hidden_gradient,
+                              const float *x, const float *gate_up, const int *order, const int *offsets,
+                              float *partial, float *down_gradient, float *gate_up_gradient,
+                              float *input_gradients, int experts, int k, int model, int width, int slice,
+                              int weight_tiles, int weight_blocks) {
+  gradient_tile(gradient, activations, hidden_gradient, x, gate_up, order, offsets, partial, down_gradient,
+                gate_up_gradient, input_gradients, experts, k, model, width, slice, weight_tiles, weight_blocks);
 }
 
 // Sums, in order, the slices of each expert that has more than one; an expert without rows has the gradient 0.
@@ -717,7 +732,7 @@ KERNEL experts_add_slices(const float *partial, const int *offsets, float *down_
   }
 }
 
-// MARK: Gated SwiGLU
+// MARK: Dense mixtures
 
 // out = g silu(u) v, row by row of [u | v]. A thread a number.
 KERNEL gated_swiglu(const void *hidden, const float *gates, void *out, int format, int64 count, int width) {
@@ -728,13 +743,28 @@ KERNEL gated_swiglu(const void *hidden, const float *gates, void *out, int forma
   store(out, format, i, u * sigmoid(u) * v * gates[row]);
 }
 
-// From q, the gradient of g silu(u) v: those of [u | v] and of g, to which it is added, and the product again.
-// A warp a row.
-KERNEL gated_swiglu_backward(const void *hidden, const float *gates, const void *gradient, void *hidden_gradient,
-                             float *gate_gradient, void *out, int format, int rows, int width) {
+// y_n = Σ_e (product_en + g_ne b_e), rows of O numbers; the products lie expert after expert. A thread a number.
+KERNEL mixture_sum(const float *products, const float *gates, const float *biases, float *y, int64 count,
+                   int experts, int outputs) {
+  const int64 i = (int64)blockIdx.x * blockDim.x + threadIdx.x;
+  if (i >= count) return;
+  const int64 row = i / outputs;
+  const int column = i % outputs;
+  float sum = 0.0f;
+#pragma unroll 4
+  for (int e = 0; e < experts; e++)
+    sum += fmaf(gates[row * experts + e], biases[(int64)e * outputs + column], products[e * count + i]);
+  y[i] = sum;
+}
+
+// From q, the gradient of g_ne silu(u) v, and dy: the gradients of [u | v] and of g_ne, <q, silu(u) v> + <dy_n, b_e>,
+// and the product again. A warp a row and expert, n·E + e.
+KERNEL mixture_backward(const void *hidden, const float *gates, const void *gradient, const float *dy,
+                        const float *biases, void *hidden_gradient, float *gate_gradient, void *out, int format,
+                        int rows, int experts, int width, int outputs) {
   const int lane = threadIdx.x & 31;
   const int row = blockIdx.x * (blockDim.x >> 5) + (threadIdx.x >> 5);
-  if (row >= rows) return;
+  if (row >= rows * experts) return;
   const float gate = gates[row];
   float dot = 0.0f;
   for (int column = lane; column < width; column += 32) {
@@ -746,6 +776,9 @@ KERNEL gated_swiglu_backward(const void *hidden, const float *gates, const void 
     store(hidden_gradient, format, at + width, q * gate * (u * s));
     store(out, format, own, activation * gate);
   }
+  dy += (int64)(row / experts) * outputs;
+  biases += (int64)(row % experts) * outputs;
+  for (int column = lane; column < outputs; column += 32) dot += dy[column] * biases[column];
   dot = warp_sum(dot);
-  if (lane == 0) gate_gradient[row] += dot;
+  if (lane == 0) gate_gradient[row] = dot;
 }
