@@ -95,6 +95,7 @@ let package = Package(
     .target(
       name: "NanoTestSupport", dependencies: ["NanoAutograd", "NanoModels", "NanoTensor"],
       path: "Tests/NanoTestSupport", swiftSettings: swiftSettings),
+    .testTarget(name: "CUDAEmulationTests", exclude: ["Programs"], swiftSettings: swiftSettings),
     tests("NanoPreconditions", dependencies: ["NanoPreconditions"]),
     tests("NanoTensor", dependencies: ["NanoTensor", "CNanoKernels"]),
     tests("NanoAutograd", dependencies: ["NanoAutograd", "NanoTensor"]),

@@ -132,7 +132,10 @@ def measure(model, optimizers, vocabulary, batch, context, precision, mode, argu
     device = arguments.device
     model.train()
     network = model
-    if mode != "eager":
+    if mode == "compile-blocks":
+        for block in model.blocks:
+            block.compile()
+    elif mode != "eager":
         options = {"compile": "default", "compile-graphs": "reduce-overhead"}
         network = torch.compile(model, mode=options[mode])
     generator = torch.Generator().manual_seed(1)
@@ -268,7 +271,9 @@ def parsed():
         help="nanogpt-10M, -30M, -10M-total, -30M-total, -124M; nanokimik2-10M, -30M; transformers-10M, -30M")
     parser.add_argument("--batches", type=names, default=names("16x256,16x1024"), help="sequences x tokens")
     parser.add_argument("--precisions", type=names, default=list(PRECISIONS))
-    parser.add_argument("--modes", type=names, default=["eager", "compile"], help="eager, compile, compile-graphs")
+    parser.add_argument(
+        "--modes", type=names, default=["eager", "compile"],
+        help="eager, compile, compile-graphs, compile-blocks (compiles sooner: one block for all)")
     parser.add_argument(
         "--experts", type=names,
         help="grouped, padded, loop; by default grouped in bfloat16 on a GPU, padded elsewhere")
