@@ -114,7 +114,9 @@ struct DeviceMixtureTests {
   func experts(_ precision: Precision, _ router: Router) throws {
     for (width, hidden) in [(24, 40), (13, 7), (70, 66)] {
       let check = try experts(precision, router, width: width, hidden: hidden)
-      #expect(check.worst < (precision == .float32 ? 1e-5 : 2e-2))
+      // Of one row, the weight's gradient is a single number, in which rounding does not average out.
+      let rounding = router.rows == 1 ? 8e-2 : 2e-2
+      #expect(check.worst < (precision == .float32 ? 1e-5 : rounding))
     }
   }
 
