@@ -29,8 +29,8 @@ final class KernelModules {
       function = found!
       functions[kernel] = function
     }
-    // More than 48 KB must be asked for.
-    if needed > 48 << 10, sharedBytes[kernel] ?? 0 < needed {
+    // More than 48 KB must be asked for, what the kernel declares itself included.
+    if needed > 32 << 10, sharedBytes[kernel] ?? 0 < needed {
       let maximumDynamicSharedBytes: Int32 = 8
       try driver.check(
         "reserving \(needed) bytes of shared memory for \(kernel.name)",
