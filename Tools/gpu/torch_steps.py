@@ -189,10 +189,10 @@ def measure(model, optimizers, vocabulary, batch, context, precision, mode, argu
 
 
 def run(labels, make, arguments):
-    """Prints one line: what was measured, or why not."""
+    """Prints one line: what was measured, or why not. Whether it was measured."""
     if arguments.ends_at - time.monotonic() < 5:
         print(json.dumps(labels | {"failed": "no time was left"}), flush=True)
-        return
+        return False
 
     is_late = False
 
@@ -221,6 +221,7 @@ def run(labels, make, arguments):
     gc.collect()
     if arguments.device.type == "cuda":
         torch.cuda.empty_cache()
+    return "failed" not in result
 
 
 def run_stories(arguments):
@@ -230,7 +231,8 @@ def run_stories(arguments):
         ways = [None]
         if name.startswith("nanokimik2"):
             grouped = precision == "bfloat16" and arguments.device.type == "cuda"
-            ways = arguments.experts or ["grouped" if grouped else "padded"]
+            # What a version of PyTorch cannot group is padded.
+            ways = arguments.experts or (["grouped", "padded"] if grouped else ["padded"])
         for way in ways:
             labels = {"model": name, "batch": batch, "context": context, "precision": precision, "mode": mode}
             if way is not None:
@@ -240,7 +242,8 @@ def run_stories(arguments):
                 model, vocabulary = make_model(name, context, way, arguments.device)
                 return model, adamw(model, arguments.device), vocabulary
 
-            run(labels, make, arguments)
+            if run(labels, make, arguments) and not arguments.experts:
+                break
 
 
 def run_character(arguments):
