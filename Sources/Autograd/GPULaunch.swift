@@ -10,9 +10,9 @@ extension CUDADevice {
       Kernel("activations", name), blocks: (count + 4 * threads - 1) / (4 * threads), threads: threads, arguments)
   }
 
-  /// Launches a kernel of norms.cu that works on a row a block.
+  /// Launches a kernel of norms.cu that works on a row a warp.
   func launchRows(_ kernel: Kernel, rows: Int, _ arguments: [KernelArgument]) {
-    launch(kernel, blocks: rows, threads: 256, arguments)
+    launch(kernel, blocks: (rows + 3) / 4, threads: 128, arguments)
   }
 
   /// The sum over all rows, a number a column.
@@ -21,18 +21,19 @@ extension CUDADevice {
     let parts = partCount(rows: count)
     let partial = Tensor(uninitialized: [parts, width], on: self)
     launch(
-      Kernel("norms", "row_sums"), grid: ((width + 31) / 32, parts, 1), threads: 256,
+      Kernel("norms", "row_sums"), grid: (columnBlocks(width), parts, 1), threads: 256,
       [rows.numbers.argument, rows.numbers.formatArgument, partial.argument, .int(count), .int(width)])
     let result = Tensor(uninitialized: shape, on: self)
     launch(
-      Kernel("norms", "sum_partials"), blocks: (width + 255) / 256, threads: 256,
+      Kernel("norms", "sum_partials"), blocks: (width + 31) / 32, threads: 256,
       [partial.argument, result.argument, .pointer(nil), .int(parts), .int(width)])
     return result
   }
 
-  /// The gradients behind a norm of rows; `statistics` are one or two numbers a row.
+  /// The gradients behind a norm of rows; `statistics` are one or two numbers a row, and `other` is added to the input's.
   func normGradients(
-    _ kernel: String, _ x: Numbers, gain: Tensor, statistics: Tensor, _ dy: Numbers, shape: Shape
+    _ kernel: String, _ x: Numbers, gain: Tensor, statistics: Tensor, _ dy: Numbers, adding other: Tensor?,
+    shape: Shape
   ) -> (input: Tensor, gain: Tensor, bias: Tensor) {
     let (rows, width) = (shape.rowCount, shape.width)
     let input = Tensor(uninitialized: shape, on: self)
@@ -40,25 +41,28 @@ extension CUDADevice {
       Kernel("norms", kernel), rows: rows,
       [
         x.argument, x.formatArgument, gain.argument, statistics.argument, dy.argument, dy.formatArgument,
-        input.argument, .int(width),
+        other?.argument ?? .pointer(nil), input.argument, .int(rows), .int(width),
       ])
     let parts = partCount(rows: rows)
     let partial = Tensor(uninitialized: [parts, 2 * width], on: self)
     launch(
-      Kernel("norms", "norm_parameter_sums"), grid: ((width + 31) / 32, parts, 1), threads: 256,
+      Kernel("norms", "norm_parameter_sums"), grid: (columnBlocks(width), parts, 1), threads: 256,
       [
         x.argument, x.formatArgument, statistics.argument, .int(statistics.elementCount / max(rows, 1)), dy.argument,
         dy.formatArgument, partial.argument, .int(rows), .int(width),
       ])
     let sums = (gain: Tensor(uninitialized: gain.shape, on: self), bias: Tensor(uninitialized: gain.shape, on: self))
     launch(
-      Kernel("norms", "sum_partials"), blocks: (width + 255) / 256, threads: 256,
+      Kernel("norms", "sum_partials"), blocks: (width + 31) / 32, threads: 256,
       [partial.argument, sums.gain.argument, sums.bias.argument, .int(parts), .int(width)])
     return (input, sums.gain, sums.bias)
   }
 
   /// Into how many parts a sum over rows is split.
-  func partCount(rows: Int) -> Int { max(1, min(64, rows / 64)) }
+  private func partCount(rows: Int) -> Int { max(1, min(128, rows / 64)) }
+
+  /// Blocks beside each other in a sum over rows.
+  private func columnBlocks(_ width: Int) -> Int { width % 4 == 0 ? (width + 127) / 128 : (width + 31) / 32 }
 }
 
 extension Tensor {

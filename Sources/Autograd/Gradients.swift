@@ -28,6 +28,13 @@ public struct GradientSlots {
     gradients[node.index] = .whole(sum)
   }
 
+  /// What a node on a GPU has so far in 32 bits a number: for an operation that adds it by the way, and gives the sum back.
+  mutating func takeOnGPU(_ node: Node) -> Tensor? {
+    guard !node.isConstant, case .whole(let tensor)? = gradients[node.index], tensor.gpu != nil else { return nil }
+    gradients[node.index] = nil
+    return tensor
+  }
+
   mutating func take(_ index: Int) -> Activation? {
     let gradient = gradients[index]
     gradients[index] = nil

@@ -44,6 +44,15 @@ public final class Tape {
     }
   }
 
+  /// On a GPU, memory for what ``keep(_:)`` would keep, for an operation that writes it by the way; nil where there is
+  /// nothing to round.
+  func roomToKeep(_ variable: Variable) -> HalfTensor? {
+    guard isRecording, let format = precision.activationFormat, case .whole(let tensor) = variable.content,
+      let gpu = tensor.gpu
+    else { return nil }
+    return HalfTensor(uninitialized: tensor.shape, format: format, on: gpu)
+  }
+
   /// A variable as products read it, whether or not anything is recorded.
   func operand(_ variable: Variable) -> Activation {
     keep(variable).rounded(to: precision.activationFormat)
@@ -98,6 +107,19 @@ public final class Tape {
       entries.append(Entry(output: node.index, backward: backward))
     }
     return Variable(content, node: node, tape: self)
+  }
+
+  /// The same for a result that waits for its product.
+  func record(
+    _ product: DeferredProduct, inputs: [Variable],
+    backward: @escaping (_ gradient: Activation, _ slots: inout GradientSlots) -> Void
+  ) -> Variable {
+    guard isRecording, inputs.contains(where: { !$0.node.isConstant }) else {
+      return Variable(product, node: .constant, tape: self)
+    }
+    let node = makeNode()
+    entries.append(Entry(output: node.index, backward: backward))
+    return Variable(product, node: node, tape: self)
   }
 
   /// The gradients of `seed` · `result` with respect to every parameter that was used. Consumes the tape.

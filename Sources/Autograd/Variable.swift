@@ -10,8 +10,7 @@ public struct Node: Sendable {
 
 /// A tensor on a tape.
 public struct Variable {
-  /// What operations read that can read 16 bits a number.
-  let content: Activation
+  private let result: Result
   public let node: Node
   /// The tape must outlive its variables.
   public unowned let tape: Tape
@@ -20,15 +19,45 @@ public struct Variable {
 
   /// The elements in 32 bits, which are made anew each time if the variable has them in 16.
   public var value: Tensor { content.tensor }
-  public var shape: Shape { content.shape }
+  public var shape: Shape {
+    switch result {
+    case .ready(let content): content.shape
+    case .deferred(let product): product.shape
+    }
+  }
+
+  /// What operations read that can read 16 bits a number.
+  var content: Activation {
+    switch result {
+    case .ready(let content): content
+    case .deferred(let product): .whole(product.value)
+    }
+  }
+
+  /// The product that this variable waits for, if it does.
+  var deferredProduct: DeferredProduct? {
+    if case .deferred(let product) = result, product.isPending { product } else { nil }
+  }
+
+  private enum Result {
+    case ready(Activation)
+    case deferred(DeferredProduct)
+  }
 
   /// The elements as the right operand of products.
   var weight: Weight { Weight(tensor: value, packedWeights: packedWeights) }
 
   init(_ content: Activation, node: Node, tape: Tape, packedWeights: PackedWeights? = nil) {
-    self.content = content
+    result = .ready(content)
     self.node = node
     self.tape = tape
     self.packedWeights = packedWeights
+  }
+
+  init(_ product: DeferredProduct, node: Node, tape: Tape) {
+    result = .deferred(product)
+    self.node = node
+    self.tape = tape
+    packedWeights = nil
   }
 }

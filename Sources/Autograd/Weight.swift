@@ -10,6 +10,15 @@ struct Weight {
   /// The weight as a matrix of rows of its innermost axis.
   var matrix: MatrixView { tensor.matrix.packed(in: packedWeights, of: tensor) }
 
+  /// On a GPU, the weight rounded, with rows of zeros behind it up to a multiple of ``HalfTensor/rowMultiple``; nil if it
+  /// is not rounded once for all.
+  func padded(in precision: Precision) -> MatrixView? {
+    guard let format = precision.activationFormat, let half = packedWeights?.rounded(tensor, to: format) else {
+      return nil
+    }
+    return MatrixView(half.numbers, rows: half.shape.rowCount, columns: half.shape.width)
+  }
+
   /// One matrix of a stack.
   subscript(index: Int) -> MatrixView {
     let (rows, columns) = (shape[1], shape[2])

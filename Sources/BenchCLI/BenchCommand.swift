@@ -4,6 +4,6 @@ import ArgumentParser
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measure training steps, forwards and single operations.",
-    subcommands: [BenchStepCommand.self, BenchOpsCommand.self],
+    subcommands: [BenchStepCommand.self, BenchDeviceCommand.self, BenchOpsCommand.self],
     defaultSubcommand: BenchStepCommand.self)
 }

@@ -27,6 +27,11 @@ struct BenchStepCommand: ParsableCommand {
     help: "Timed steps, after a tenth as many to warm up; by default 200, for stories 10.")
   var steps: Int?
 
+  @OptionGroup var deviceOption: DeviceOption
+
+  @Flag(help: "On a GPU, print where the time of a step goes, kernel by kernel.")
+  var profile = false
+
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -37,6 +42,8 @@ struct BenchStepCommand: ParsableCommand {
     var shards: Int
     var threads: Int
     var kernels: String
+    /// `cpu`, or the GPU's name.
+    var device: String
     var trainStepMedianMs: Double
     var trainStepMinMs: Double
     var forwardMedianMs: Double
@@ -74,7 +81,7 @@ struct BenchStepCommand: ParsableCommand {
             "%@ %@ %@, %d parameters, %d shards on %d threads: step median %.3f ms (min %.3f), "
             + "forward median %.3f ms (min %.3f), %.0f tokens/s; optimizers %.1f%% of the step; "
             + "tensors %.0f MB, resident %.0f MB", report.model, report.precision.rawValue,
-          report.kernels, report.parameters, report.shards, report.threads,
+          report.device == "cpu" ? report.kernels : report.device, report.parameters, report.shards, report.threads,
           report.trainStepMedianMs, report.trainStepMinMs, report.forwardMedianMs,
           report.forwardMinMs, report.tokensPerSecond, 100 * report.updateShare,
           Double(report.peakTensorBytes) / 1e6, Double(report.peakResidentBytes) / 1e6))
@@ -163,23 +170,37 @@ struct BenchStepCommand: ParsableCommand {
         using: &generator)
     }
     let parameters = fresh.parameterCount
+    let device = try deviceOption.resolved(precision: workload.precision)
     MemoryPool.shared.resetPeak()
-    var trainer = Trainer(fresh, rule: rule, configuration: workload.trainer)
+    device.resetPeak()
+    var trainer = Trainer(fresh.on(device), rule: rule, configuration: workload.trainer)
     var times: [(step: Double, update: Double)] = []
-    for _ in 0..<workload.steps + max(1, workload.steps / 10) {
+    for _ in 0..<workload.steps + max(device.isCPU ? 1 : 5, workload.steps / 10) {
       let watch = Stopwatch()
       let report = try trainer.step(on: batch())
       times.append((watch.seconds, report.updateSeconds))
     }
+    if profile {
+      _ = try trainer.step(on: batch())
+      let entries = try device.profiling { _ = try trainer.step(on: batch()) }
+      let total = entries.reduce(0) { $0 + $1.milliseconds }
+      print(String(format: "One step, launch by launch: %.3f ms", total))
+      for entry in entries {
+        print(
+          String(
+            format: "%9.3f ms %5.1f%% %5d × ", entry.milliseconds, 100 * entry.milliseconds / total, entry.count)
+            + entry.name)
+      }
+    }
     let stepTimes = times.suffix(workload.steps).map(\.step)
-    let peakTensorBytes = MemoryPool.shared.statistics.peakBytes
+    let peakTensorBytes = device.memory?.peakBytes ?? MemoryPool.shared.statistics.peakBytes
     let forwardTimes = InferenceTimer(
       shardCount: workload.trainer.shardCount, precision: workload.precision
     ).times(of: trainer.model, on: batch(), count: workload.steps)
     return Report(
       model: Model.identifier, precision: workload.precision, parameters: parameters,
       shards: workload.trainer.shardCount, threads: WorkerPool.shared.threadCount,
-      kernels: Machine.current.kernels, trainStepMedianMs: stepTimes.median * 1e3,
+      kernels: Machine.current.kernels, device: device.description, trainStepMedianMs: stepTimes.median * 1e3,
       trainStepMinMs: stepTimes.min()! * 1e3, forwardMedianMs: forwardTimes.median * 1e3,
       forwardMinMs: forwardTimes.min()! * 1e3,
       tokensPerSecond: Double(workload.batchSize * workload.contextLength) / stepTimes.median,

@@ -9,8 +9,7 @@ final class CUBLASLt {
   private let create: @convention(c) (UnsafeMutablePointer<Handle?>) -> Status
   private let descriptionCreate: @convention(c) (UnsafeMutablePointer<Handle?>, Int32, Int32) -> Status
   private let descriptionSet: @convention(c) (Handle?, Int32, UnsafeRawPointer, Int) -> Status
-  private let layoutCreate:
-    @convention(c) (UnsafeMutablePointer<Handle?>, Int32, UInt64, UInt64, Int64) -> Status
+  private let layoutCreate: @convention(c) (UnsafeMutablePointer<Handle?>, Int32, UInt64, UInt64, Int64) -> Status
   private let layoutSet: @convention(c) (Handle?, Int32, UnsafeRawPointer, Int) -> Status
   private let preferenceCreate: @convention(c) (UnsafeMutablePointer<Handle?>) -> Status
   private let preferenceDestroy: @convention(c) (Handle?) -> Status
@@ -112,7 +111,9 @@ final class CUBLASLt {
       handle, plan.description, &alpha, right.address, plan.right, left.address, plan.left, &beta,
       addend.address, plan.result, result.address, plan.result, plan.algorithm, workspace, plan.workspaceBytes,
       stream)
-    if status != 0 { throw Self.error("cublasLtMatmul of \(key.rows)×\(key.depth) by \(key.depth)×\(key.columns)", status) }
+    if status != 0 {
+      throw Self.error("cublasLtMatmul of \(key.rows)×\(key.depth) by \(key.depth)×\(key.columns)", status)
+    }
   }
 
   // MARK: Plans

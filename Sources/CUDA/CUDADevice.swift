@@ -19,6 +19,7 @@ package final class CUDADevice: @unchecked Sendable {
   private let modules: KernelModules
   private let workspace: UnsafeMutableRawPointer
   private let state = Mutex(State())
+  private let events: (start: UnsafeMutableRawPointer?, end: UnsafeMutableRawPointer?)
 
   private struct State {
     var pool = DeviceMemoryPool()
@@ -32,6 +33,8 @@ package final class CUDADevice: @unchecked Sendable {
     /// What was uploaded since someone began to ask.
     var uploads: [Upload]?
     var staging: HostBuffer?
+    /// Where time goes, since someone began to ask.
+    var profile: DeviceProfile?
   }
 
   // MARK: Opening
@@ -72,6 +75,10 @@ package final class CUDADevice: @unchecked Sendable {
     var address: UInt64 = 0
     try driver.check("cuMemAlloc", driver.cuMemAlloc(&address, CUBLASLt.workspaceBytes))
     workspace = UnsafeMutableRawPointer(bitPattern: UInt(address))!
+    var events: (start: UnsafeMutableRawPointer?, end: UnsafeMutableRawPointer?)
+    try driver.check("cuEventCreate", driver.cuEventCreate(&events.start, 0))
+    try driver.check("cuEventCreate", driver.cuEventCreate(&events.end, 0))
+    self.events = events
     products = try CUBLASLt()
     modules = KernelModules(driver, architecture: "sm_\(major)\(minor)", driverVersion: version)
     self.driver = driver
@@ -115,7 +122,8 @@ package final class CUDADevice: @unchecked Sendable {
       func refuse() -> Allocation {
         state.neededBytes = state.neededBytes ?? state.pool.statistics.currentBytes + bytes
         if !state.isEnforced {
-          state.failure = state.failure
+          state.failure =
+            state.failure
             ?? .call(
               name: "cuMemAlloc",
               reason: "out of memory: \(state.neededBytes! / 1_000_000) MB are needed, the device has "
@@ -183,13 +191,42 @@ package final class CUDADevice: @unchecked Sendable {
   private func makeCurrent() { _ = driver.cuCtxSetCurrent(context) }
 
   /// Does `work` on the stream, unless earlier work failed.
-  private func perform(_ work: () throws(CUDAError) -> Void) {
+  private func perform(_ name: @autoclosure () -> String = "copies", _ work: () throws(CUDAError) -> Void) {
     state.withLock { state in
       guard state.failure == nil, state.neededBytes == nil else { return }
       makeCurrent()
-      do throws(CUDAError) { try work() } catch { state.failure = error }
+      do throws(CUDAError) {
+        if state.profile == nil {
+          try work()
+        } else {
+          let milliseconds = try timed(work)
+          state.profile?.add(name(), milliseconds: milliseconds)
+        }
+      } catch { state.failure = error }
     }
   }
+
+  /// Milliseconds that work takes on the device.
+  private func timed(_ work: () throws(CUDAError) -> Void) throws(CUDAError) -> Double {
+    try driver.check("cuEventRecord", driver.cuEventRecord(events.start, stream))
+    try work()
+    try driver.check("cuEventRecord", driver.cuEventRecord(events.end, stream))
+    try driver.check("cuEventSynchronize", driver.cuEventSynchronize(events.end))
+    var milliseconds: Float = 0
+    try driver.check("cuEventElapsedTime", driver.cuEventElapsedTime(&milliseconds, events.start, events.end))
+    return Double(milliseconds)
+  }
+
+  /// Runs `body`, waiting for every launch, and tells where the device's time went. Nothing may be recorded meanwhile.
+  package func profiling(_ body: () throws -> Void) rethrows -> DeviceProfile {
+    state.withLock { $0.profile = DeviceProfile() }
+    defer { state.withLock { $0.profile = nil } }
+    try body()
+    return state.withLock { $0.profile ?? DeviceProfile() }
+  }
+
+  /// Whether ``profiling(_:)`` runs.
+  package var isProfiling: Bool { state.withLock { $0.profile != nil } }
 
   /// Launches a kernel of `grid` blocks.
   package func launch(
@@ -200,7 +237,7 @@ package final class CUDADevice: @unchecked Sendable {
     checkPrecondition(
       grid.x <= Int(Int32.max) && grid.y <= 65_535 && grid.z <= 65_535,
       "CUDADevice.launch: \(kernel.name) with a grid of \(grid)")
-    perform { () throws(CUDAError) in
+    perform(kernel.name) { () throws(CUDAError) in
       let function = try modules.function(kernel, sharedBytes: sharedBytes)
       let status = withUnsafeTemporaryAllocation(of: UInt64.self, capacity: arguments.count) { values in
         withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: arguments.count) { pointers in
@@ -238,7 +275,9 @@ package final class CUDADevice: @unchecked Sendable {
     checkPrecondition(
       addend.map { $0.at(result.address) == result } ?? true, "CUDADevice.multiply: the addend is laid out otherwise")
     guard left.rows > 0, right.columns > 0, batchCount > 0 else { return }
-    perform { () throws(CUDAError) in
+    perform(
+      "product \(left.rows)×\(left.columns)×\(right.columns) \(left.format)\(batchCount > 1 ? " of \(batchCount)" : "")"
+    ) { () throws(CUDAError) in
       try products.multiply(
         left, right, into: result, alpha: alpha, adding: addend ?? result, beta: beta, bias: bias,
         batchCount: batchCount, workspace: workspace, stream: stream)
@@ -273,7 +312,6 @@ package final class CUDADevice: @unchecked Sendable {
     perform { () throws(CUDAError) in
       // From pageable memory the driver takes a copy before it returns.
       try driver.check("cuMemcpyHtoD", driver.cuMemcpyHtoDAsync(address(destination), source, bytes, stream))
-      try driver.check("cuStreamSynchronize", driver.cuStreamSynchronize(stream))
     }
   }
 

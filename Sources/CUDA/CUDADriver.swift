@@ -30,14 +30,17 @@ struct CUDADriver {
   let cuGraphExecDestroy: @convention(c) (Handle?) -> Status
   let cuGraphDestroy: @convention(c) (Handle?) -> Status
   let cuModuleLoadData: @convention(c) (UnsafeMutablePointer<Handle?>, UnsafeRawPointer?) -> Status
-  let cuModuleGetFunction:
-    @convention(c) (UnsafeMutablePointer<Handle?>, Handle?, UnsafePointer<CChar>) -> Status
+  let cuModuleGetFunction: @convention(c) (UnsafeMutablePointer<Handle?>, Handle?, UnsafePointer<CChar>) -> Status
   let cuFuncSetAttribute: @convention(c) (Handle?, Int32, Int32) -> Status
   let cuLaunchKernel:
     @convention(c) (
       Handle?, UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, Handle?,
       UnsafeMutablePointer<UnsafeMutableRawPointer?>?, UnsafeMutablePointer<UnsafeMutableRawPointer?>?
     ) -> Status
+  let cuEventCreate: @convention(c) (UnsafeMutablePointer<Handle?>, UInt32) -> Status
+  let cuEventRecord: @convention(c) (Handle?, Handle?) -> Status
+  let cuEventSynchronize: @convention(c) (Handle?) -> Status
+  let cuEventElapsedTime: @convention(c) (UnsafeMutablePointer<Float>, Handle?, Handle?) -> Status
   let cuGetErrorString: @convention(c) (Status, UnsafeMutablePointer<UnsafePointer<CChar>?>) -> Status
 
   init() throws(CUDAError) {
@@ -71,6 +74,10 @@ struct CUDADriver {
     cuModuleGetFunction = try library.function("cuModuleGetFunction")
     cuFuncSetAttribute = try library.function("cuFuncSetAttribute")
     cuLaunchKernel = try library.function("cuLaunchKernel")
+    cuEventCreate = try library.function("cuEventCreate")
+    cuEventRecord = try library.function("cuEventRecord")
+    cuEventSynchronize = try library.function("cuEventSynchronize")
+    cuEventElapsedTime = try library.function("cuEventElapsedTime")
     cuGetErrorString = try library.function("cuGetErrorString")
   }
 

@@ -31,7 +31,9 @@ struct DynamicLibrary {
   private init?(atPath path: String) {
     var isFolder: ObjCBool = false
     if path.contains("/") {
-      guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue else { return nil }
+      guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue else {
+        return nil
+      }
       Self.openCompanions(of: path)
     }
     guard let handle = dlopen(path, RTLD_NOW | RTLD_LOCAL) else { return nil }
@@ -74,8 +76,13 @@ private struct LibraryFolders {
       "/usr/lib/x86_64-linux-gnu", "/usr/lib/wsl/lib", "/usr/lib64", "/opt/cuda/lib64",
     ]
     let home = environment["HOME"] ?? ""
-    let roots = [environment["VIRTUAL_ENV"], environment["CONDA_PREFIX"], home + "/.local", "/usr/local", "/usr"]
-    for root in roots.compactMap({ $0 }) where !root.isEmpty {
+    // Beside each folder of programs lie the packages of its Python.
+    let programs = (environment["PATH"] ?? "").split(separator: ":").map {
+      URL(fileURLWithPath: String($0)).deletingLastPathComponent().path
+    }
+    let roots =
+      [environment["VIRTUAL_ENV"], environment["CONDA_PREFIX"], home + "/.local"].compactMap { $0 } + programs
+    for root in roots where !root.isEmpty {
       for packages in packageFolders(under: root) {
         let nvidia = packages + "/nvidia"
         usual += ((try? FileManager.default.contentsOfDirectory(atPath: nvidia)) ?? []).sorted().map {

@@ -7,9 +7,9 @@ public struct WeightMismatch: Error, Hashable, CustomStringConvertible {
 }
 
 extension LanguageModel {
-  /// All weights by name, in order.
+  /// All weights by name, in order, on the host.
   public var weights: [(name: String, tensor: Tensor)] {
-    namedParameters.map { ($0.name, $0.parameter.value) }
+    namedParameters.map { ($0.name, $0.parameter.value.on(.cpu)) }
   }
 
   /// Replaces all weights.
@@ -31,7 +31,7 @@ extension LanguageModel {
         throw WeightMismatch(description: "tensor '\(name.text)' has elements that are not finite")
       }
       unused.remove(name.text)
-      parameter.value = tensor
+      parameter.value = tensor.on(parameter.value.device)
     }
     if let name = unused.min() {
       throw WeightMismatch(description: "tensor '\(name)' belongs to no parameter of this model")

@@ -79,9 +79,8 @@ public struct NanoKimiK2: LanguageModel {
         blocks[index].attention.clipQueryKey(
           largestLogits: statistics.attention[index].largestLogits, threshold: threshold)
       }
-      if case .sparse(var mixture) = blocks[index].mixer, let seen = routing.next() {
-        mixture.updateSelectionBiases(loads: seen.loads, rate: rules.selectionBiasRate)
-        blocks[index].mixer = .sparse(mixture)
+      if case .sparse = blocks[index].mixer, let seen = routing.next() {
+        blocks[index].mixer.updateSelectionBiases(loads: seen.loads, rate: rules.selectionBiasRate)
       }
     }
   }
@@ -115,6 +114,17 @@ extension NanoKimiK2 {
       switch self {
       case .dense(let network): network(input, in: context)
       case .sparse(let mixture): mixture(input, in: context)
+      }
+    }
+
+    /// Moves the selection biases of a mixture in place.
+    mutating func updateSelectionBiases(loads: [Int], rate: Float) {
+      // Consuming the mixture keeps its biases unshared, so that they stay where a recorded step reads them.
+      switch consume self {
+      case .dense(let network): self = .dense(network)
+      case .sparse(var mixture):
+        mixture.updateSelectionBiases(loads: loads, rate: rate)
+        self = .sparse(mixture)
       }
     }
 

@@ -43,6 +43,50 @@ public struct Device: Sendable, Hashable, CustomStringConvertible {
     gpu.map { ($0.statistics.currentBytes, $0.statistics.peakBytes) }
   }
 
+  /// Whether operations in a precision run here.
+  public func supports(_ precision: Precision) -> Bool {
+    isCPU || precision == .float32 || precision == .bfloat16
+  }
+
+  /// On a GPU, whether float32 products may round their operands to TF32, 10 bits of precision.
+  public var allowsTF32: Bool {
+    get { gpu?.allowsTF32 ?? false }
+    nonmutating set { gpu?.allowsTF32 = newValue }
+  }
+
+  /// The most bytes that tensors may hold on a GPU in work that can be given up; nil for what it has.
+  public var memoryLimit: Int? {
+    get { gpu?.limit }
+    nonmutating set { gpu?.limit = newValue }
+  }
+
+  /// Starts a new measurement of the most bytes held at once.
+  public func resetPeak() { gpu?.resetPeak() }
+
+  /// Runs `body`, waiting for every launch on a GPU, and tells where its time went: kernels and products by name, how
+  /// often they ran and their milliseconds, the longest first. Empty for the host.
+  public func profiling(
+    _ body: () throws -> Void
+  ) rethrows -> [(name: String, count: Int, milliseconds: Double)] {
+    guard let gpu else {
+      try body()
+      return []
+    }
+    return try gpu.profiling(body).sorted.map { ($0.name, $0.count, $0.milliseconds) }
+  }
+
+  /// Waits until all work on a GPU is done.
+  public func synchronize() { gpu?.synchronize() }
+
+  /// Throws what went wrong on a GPU since it was last asked.
+  public func check() throws(CUDAError) { try gpu?.check() }
+
+  /// Runs work that can be given up when it needs more memory than may be had; see
+  /// ``MemoryPool/enforcingLimit(_:)``.
+  public func enforcingMemoryLimit<Result>(_ body: () -> Result) -> (result: Result, needed: Int?) {
+    gpu?.enforcingLimit(body) ?? MemoryPool.shared.enforcingLimit(body)
+  }
+
   /// `cpu`, or the GPU's name.
   public var description: String { gpu?.name ?? "cpu" }
 
@@ -82,5 +126,12 @@ extension Tensor {
       gpu.download(numbers.start, to: result.mutableElements, bytes: bytes)
     }
     return result
+  }
+}
+
+extension WorkerPool {
+  /// Runs `body` for every index: in parallel on the host, one after another where a GPU does the work.
+  package func run(_ count: Int, on device: Device, _ body: @Sendable (Int) -> Void) {
+    if device.isCPU { run(count, body) } else { for index in 0..<count { body(index) } }
   }
 }

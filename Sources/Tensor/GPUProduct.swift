@@ -29,6 +29,21 @@ extension MatrixView {
   }
 }
 
+extension HalfTensor {
+  /// Rows of a rounded weight on a GPU are a multiple of this.
+  package static let rowMultiple = 64
+
+  /// A rounded copy of a weight on a GPU, with rows of zeros behind it up to a multiple of ``rowMultiple``: products of
+  /// odd extents, such as a vocabulary of 50,257, are several times as slow.
+  init(padding weight: Tensor, format: Format) {
+    let (rows, width) = (weight.shape.rowCount, weight.shape.width)
+    let padded = width % 2 == 0 ? (rows + Self.rowMultiple - 1) / Self.rowMultiple * Self.rowMultiple : rows
+    self.init(uninitialized: [padded, width], format: format, on: weight.gpu)
+    numbers.convert(from: weight.numbers, count: rows * width)
+    gpu?.clear(numbers.advanced(by: rows * width).start, bytes: (padded - rows) * width * numbers.bytesPerNumber)
+  }
+}
+
 extension Numbers {
   /// Rounds a matrix, either way round, to one whose rows, or columns, are adjacent.
   fileprivate func roundMatrix(_ view: MatrixView, into result: Numbers) {
@@ -41,20 +56,22 @@ extension Numbers {
     }
     gpu?.launchElementwise(
       "convert_rows", count: rows * columns,
-      [argument, formatArgument, .long(stride), result.argument, result.formatArgument, .int(columns),
-       .long(rows * columns)])
+      [
+        argument, formatArgument, .long(stride), result.argument, result.formatArgument, .int(columns),
+        .long(rows * columns),
+      ])
   }
 }
 
-/// `result = scale · left · right (+ addend)` of matrices on a GPU.
+/// `result = scale · left · right (+ addend) (+ residual)` of matrices on a GPU; the residual lies as the result does.
 func multiplyOnGPU(
   _ gpu: CUDADevice, _ left: MatrixView, _ right: MatrixView, into result: Numbers, stride: Int, scale: Float,
-  addend: Addend?, precision: Precision
+  addend: Addend?, residual: Numbers?, precision: Precision
 ) {
   let (a, b) = (left.deviceMatrix(precision), right.deviceMatrix(precision))
   let c = DeviceMatrix(
     result.start, format: result.deviceFormat, rows: left.rows, columns: right.columns, leading: stride)
-  var (beta, bias): (Float, UnsafeRawPointer?) = (0, nil)
+  var (beta, bias): (Float, UnsafeRawPointer?) = (residual == nil ? 0 : 1, nil)
   var roundedBias: HalfTensor?
   if let addend {
     if addend.rowStride == 0 {
@@ -70,12 +87,15 @@ func multiplyOnGPU(
       }
     } else {
       checkPrecondition(
-        UnsafeRawPointer(addend.elements) == UnsafeRawPointer(result.start) && addend.rowStride == stride,
+        UnsafeRawPointer(addend.elements) == UnsafeRawPointer(result.start) && addend.rowStride == stride
+          && residual == nil,
         "multiply: on a GPU a product adds to its own result or a bias")
       beta = addend.factor
     }
   }
   withExtendedLifetime((a.owner, b.owner, roundedBias)) {
-    gpu.multiply(a.matrix, b.matrix, into: c, alpha: scale, beta: beta, bias: bias)
+    var added = c
+    if let residual { added.address = residual.start }
+    gpu.multiply(a.matrix, b.matrix, into: c, alpha: scale, adding: added, beta: beta, bias: bias)
   }
 }

@@ -140,11 +140,13 @@ package func multiply(
 
 /// `result = left · right (+ addend)`, rounded to the format of the result; its rows `resultStride` apart.
 ///
+/// On a GPU a product also adds a `residual` that lies as the result does.
+///
 /// Operands and result may have the 16-bit format of the precision, which spares reading and writing twice as much.
 /// - Precondition: the inner extents agree, and formats are float32 or the precision's.
 package func multiply(
   _ left: MatrixView, _ right: MatrixView, into result: Numbers, resultStride: Int? = nil,
-  scale: Float = 1, adding addend: Addend? = nil, precision: Precision
+  scale: Float = 1, adding addend: Addend? = nil, residual: Numbers? = nil, precision: Precision
 ) {
   checkPrecondition(
     left.numbers.gpu === result.gpu && right.numbers.gpu === result.gpu,
@@ -152,9 +154,10 @@ package func multiply(
   if let gpu = result.gpu {
     multiplyOnGPU(
       gpu, left, right, into: result, stride: resultStride ?? right.columns, scale: scale, addend: addend,
-      precision: precision)
+      residual: residual, precision: precision)
     return
   }
+  checkPrecondition(residual == nil, "multiply: a residual is added on a GPU only")
   if let floats = result.floats {
     multiply(
       left, right, into: floats, resultStride: resultStride, scale: scale, adding: addend,

@@ -21,8 +21,8 @@ public final class PackedWeights: Sendable {
   }
 
   private let copies = Mutex<[Key: Copy]>([:])
-  /// Of weights on a GPU, whose products read them as they lie, rounded.
-  private let halves = Mutex<[UInt64: (half: HalfTensor, weight: Tensor)]>([:])
+  /// Of weights on a GPU, whose products read them as they lie, rounded; and how often the host had written them.
+  private let halves = Mutex<[UInt64: (half: HalfTensor, hostWrites: Int)]>([:])
 
   public init() {}
 
@@ -36,9 +36,24 @@ public final class PackedWeights: Sendable {
   package func rounded(_ weight: Tensor, to format: HalfTensor.Format) -> HalfTensor {
     halves.withLock { halves in
       if let known = halves[weight.storageNumber] { return known.half }
-      let half = HalfTensor(weight, format: format)
-      halves[weight.storageNumber] = (half, weight)
+      let half = HalfTensor(padding: weight, format: format)
+      halves[weight.storageNumber] = (half, weight.hostWrites)
       return half
+    }
+  }
+
+  /// The rounded copy of a weight on a GPU, if products have asked for one. Who writes the weight on the GPU writes it
+  /// too.
+  package func roundedCopy(of weight: Tensor) -> HalfTensor? {
+    halves.withLock { $0[weight.storageNumber]?.half }
+  }
+
+  /// Rounds a weight on a GPU again if the host has written it.
+  package func refresh(_ weight: Tensor) {
+    halves.withLock { halves in
+      guard let known = halves[weight.storageNumber], known.hostWrites != weight.hostWrites else { return }
+      known.half.numbers.convert(from: weight.numbers, count: weight.elementCount)
+      halves[weight.storageNumber] = (known.half, weight.hostWrites)
     }
   }
 

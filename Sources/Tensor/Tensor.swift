@@ -114,6 +114,7 @@ public struct Tensor: Sendable {
     defer {
       makeUnshared()
       gpu.upload(host.elements, to: storage.elements, bytes: elementCount * MemoryLayout<Float>.stride)
+      storage.hostWrites += 1
     }
     return try host.withMutableElements(body)
   }
@@ -146,6 +147,9 @@ public struct Tensor: Sendable {
   /// The elements, for kernels, wherever they lie. Written only by who made the tensor, before anyone else holds
   /// it, or after ``makeUnshared()``.
   package var numbers: Numbers { Numbers(storage.elements, format: NK_FP32, on: storage.gpu) }
+
+  /// How often the host has written the elements, where they lie on a GPU.
+  var hostWrites: Int { storage.hostWrites }
 
   /// Identifies the memory; no two memories of a process have the same.
   package var storageNumber: UInt64 { storage.number }
@@ -180,7 +184,8 @@ extension Tensor {
     var result = Tensor(uninitialized: left.shape, on: left.gpu)
     let count = left.elementCount
     if let gpu = left.gpu {
-      gpu.launchElementwise("scale_elements", count: count, [left.argument, .float(factor), result.argument, .long(count)])
+      gpu.launchElementwise(
+        "scale_elements", count: count, [left.argument, .float(factor), result.argument, .long(count)])
     } else {
       kernels.scale(left.elements, factor, result.mutableElements, count)
     }

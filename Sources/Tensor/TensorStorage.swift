@@ -11,6 +11,8 @@ final class TensorStorage: @unchecked Sendable {
   let gpu: CUDADevice?
   /// Unlike an address, never used again.
   let number: UInt64
+  /// How often the host has written a GPU's memory.
+  var hostWrites = 0
   private let memory: Memory
 
   private enum Memory {

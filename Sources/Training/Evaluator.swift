@@ -32,6 +32,7 @@ public struct Evaluator: Sendable {
   ///
   /// Each batch is read in pieces whose activations stay in the cache; the mean is over the same tokens.
   public func meanLoss(of model: some LanguageModel, on split: Split, step: Int) -> Double {
+    if !model.device.isCPU { return meanLossOnGPU(of: model, on: split, step: step) }
     var losses = [Double](repeating: 0, count: batchCount)
     let stream = generator.split(split == .training ? 0 : 1).split(UInt64(step))
     let packedWeights = PackedWeights()
@@ -46,6 +47,28 @@ public struct Evaluator: Sendable {
       }
     }
     return losses.reduce(0, +) / Double(batchCount)
+  }
+
+  /// The same on a GPU: many batches at once, since all have as many tokens.
+  private func meanLossOnGPU(of model: some LanguageModel, on split: Split, step: Int) -> Double {
+    let stream = generator.split(split == .training ? 0 : 1).split(UInt64(step))
+    let packedWeights = PackedWeights()
+    let atOnce = max(1, Evaluator.tokensAtOnceOnGPU / (sequenceCount * sequenceLength))
+    var total = 0.0
+    for start in stride(from: 0, to: batchCount, by: atOnce) {
+      let indices = start..<min(start + atOnce, batchCount)
+      let batches = indices.map { index in
+        var generator = stream.split(UInt64(index))
+        return dataset.batch(
+          of: split, sequenceCount: sequenceCount, sequenceLength: sequenceLength, using: &generator)
+      }
+      let tape = Tape(recording: false, precision: precision, packedWeights: packedWeights)
+      let loss = model.loss(
+        inputs: batches.flatMap(\.inputs), targets: batches.flatMap(\.targets), sequenceLength: sequenceLength,
+        on: tape)
+      total += Double(loss.value.scalar) * Double(indices.count)
+    }
+    return total / Double(batchCount)
   }
 
   private func loss(
@@ -64,4 +87,5 @@ public struct Evaluator: Sendable {
   }
 
   private static let tokensPerPiece = 256
+  private static let tokensAtOnceOnGPU = 65_536
 }

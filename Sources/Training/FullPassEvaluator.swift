@@ -49,10 +49,11 @@ public struct FullPassEvaluator: Sendable {
     let total = (text.count + windowLength - 1) / windowLength
     let count = min(limit ?? total, total)
     let chosen = (0..<count).map { $0 * total / count }
-    var group = max(1, Self.tokensAtOnce / windowLength)
+    let device = model.device
+    var group = max(1, (device.isCPU ? Self.tokensAtOnce : Self.tokensAtOnceOnGPU) / windowLength)
     var sums: [Score] = []
     while true {
-      let attempt = MemoryPool.shared.enforcingLimit { losses(of: model, chosen, group: group) }
+      let attempt = device.enforcingMemoryLimit { losses(of: model, chosen, group: group) }
       sums = attempt.result
       if attempt.needed == nil { break }
       guard group > 1 else {  // one window has to fit, limit or not
@@ -85,7 +86,7 @@ public struct FullPassEvaluator: Sendable {
     var sums = [Score](repeating: Score(), count: groups.count)
     sums.withUnsafeMutableBufferPointer { buffer in
       nonisolated(unsafe) let sums = buffer
-      pool.run(groups.count) { index in
+      pool.run(groups.count, on: model.device) { index in
         let (batch, counted) = batch(ofWindows: groups[index])
         let recorder = StatisticsRecorder()
         let context = ForwardContext(
@@ -134,4 +135,6 @@ public struct FullPassEvaluator: Sendable {
   }
 
   private static let tokensAtOnce = 1_024
+  /// What keeps a GPU busy.
+  private static let tokensAtOnceOnGPU = 32_768
 }

@@ -17,16 +17,19 @@ public struct InferenceTimer: Sendable {
 
   /// Seconds of `count` forwards, after a tenth as many to warm up.
   public func times(of model: some LanguageModel, on batch: TokenBatch, count: Int) -> [Double] {
-    let parts = ShardRanges(of: 0..<batch.sequenceCount, count: shardCount).ranges.map { batch[$0] }
+    let parts = ShardRanges(of: 0..<batch.sequenceCount, count: model.device.isCPU ? shardCount : 1).ranges.map {
+      batch[$0]
+    }
     let precision = precision
     return (0..<count + count / 10).map { _ in
       let watch = Stopwatch()
       let packedWeights = PackedWeights(parts: parts.count, threads: pool.threadCount)
-      pool.run(parts.count) { index in
+      pool.run(parts.count, on: model.device) { index in
         let tape = Tape(recording: false, precision: precision, packedWeights: packedWeights)
         _ = model.logits(
           for: parts[index].inputs, sequenceLength: parts[index].sequenceLength, on: tape)
       }
+      model.device.synchronize()
       return watch.seconds
     }.suffix(count)
   }

@@ -14,21 +14,27 @@ public import NanoTensor
 /// computed depends on the shard count and never on the number of threads, so the same seed gives the same
 /// bits on any machine of one instruction set.
 public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
-  public private(set) var model: Model
+  public internal(set) var model: Model
   /// Updates made so far.
-  public private(set) var stepCount = 0
+  public internal(set) var stepCount = 0
   /// The factor on the loss, in half precision.
   public private(set) var lossScale: LossScale?
 
-  private let rule: Rule
-  private let schedule: any LearningRateSchedule
+  let rule: Rule
+  let schedule: any LearningRateSchedule
   /// May change from step to step.
   public var configuration: TrainerConfiguration
   private let pool: WorkerPool
-  private let ids: [Parameter.ID]
-  private let descriptions: [ParameterDescription]
+  let ids: [Parameter.ID]
+  let descriptions: [ParameterDescription]
   private var names: [String] { descriptions.map(\.name) }
-  private var states: [Rule.State]
+  var states: [Rule.State]
+  /// Of steps on a GPU.
+  var history = GPUStepHistory.none
+  /// How often a step on a GPU has been recorded.
+  package internal(set) var recordingCount = 0
+  /// Copies of the weights in half precision, on a GPU, that updates keep equal to them.
+  let roundedWeights = PackedWeights()
   /// Parameters, those with the most work in their update first, so that no worker ends late.
   private let updateOrder: [Int]
 
@@ -88,6 +94,7 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
   /// - Throws: when the loss or a gradient is not finite, or memory is not enough; the model is then
   ///   unchanged.
   public mutating func step(on batch: TokenBatch) throws(TrainingError) -> StepReport {
+    if let gpu = model.device.gpu { return try step(on: gpu, batch) }
     while true {
       let attempt = MemoryPool.shared.enforcingLimit { shardGradients(of: batch) }
       if let needed = attempt.needed {

@@ -5,6 +5,9 @@ public enum TrainingError: Error, Hashable, CustomStringConvertible {
   /// A step needed more tensor bytes than the limit, or than the system granted. The weights are those before the step.
   case memoryLimit(step: Int, needed: Int, limit: Int)
 
+  /// A GPU failed.
+  case device(step: Int, reason: String)
+
   public var description: String {
     switch self {
     case .notFinite(let step, let tensor):
@@ -12,6 +15,7 @@ public enum TrainingError: Error, Hashable, CustomStringConvertible {
     case .memoryLimit(let step, let needed, let limit):
       "step \(step): tensors need at least \(needed / 1_000_000) MB and may hold \(limit / 1_000_000) MB; "
         + "raise --memory-limit or what the system grants, or reduce the batch, the context or the size"
+    case .device(let step, let reason): "step \(step): \(reason)"
     }
   }
 }

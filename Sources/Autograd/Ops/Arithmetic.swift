@@ -1,4 +1,5 @@
 internal import NanoCUDA
+internal import NanoPreconditions
 public import NanoTensor
 
 extension Variable {
@@ -6,7 +7,12 @@ extension Variable {
   /// - Precondition: equal shapes.
   public static func + (left: Variable, right: Variable) -> Variable {
     let (leftNode, rightNode) = (left.node, right.node)
-    return left.tape.record(left.value + right.value, inputs: left, right) { gradient, slots in
+    let sum =
+      right.deferredProduct.map { product in
+        checkPrecondition(left.shape == product.shape, "+: \(left.shape) and \(product.shape)")
+        return product.sum(with: left.value)
+      } ?? left.value + right.value
+    return left.tape.record(sum, inputs: left, right) { gradient, slots in
       slots.accumulate(gradient, into: leftNode)
       slots.accumulate(gradient, into: rightNode)
     }

@@ -17,24 +17,34 @@ enum FeedForwardOperation {
     let activation: FeedForwardActivation
   }
 
-  static func forward(
+  /// The activations behind the first map.
+  static func activations(
     input_ND: Activation, expansion_HD: Weight, expansionBias_H: Tensor?, contraction_DF: Weight,
-    contractionBias_D: Tensor?, activation: FeedForwardActivation, precision: Precision
-  ) -> (output: Tensor, saved: Saved) {
-    let (rows, format, gpu) = (input_ND.shape.rowCount, precision.activationFormat, input_ND.gpu)
-    let hidden = Activation(uninitialized: [rows, expansion_HD.shape.rowCount], format: format, on: gpu)
+    activation: FeedForwardActivation, precision: Precision
+  ) -> (activated_NF: Activation, saved: Saved) {
+    let (rows, format) = (input_ND.shape.rowCount, precision.activationFormat)
+    let hidden = Activation(uninitialized: [rows, expansion_HD.shape.rowCount], format: format, on: input_ND.gpu)
     multiply(
       input_ND.matrix, expansion_HD.matrix.transposed, into: hidden.numbers,
       adding: expansionBias_H.map { .bias($0) }, precision: precision)
-    let activated_NF = activation.apply(to: hidden)
-    let output = Tensor(uninitialized: [rows, contraction_DF.shape.rowCount], on: gpu)
-    multiply(
-      activated_NF.matrix, contraction_DF.matrix.transposed, into: output.numbers,
-      adding: contractionBias_D.map { .bias($0) }, precision: precision)
     let saved = Saved(
       input_ND: input_ND, hidden_NH: hidden, expansion_HD: expansion_HD,
       contraction_DF: contraction_DF, activation: activation)
-    return (output, saved)
+    return (activation.apply(to: hidden), saved)
+  }
+
+  /// The second map.
+  /// - Parameter residual: on a GPU, what is added to the output.
+  static func output(
+    activated_NF: Activation, contraction_DF: Weight, contractionBias_D: Tensor?, residual: Tensor? = nil,
+    precision: Precision
+  ) -> Tensor {
+    let output = Tensor(
+      uninitialized: [activated_NF.shape.rowCount, contraction_DF.shape.rowCount], on: activated_NF.gpu)
+    multiply(
+      activated_NF.matrix, contraction_DF.matrix.transposed, into: output.numbers,
+      adding: contractionBias_D.map { .bias($0) }, residual: residual?.numbers, precision: precision)
+    return output
   }
 
   struct Gradients {
@@ -206,19 +216,25 @@ extension Variable {
       "feedForward: input \(shape), expansion \(expansion.shape), contraction \(contraction.shape), "
         + "biases \(expansionBias?.shape ?? []) and \(contractionBias?.shape ?? [])")
     let (precision, format) = (tape.precision, content.format)
-    let (output, saved) = FeedForwardOperation.forward(
-      input_ND: tape.keep(self), expansion_HD: expansion.weight,
-      expansionBias_H: expansionBias?.value, contraction_DF: contraction.weight,
-      contractionBias_D: contractionBias?.value, activation: activation, precision: precision)
+    let (contractionWeight, ownContractionBias) = (contraction.weight, contractionBias?.value)
+    let (activated, saved) = FeedForwardOperation.activations(
+      input_ND: tape.keep(self), expansion_HD: expansion.weight, expansionBias_H: expansionBias?.value,
+      contraction_DF: contractionWeight, activation: activation, precision: precision)
+    func output(adding residual: Tensor?) -> Tensor {
+      FeedForwardOperation.output(
+        activated_NF: activated, contraction_DF: contractionWeight, contractionBias_D: ownContractionBias,
+        residual: residual, precision: precision)
+    }
     let nodes = (node, expansion.node, contraction.node)
     let biases = (
       expansion: expansionBias.map { ($0.node, $0.shape) },
       contraction: contractionBias.map { ($0.node, $0.shape) }
     )
-    return tape.record(
-      output, inputs: self, expansion, expansionBias ?? expansion, contraction,
-      contractionBias ?? contraction
-    ) { gradient, slots in
+    let inputs = [
+      self, expansion, expansionBias ?? expansion, contraction, contractionBias ?? contraction,
+    ]
+    let backward = { (wholeGradient: Activation, slots: inout GradientSlots) in
+      let gradient = wholeGradient.tensor
       let gradients = FeedForwardOperation.backward(
         gradient, saved, inputFormat: format, precision: precision)
       slots.accumulate(gradients.input_ND, into: nodes.0)
@@ -232,5 +248,10 @@ extension Variable {
         slots.accumulate(LinearOperation.biasGradient(.whole(gradient), shape: shape), into: node)
       }
     }
+    guard activated.gpu != nil else {
+      return tape.record(.whole(output(adding: nil)), inputs: inputs, backward: backward)
+    }
+    let product = DeferredProduct(shape: [shape.rowCount, contraction.shape.rowCount]) { output(adding: $0) }
+    return tape.record(product, inputs: inputs, backward: backward)
   }
 }

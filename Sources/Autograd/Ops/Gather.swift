@@ -48,7 +48,7 @@ enum GatherOperation {
       let (rows, width) = (saved.tableShape.rowCount, saved.tableShape.width)
       let result = Tensor(uninitialized: saved.tableShape, on: gpu)
       gpu.launch(
-        Kernel("embedding", "gather_backward"), blocks: (rows + 31) / 32, threads: 256,
+        Kernel("embedding", "gather_backward"), blocks: (rows + 7) / 8, threads: 256,
         [
           deviceIndices.argument, gradient.argument, result.argument, .int(saved.indices.count), .int(rows),
           .int(width),

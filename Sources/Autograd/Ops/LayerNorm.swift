@@ -15,7 +15,8 @@ enum LayerNormOperation {
   }
 
   static func forward(
-    input_ND: Tensor, gain_D: Tensor, bias_D: Tensor, epsilon: Float, format: HalfTensor.Format?
+    input_ND: Tensor, gain_D: Tensor, bias_D: Tensor, epsilon: Float, format: HalfTensor.Format?,
+    keeping kept: HalfTensor? = nil
   ) -> (output: Activation, statistics_N2: Tensor) {
     let output = Activation(uninitialized: input_ND.shape, format: format, on: input_ND.gpu)
     var statistics = Tensor(uninitialized: [input_ND.shape.rowCount, 2], on: input_ND.gpu)
@@ -24,7 +25,9 @@ enum LayerNormOperation {
         Kernel("norms", "layer_norm"), rows: input_ND.shape.rowCount,
         [
           input_ND.argument, gain_D.argument, bias_D.argument, output.numbers.argument,
-          output.numbers.formatArgument, statistics.argument, .int(input_ND.shape.width), .float(epsilon),
+          output.numbers.formatArgument, .pointer(kept?.numbers.start), statistics.argument,
+          .int(input_ND.shape.rowCount),
+          .int(input_ND.shape.width), .float(epsilon),
         ])
       return (output, statistics)
     }
@@ -35,13 +38,15 @@ enum LayerNormOperation {
     return (output, statistics)
   }
 
+  /// - Parameter other: on a GPU, what is added to the input's gradient.
   static func backward(
-    _ gradient_ND: Activation, _ saved: Saved
+    _ gradient_ND: Activation, _ saved: Saved, adding other: Tensor? = nil
   ) -> (input: Tensor, gain: Tensor, bias: Tensor) {
     let (x, dy) = (saved.input_ND.numbers, gradient_ND.numbers)
     if let gpu = gradient_ND.gpu {
       let gradients = gpu.normGradients(
-        "layer_norm_backward", x, gain: saved.gain_D, statistics: saved.statistics_N2, dy, shape: gradient_ND.shape)
+        "layer_norm_backward", x, gain: saved.gain_D, statistics: saved.statistics_N2, dy, adding: other,
+        shape: gradient_ND.shape)
       return (gradients.input, gradients.gain, gradients.bias)
     }
     var input = Tensor(uninitialized: gradient_ND.shape)
@@ -69,14 +74,15 @@ extension Variable {
     checkPrecondition(
       gain.shape.elementCount == shape.width && bias.shape.elementCount == shape.width,
       "layerNorm: input \(shape), gain \(gain.shape), bias \(bias.shape)")
+    let (input, kept) = (value, tape.roomToKeep(self))
     let (output, statistics) = LayerNormOperation.forward(
-      input_ND: value, gain_D: gain.value, bias_D: bias.value, epsilon: epsilon,
-      format: tape.precision.activationFormat)
+      input_ND: input, gain_D: gain.value, bias_D: bias.value, epsilon: epsilon,
+      format: tape.precision.activationFormat, keeping: kept)
     let saved = LayerNormOperation.Saved(
-      input_ND: tape.keep(self), gain_D: gain.value, statistics_N2: statistics)
+      input_ND: kept.map { .half($0) } ?? tape.keep(self), gain_D: gain.value, statistics_N2: statistics)
     let (inputNode, gainNode, biasNode) = (node, gain.node, bias.node)
     return tape.record(output, inputs: [self, gain, bias]) { gradient, slots in
-      let gradients = LayerNormOperation.backward(gradient, saved)
+      let gradients = LayerNormOperation.backward(gradient, saved, adding: slots.takeOnGPU(inputNode))
       slots.accumulate(gradients.input, into: inputNode)
       slots.accumulate(gradients.gain, into: gainNode)
       slots.accumulate(gradients.bias, into: biasNode)

@@ -11,16 +11,17 @@ enum LinearOperation {
     let weight_OI: Weight
   }
 
+  /// - Parameter residual: on a GPU, what is added to the output.
   static func forward(
     input_NI: Activation, weight_OI: Weight, bias_O: Tensor?, format: HalfTensor.Format?,
-    precision: Precision
+    residual: Tensor? = nil, precision: Precision
   ) -> Activation {
     let weight = weight_OI.matrix
     let output = Activation(
       uninitialized: [input_NI.shape.rowCount, weight.rows], format: format, on: input_NI.gpu)
     multiply(
       input_NI.matrix, weight.transposed, into: output.numbers, adding: bias_O.map { .bias($0) },
-      precision: precision)
+      residual: residual?.numbers, precision: precision)
     return output
   }
 
@@ -79,13 +80,17 @@ extension Variable {
       "linear: weight \(weight.shape), bias \(bias!.shape)")
     let precision = tape.precision
     let kept = tape.keep(self)
-    let output = LinearOperation.forward(
-      input_NI: kept, weight_OI: weight.weight, bias_O: bias?.value,
-      format: roundingResult ? precision.activationFormat : nil, precision: precision)
+    let (ownWeight, ownBias) = (weight.weight, bias?.value)
+    let resultFormat = roundingResult ? precision.activationFormat : nil
+    func output(adding residual: Tensor?) -> Activation {
+      LinearOperation.forward(
+        input_NI: kept, weight_OI: ownWeight, bias_O: ownBias, format: resultFormat, residual: residual,
+        precision: precision)
+    }
     let saved = LinearOperation.Saved(input_NI: kept, weight_OI: weight.weight)
     let (inputNode, weightNode, biasNode) = (node, weight.node, bias?.node ?? .constant)
     let (biasShape, format) = (bias?.shape ?? [], content.format)
-    return tape.record(output, inputs: [self, weight, bias ?? weight]) { wholeGradient, slots in
+    let backward = { (wholeGradient: Activation, slots: inout GradientSlots) in
       // A GPU's products read what is rounded already: once here, not in each of them.
       let gradient = wholeGradient.gpu == nil ? wholeGradient : wholeGradient.rounded(to: precision.activationFormat)
       if !weightNode.isConstant {
@@ -101,5 +106,11 @@ extension Variable {
           into: inputNode)
       }
     }
+    let inputs = [self, weight, bias ?? weight]
+    guard kept.gpu != nil, resultFormat == nil else {
+      return tape.record(output(adding: nil), inputs: inputs, backward: backward)
+    }
+    let product = DeferredProduct(shape: [shape.rowCount, outputs]) { output(adding: $0).tensor }
+    return tape.record(product, inputs: inputs, backward: backward)
   }
 }

@@ -25,7 +25,8 @@ enum LinearCrossEntropyOperation {
   ) -> (loss: Tensor, input: Tensor?, weight: Tensor?) {
     let (input_ND, weight_VD) = (operands.input_ND, operands.weight_VD)
     let (rows, width, classes) = (input_ND.shape.rowCount, input_ND.shape.width, weight_VD.shape.rowCount)
-    let stride = (classes + 7) / 8 * 8
+    let head = weight_VD.padded(in: precision) ?? weight_VD.matrix
+    let stride = (max(classes, head.rows) + 7) / 8 * 8
     // Half a gigabyte of logits at a time keeps the device busy.
     let blockRows = min(rows, max(128, (1 << 27) / stride / 128 * 128))
     let logits = Tensor(uninitialized: [blockRows, stride], on: gpu)
@@ -40,16 +41,18 @@ enum LinearCrossEntropyOperation {
       let count = min(blockRows, rows - start)
       let block = MatrixView(input_ND.numbers.advanced(by: start * width), rows: count, columns: width)
       multiply(
-        block, weight_VD.matrix.transposed, into: logits.numbers, resultStride: stride, precision: precision)
+        block, head.transposed, into: logits.numbers, resultStride: stride, precision: precision)
       loss.addRows(
         start..<start + count, logits: logits.numbers, classes: classes, stride: stride,
         gradient: wantsGradients ? logitGradient : nil)
       guard let input, let weight else { continue }
-      let difference = MatrixView(logitGradient, rows: count, columns: classes, rowStride: stride)
+      // Behind the classes the gradient is zero.
+      let difference = MatrixView(logitGradient, rows: count, columns: head.rows, rowStride: stride)
       multiply(
-        difference, weight_VD.matrix, into: input.numbers.advanced(by: start * width), precision: precision)
+        difference, head, into: input.numbers.advanced(by: start * width), precision: precision)
       multiply(
-        difference.transposed, block, into: weight.numbers,
+        MatrixView(logitGradient, rows: count, columns: classes, rowStride: stride).transposed, block,
+        into: weight.numbers,
         adding: start == 0 ? nil : .own(weight.numbers, rowStride: width), precision: precision)
     }
     return (loss.mean(), input, weight)

@@ -15,7 +15,7 @@ enum RMSNormOperation {
   }
 
   static func forward(
-    input_ND: Tensor, gain_D: Tensor, epsilon: Float, format: HalfTensor.Format?
+    input_ND: Tensor, gain_D: Tensor, epsilon: Float, format: HalfTensor.Format?, keeping kept: HalfTensor? = nil
   ) -> (output: Activation, reciprocals_N: Tensor) {
     let output = Activation(uninitialized: input_ND.shape, format: format, on: input_ND.gpu)
     var reciprocals = Tensor(uninitialized: [input_ND.shape.rowCount], on: input_ND.gpu)
@@ -24,7 +24,8 @@ enum RMSNormOperation {
         Kernel("norms", "rms_norm"), rows: input_ND.shape.rowCount,
         [
           input_ND.argument, gain_D.argument, output.numbers.argument, output.numbers.formatArgument,
-          reciprocals.argument, .int(input_ND.shape.width), .float(epsilon),
+          .pointer(kept?.numbers.start), reciprocals.argument, .int(input_ND.shape.rowCount),
+          .int(input_ND.shape.width), .float(epsilon),
         ])
       return (output, reciprocals)
     }
@@ -35,11 +36,15 @@ enum RMSNormOperation {
     return (output, reciprocals)
   }
 
-  static func backward(_ gradient_ND: Activation, _ saved: Saved) -> (input: Tensor, gain: Tensor) {
+  /// - Parameter other: on a GPU, what is added to the input's gradient.
+  static func backward(
+    _ gradient_ND: Activation, _ saved: Saved, adding other: Tensor? = nil
+  ) -> (input: Tensor, gain: Tensor) {
     let (x, dy) = (saved.input_ND.numbers, gradient_ND.numbers)
     if let gpu = gradient_ND.gpu {
       let gradients = gpu.normGradients(
-        "rms_norm_backward", x, gain: saved.gain_D, statistics: saved.reciprocals_N, dy, shape: gradient_ND.shape)
+        "rms_norm_backward", x, gain: saved.gain_D, statistics: saved.reciprocals_N, dy, adding: other,
+        shape: gradient_ND.shape)
       return (gradients.input, gradients.gain)
     }
     var input = Tensor(uninitialized: gradient_ND.shape)
@@ -64,14 +69,14 @@ extension Variable {
   public func rmsNorm(gain: Variable, epsilon: Float = 1e-6) -> Variable {
     checkPrecondition(
       gain.shape.elementCount == shape.width, "rmsNorm: input \(shape), gain \(gain.shape)")
+    let (input, kept) = (value, tape.roomToKeep(self))
     let (output, reciprocals) = RMSNormOperation.forward(
-      input_ND: value, gain_D: gain.value, epsilon: epsilon,
-      format: tape.precision.activationFormat)
+      input_ND: input, gain_D: gain.value, epsilon: epsilon, format: tape.precision.activationFormat, keeping: kept)
     let saved = RMSNormOperation.Saved(
-      input_ND: tape.keep(self), gain_D: gain.value, reciprocals_N: reciprocals)
+      input_ND: kept.map { .half($0) } ?? tape.keep(self), gain_D: gain.value, reciprocals_N: reciprocals)
     let (inputNode, gainNode) = (node, gain.node)
     return tape.record(output, inputs: [self, gain]) { gradient, slots in
-      let gradients = RMSNormOperation.backward(gradient, saved)
+      let gradients = RMSNormOperation.backward(gradient, saved, adding: slots.takeOnGPU(inputNode))
       slots.accumulate(gradients.input, into: inputNode)
       slots.accumulate(gradients.gain, into: gainNode)
     }

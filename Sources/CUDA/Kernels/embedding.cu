@@ -18,32 +18,74 @@ KERNEL gather(const float *table, const int *indices, float *y, int rows, int wi
   }
 }
 
-// dtable[r] = sum of dy[n] over the n, in their order, with indices[n] = r. A block works on 32 rows of the table:
-// it finds who belongs to them, then adds in order. Blocks of 256 threads.
+// Adds, in the order of a list, the rows of dy that belong to a warp's row of the table to it, or begins with zero.
+DEVICE void add_listed(const int *list, const int *owners, int count, int row, const float *dy, float *result, int width,
+                       bool begins) {
+  const int lane = threadIdx.x & 31;
+  if (width % 4 == 0) {
+    for (int j = 4 * lane; j < width; j += 128) {
+      float4 sum = begins ? make_float4(0, 0, 0, 0) : load4(result, FLOAT32, j);
+      for (int i = 0; i < count; i++)
+        if (owners[i] == row) {
+          const float4 d = load4(dy, FLOAT32, (int64)list[i] * width + j);
+          sum = make_float4(sum.x + d.x, sum.y + d.y, sum.z + d.z, sum.w + d.w);
+        }
+      store4(result, FLOAT32, j, sum);
+    }
+  } else {
+    for (int j = lane; j < width; j += 32) {
+      float sum = begins ? 0.0f : result[j];
+      for (int i = 0; i < count; i++)
+        if (owners[i] == row) sum += dy[(int64)list[i] * width + j];
+      result[j] = sum;
+    }
+  }
+}
+
+// dtable[r] = sum of dy[n] over the n, in their order, with indices[n] = r. A block works on 8 rows of the table, a
+// warp on one: the block lists who belongs to them, 1,024 indices at a time. Blocks of 256 threads.
 KERNEL gather_backward(const int *indices, const float *dy, float *dtable, int count, int rows, int width) {
-  SHARED int found[256], counts[8];
-  const int first = 32 * blockIdx.x, last = min(first + 32, rows);
-  const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
-  for (int64 i = (int64)first * width + threadIdx.x; i < (int64)last * width; i += blockDim.x) dtable[i] = 0;
-  for (int start = 0; start < count; start += 256) {
-    const int n = start + threadIdx.x;
-    const int index = n < count ? indices[n] : -1;
-    const bool mine = index >= first && index < last;
-    const unsigned votes = __ballot_sync(FULL_WARP, mine);
-    if (lane == 0) counts[warp] = __popc(votes);
+  SHARED int list[2048], owners[2048], counts[8];
+  const int first = 8 * blockIdx.x, lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
+  const int row = first + warp;
+  float *result = dtable + (int64)row * width;
+  bool begins = true;
+  int listed = 0;
+  for (int start = 0; start < count; start += 1024) {
+    // A thread looks at four indices in a row.
+    int mine[4];
+    int found = 0;
+    for (int k = 0; k < 4; k++) {
+      const int n = start + 4 * threadIdx.x + k;
+      mine[k] = n < count ? indices[n] - first : -1;
+      found += mine[k] >= 0 && mine[k] < 8 ? 1 : 0;
+    }
+    int place = found;
+    for (int offset = 1; offset < 32; offset <<= 1) {
+      const int other = __shfl_up_sync(FULL_WARP, place, offset);
+      if (lane >= offset) place += other;
+    }
+    if (lane == 31) counts[warp] = place;
     __syncthreads();
-    int place = __popc(votes & ((1u << lane) - 1)), total = 0;
+    int total = 0;
+    place += listed - found;
     for (int i = 0; i < 8; i++) {
       if (i < warp) place += counts[i];
       total += counts[i];
     }
-    if (mine) found[place] = n;
+    for (int k = 0; k < 4; k++)
+      if (mine[k] >= 0 && mine[k] < 8) {
+        list[place] = start + 4 * threadIdx.x + k;
+        owners[place++] = first + mine[k];
+      }
+    listed += total;
     __syncthreads();
-    for (int i = 0; i < total; i++) {
-      const int source = found[i];
-      float *row = dtable + (int64)indices[source] * width;
-      for (int j = threadIdx.x; j < width; j += blockDim.x) row[j] += dy[(int64)source * width + j];
+    if (listed > 1024 || start + 1024 >= count) {
+      if (row < rows) add_listed(list, owners, listed, row, dy, result, width, begins);
+      begins = false;
+      listed = 0;
+      __syncthreads();
     }
-    __syncthreads();
   }
+  if (begins && row < rows) add_listed(list, owners, 0, row, dy, result, width, true);
 }

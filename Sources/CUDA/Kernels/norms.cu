@@ -1,150 +1,285 @@
 // Normalization of rows: N rows of width D. Statistics and parameters are float32.
+//
+// A warp works on a row, four warps a block; it reads the row anew in each pass, which the cache holds. Numbers are
+// read and written four at a time where the width is a multiple of 4.
 #include "common.cuh"
 
-// y = g (x - mean) / sqrt(variance + epsilon) + b; statistics[n] = {mean, reciprocal deviation}. A block a row; a
-// second pass over the row, which the cache holds, gives the variance of differences from the mean.
-KERNEL layer_norm(const float *x, const float *gain, const float *bias, void *y, int y_format, float *statistics,
-                  int width, float epsilon) {
-  SHARED float scratch[32];
-  const int64 start = (int64)blockIdx.x * width;
-  const bool whole = width % 4 == 0;
-  float total = 0;
-  if (whole) {
-    for (int i = 4 * threadIdx.x; i < width; i += 4 * blockDim.x) {
-      const float4 v = load4(x, FLOAT32, start + i);
-      total += v.x + v.y + v.z + v.w;
-    }
+// A few numbers of a row.
+template <int COUNT>
+struct Numbers {
+  float v[COUNT];
+};
+
+template <int COUNT>
+DEVICE Numbers<COUNT> load_numbers(const void *numbers, int format, int64 index) {
+  Numbers<COUNT> result;
+  if (COUNT == 4) {
+    const float4 four = load4(numbers, format, index);
+    result.v[0] = four.x, result.v[1 % COUNT] = four.y, result.v[2 % COUNT] = four.z, result.v[3 % COUNT] = four.w;
   } else {
-    for (int i = threadIdx.x; i < width; i += blockDim.x) total += x[start + i];
+    result.v[0] = load(numbers, format, index);
   }
-  const float mean = block_sum(total, scratch) / width;
-  float squares = 0;
-  for (int i = threadIdx.x; i < width; i += blockDim.x) {
-    const float d = x[start + i] - mean;
-    squares += d * d;
+  return result;
+}
+
+template <int COUNT>
+DEVICE void store_numbers(void *numbers, int format, int64 index, Numbers<COUNT> value) {
+  if (COUNT == 4)
+    store4(numbers, format, index,
+           make_float4(value.v[0], value.v[1 % COUNT], value.v[2 % COUNT], value.v[3 % COUNT]));
+  else
+    store(numbers, format, index, value.v[0]);
+}
+
+// The sum over a row of what `body` makes of some of its numbers, for every lane of the warp.
+template <int COUNT, class Body>
+DEVICE float row_sum(int width, Body body) {
+  float sum = 0;
+  for (int i = COUNT * (threadIdx.x & 31); i < width; i += 32 * COUNT) sum += body(i);
+  return warp_sum(sum);
+}
+
+// Adds numbers of another gradient, if there is one.
+template <int COUNT>
+DEVICE void add_other(Numbers<COUNT> &value, const float *other, int64 index) {
+  if (!other) return;
+  const Numbers<COUNT> added = load_numbers<COUNT>(other, FLOAT32, index);
+  for (int k = 0; k < COUNT; k++) value.v[k] += added.v[k];
+}
+
+// The row of the thread's warp.
+DEVICE int64 own_row() { return (int64)blockIdx.x * (blockDim.x >> 5) + (threadIdx.x >> 5); }
+
+template <int COUNT>
+DEVICE void layer_norm_row(const float *x, const float *gain, const float *bias, void *y, int y_format, void *kept,
+                           float *statistics, int64 row, int width, float epsilon) {
+  const int64 start = row * width;
+  const float mean = row_sum<COUNT>(width, [=](int i) {
+    const Numbers<COUNT> v = load_numbers<COUNT>(x, FLOAT32, start + i);
+    float sum = 0;
+    for (int k = 0; k < COUNT; k++) sum += v.v[k];
+    return sum;
+  }) / width;
+  const float variance = row_sum<COUNT>(width, [=](int i) {
+    const Numbers<COUNT> v = load_numbers<COUNT>(x, FLOAT32, start + i);
+    float sum = 0;
+    for (int k = 0; k < COUNT; k++) sum += (v.v[k] - mean) * (v.v[k] - mean);
+    return sum;
+  }) / width;
+  const float r = 1.0f / sqrtf(variance + epsilon);
+  if ((threadIdx.x & 31) == 0) {
+    statistics[2 * row] = mean;
+    statistics[2 * row + 1] = r;
   }
-  const float reciprocal = 1.0f / sqrtf(block_sum(squares, scratch) / width + epsilon);
-  if (threadIdx.x == 0) {
-    statistics[2 * blockIdx.x] = mean;
-    statistics[2 * blockIdx.x + 1] = reciprocal;
-  }
-  if (whole) {
-    for (int i = 4 * threadIdx.x; i < width; i += 4 * blockDim.x) {
-      const float4 v = load4(x, FLOAT32, start + i), g = load4(gain, FLOAT32, i), b = load4(bias, FLOAT32, i);
-      store4(y, y_format, start + i,
-             make_float4((v.x - mean) * reciprocal * g.x + b.x, (v.y - mean) * reciprocal * g.y + b.y,
-                         (v.z - mean) * reciprocal * g.z + b.z, (v.w - mean) * reciprocal * g.w + b.w));
-    }
-  } else {
-    for (int i = threadIdx.x; i < width; i += blockDim.x)
-      store(y, y_format, start + i, (x[start + i] - mean) * reciprocal * gain[i] + bias[i]);
+  for (int i = COUNT * (threadIdx.x & 31); i < width; i += 32 * COUNT) {
+    Numbers<COUNT> v = load_numbers<COUNT>(x, FLOAT32, start + i);
+    if (kept) store_numbers<COUNT>(kept, BFLOAT16, start + i, v);
+    const Numbers<COUNT> g = load_numbers<COUNT>(gain, FLOAT32, i), b = load_numbers<COUNT>(bias, FLOAT32, i);
+    for (int k = 0; k < COUNT; k++) v.v[k] = (v.v[k] - mean) * r * g.v[k] + b.v[k];
+    store_numbers<COUNT>(y, y_format, start + i, v);
   }
 }
 
-// With h = (x - mean) r and e = g dy: dx = r (e - mean(e) - h mean(e h)). A block a row.
-KERNEL layer_norm_backward(const void *x, int x_format, const float *gain, const float *statistics, const void *dy,
-                           int dy_format, float *dx, int width) {
-  SHARED float scratch[32];
-  const int64 start = (int64)blockIdx.x * width;
-  const float mean = statistics[2 * blockIdx.x], r = statistics[2 * blockIdx.x + 1];
+// y = g (x - mean) / sqrt(variance + epsilon) + b; statistics[n] = {mean, reciprocal deviation}. `kept`, if it is
+// wanted, is x in bfloat16.
+KERNEL layer_norm(const float *x, const float *gain, const float *bias, void *y, int y_format, void *kept,
+                  float *statistics, int rows, int width, float epsilon) {
+  const int64 row = own_row();
+  if (row >= rows) return;
+  if (width % 4 == 0)
+    layer_norm_row<4>(x, gain, bias, y, y_format, kept, statistics, row, width, epsilon);
+  else
+    layer_norm_row<1>(x, gain, bias, y, y_format, kept, statistics, row, width, epsilon);
+}
+
+template <int COUNT>
+DEVICE void layer_norm_row_backward(const void *x, int x_format, const float *gain, float mean, float r,
+                                    const void *dy, int dy_format, const float *other, float *dx,
+                                    int64 start, int width) {
   float sum = 0, product = 0;
-  for (int i = threadIdx.x; i < width; i += blockDim.x) {
-    const float e = gain[i] * load(dy, dy_format, start + i);
-    sum += e;
-    product += e * (load(x, x_format, start + i) - mean) * r;
+  for (int i = COUNT * (threadIdx.x & 31); i < width; i += 32 * COUNT) {
+    const Numbers<COUNT> v = load_numbers<COUNT>(x, x_format, start + i), g = load_numbers<COUNT>(gain, FLOAT32, i),
+                         d = load_numbers<COUNT>(dy, dy_format, start + i);
+    for (int k = 0; k < COUNT; k++) {
+      sum += g.v[k] * d.v[k];
+      product += g.v[k] * d.v[k] * (v.v[k] - mean) * r;
+    }
   }
-  sum = block_sum(sum, scratch) / width;
-  product = block_sum(product, scratch) / width;
-  for (int i = threadIdx.x; i < width; i += blockDim.x) {
-    const float h = (load(x, x_format, start + i) - mean) * r;
-    dx[start + i] = r * (gain[i] * load(dy, dy_format, start + i) - sum - h * product);
+  sum = warp_sum(sum) / width;
+  product = warp_sum(product) / width;
+  for (int i = COUNT * (threadIdx.x & 31); i < width; i += 32 * COUNT) {
+    const Numbers<COUNT> v = load_numbers<COUNT>(x, x_format, start + i), g = load_numbers<COUNT>(gain, FLOAT32, i);
+    Numbers<COUNT> d = load_numbers<COUNT>(dy, dy_format, start + i);
+    for (int k = 0; k < COUNT; k++) d.v[k] = r * (g.v[k] * d.v[k] - sum - (v.v[k] - mean) * r * product);
+    add_other<COUNT>(d, other, start + i);
+    store_numbers<COUNT>(dx, FLOAT32, start + i, d);
   }
 }
 
-// y = g x / sqrt(mean(x^2) + epsilon); reciprocals[n] is what x was multiplied by. A block a row.
-KERNEL rms_norm(const float *x, const float *gain, void *y, int y_format, float *reciprocals, int width,
-                float epsilon) {
-  SHARED float scratch[32];
-  const int64 start = (int64)blockIdx.x * width;
-  float squares = 0;
-  for (int i = threadIdx.x; i < width; i += blockDim.x) squares += x[start + i] * x[start + i];
-  const float r = 1.0f / sqrtf(block_sum(squares, scratch) / width + epsilon);
-  if (threadIdx.x == 0) reciprocals[blockIdx.x] = r;
-  for (int i = threadIdx.x; i < width; i += blockDim.x)
-    store(y, y_format, start + i, x[start + i] * r * gain[i]);
+// With h = (x - mean) r and e = g dy: dx = r (e - mean(e) - h mean(e h)), and to it is added what else there is of the
+// gradient of x, if anything.
+KERNEL layer_norm_backward(const void *x, int x_format, const float *gain, const float *statistics, const void *dy,
+                           int dy_format, const float *other, float *dx, int rows, int width) {
+  const int64 row = own_row();
+  if (row >= rows) return;
+  const float mean = statistics[2 * row], r = statistics[2 * row + 1];
+  if (width % 4 == 0)
+    layer_norm_row_backward<4>(x, x_format, gain, mean, r, dy, dy_format, other, dx, row * width, width);
+  else
+    layer_norm_row_backward<1>(x, x_format, gain, mean, r, dy, dy_format, other, dx, row * width, width);
 }
 
-// With h = x r and e = g dy: dx = r (e - h mean(e h)). A block a row.
+template <int COUNT>
+DEVICE void rms_norm_row(const float *x, const float *gain, void *y, int y_format, void *kept, float *reciprocals,
+                         int64 row, int width, float epsilon) {
+  const int64 start = row * width;
+  const float squares = row_sum<COUNT>(width, [=](int i) {
+    const Numbers<COUNT> v = load_numbers<COUNT>(x, FLOAT32, start + i);
+    float sum = 0;
+    for (int k = 0; k < COUNT; k++) sum += v.v[k] * v.v[k];
+    return sum;
+  });
+  const float r = 1.0f / sqrtf(squares / width + epsilon);
+  if ((threadIdx.x & 31) == 0) reciprocals[row] = r;
+  for (int i = COUNT * (threadIdx.x & 31); i < width; i += 32 * COUNT) {
+    Numbers<COUNT> v = load_numbers<COUNT>(x, FLOAT32, start + i);
+    if (kept) store_numbers<COUNT>(kept, BFLOAT16, start + i, v);
+    const Numbers<COUNT> g = load_numbers<COUNT>(gain, FLOAT32, i);
+    for (int k = 0; k < COUNT; k++) v.v[k] *= r * g.v[k];
+    store_numbers<COUNT>(y, y_format, start + i, v);
+  }
+}
+
+// y = g x / sqrt(mean(x^2) + epsilon); reciprocals[n] is what x was multiplied by. `kept` as above.
+KERNEL rms_norm(const float *x, const float *gain, void *y, int y_format, void *kept, float *reciprocals, int rows,
+                int width, float epsilon) {
+  const int64 row = own_row();
+  if (row >= rows) return;
+  if (width % 4 == 0)
+    rms_norm_row<4>(x, gain, y, y_format, kept, reciprocals, row, width, epsilon);
+  else
+    rms_norm_row<1>(x, gain, y, y_format, kept, reciprocals, row, width, epsilon);
+}
+
+template <int COUNT>
+DEVICE void rms_norm_row_backward(const void *x, int x_format, const float *gain, float r, const void *dy,
+                                  int dy_format, const float *other, float *dx, int64 start, int width) {
+  const float product = row_sum<COUNT>(width, [=](int i) {
+    const Numbers<COUNT> v = load_numbers<COUNT>(x, x_format, start + i), g = load_numbers<COUNT>(gain, FLOAT32, i),
+                         d = load_numbers<COUNT>(dy, dy_format, start + i);
+    float sum = 0;
+    for (int k = 0; k < COUNT; k++) sum += g.v[k] * d.v[k] * v.v[k] * r;
+    return sum;
+  }) / width;
+  for (int i = COUNT * (threadIdx.x & 31); i < width; i += 32 * COUNT) {
+    const Numbers<COUNT> v = load_numbers<COUNT>(x, x_format, start + i), g = load_numbers<COUNT>(gain, FLOAT32, i);
+    Numbers<COUNT> d = load_numbers<COUNT>(dy, dy_format, start + i);
+    for (int k = 0; k < COUNT; k++) d.v[k] = r * (g.v[k] * d.v[k] - v.v[k] * r * product);
+    add_other<COUNT>(d, other, start + i);
+    store_numbers<COUNT>(dx, FLOAT32, start + i, d);
+  }
+}
+
+// With h = x r and e = g dy: dx = r (e - h mean(e h)), and what else there is as above.
 KERNEL rms_norm_backward(const void *x, int x_format, const float *gain, const float *reciprocals, const void *dy,
-                         int dy_format, float *dx, int width) {
-  SHARED float scratch[32];
-  const int64 start = (int64)blockIdx.x * width;
-  const float r = reciprocals[blockIdx.x];
-  float product = 0;
-  for (int i = threadIdx.x; i < width; i += blockDim.x)
-    product += gain[i] * load(dy, dy_format, start + i) * load(x, x_format, start + i) * r;
-  product = block_sum(product, scratch) / width;
-  for (int i = threadIdx.x; i < width; i += blockDim.x) {
-    const float h = load(x, x_format, start + i) * r;
-    dx[start + i] = r * (gain[i] * load(dy, dy_format, start + i) - h * product);
+                         int dy_format, const float *other, float *dx, int rows, int width) {
+  const int64 row = own_row();
+  if (row >= rows) return;
+  if (width % 4 == 0)
+    rms_norm_row_backward<4>(x, x_format, gain, reciprocals[row], dy, dy_format, other, dx, row * width, width);
+  else
+    rms_norm_row_backward<1>(x, x_format, gain, reciprocals[row], dy, dy_format, other, dx, row * width, width);
+}
+
+// Writes the sums over the block's 8 rows of threads of COUNT columns a thread.
+template <int COUNT>
+DEVICE void store_column_sums(Numbers<COUNT> sums, float *partial, int column, int width) {
+  SHARED float scratch[8][129];
+  const int lane = threadIdx.x & 31, row = threadIdx.x >> 5;
+  __syncthreads();
+  for (int k = 0; k < COUNT; k++) scratch[row][COUNT * lane + k] = sums.v[k];
+  __syncthreads();
+  for (int i = threadIdx.x; i < 32 * COUNT; i += 256) {
+    if (column + i >= width) break;
+    float sum = 0;
+    for (int r = 0; r < 8; r++) sum += scratch[r][i];
+    partial[column + i] = sum;
   }
+}
+
+template <int COUNT>
+DEVICE void norm_sums(const void *x, int x_format, const float *statistics, int stride, const void *dy, int dy_format,
+                      float *partial, int rows, int width) {
+  const int first = 32 * COUNT * blockIdx.x, column = first + COUNT * (threadIdx.x & 31);
+  Numbers<COUNT> gain, bias;
+  for (int k = 0; k < COUNT; k++) gain.v[k] = bias.v[k] = 0;
+  if (column < width)
+    for (int64 n = blockIdx.y * 8 + (threadIdx.x >> 5); n < rows; n += 8 * gridDim.y) {
+      const Numbers<COUNT> d = load_numbers<COUNT>(dy, dy_format, n * width + column),
+                           v = load_numbers<COUNT>(x, x_format, n * width + column);
+      const float mean = stride == 2 ? statistics[2 * n] : 0.0f, r = statistics[stride * n + stride - 1];
+      for (int k = 0; k < COUNT; k++) {
+        gain.v[k] += d.v[k] * (v.v[k] - mean) * r;
+        bias.v[k] += d.v[k];
+      }
+    }
+  partial += (int64)blockIdx.y * 2 * width;
+  store_column_sums<COUNT>(gain, partial, first, width);
+  store_column_sums<COUNT>(bias, partial + width, first, width);
 }
 
 // Sums over rows, first half: partial[p][j] = sum over the rows n = p, p + P, ... of dy[n][j] h[n][j], and of
-// dy[n][j] behind them if there are means, or biases alone are wanted. Blocks of 32 columns and 8 rows of threads;
-// grid (columns / 32, P). `statistics` are `stride` numbers a row: {mean, r} of layer norms, {r} of RMS norms.
+// dy[n][j] behind them. Blocks of 8 rows of threads; grid (width / 128, P) where the width is a multiple of 4, else
+// (width / 32, P). `statistics` are `stride` numbers a row: {mean, r} of layer norms, {r} of RMS norms.
 KERNEL norm_parameter_sums(const void *x, int x_format, const float *statistics, int stride, const void *dy,
                            int dy_format, float *partial, int rows, int width) {
-  SHARED float gains[8][33], biases[8][33];
-  const int column = 32 * blockIdx.x + (threadIdx.x & 31), lane = threadIdx.x >> 5;
-  float gain = 0, bias = 0;
+  if (width % 4 == 0)
+    norm_sums<4>(x, x_format, statistics, stride, dy, dy_format, partial, rows, width);
+  else
+    norm_sums<1>(x, x_format, statistics, stride, dy, dy_format, partial, rows, width);
+}
+
+template <int COUNT>
+DEVICE void column_sums(const void *x, int x_format, float *partial, int rows, int width) {
+  const int first = 32 * COUNT * blockIdx.x, column = first + COUNT * (threadIdx.x & 31);
+  Numbers<COUNT> sum;
+  for (int k = 0; k < COUNT; k++) sum.v[k] = 0;
   if (column < width)
-    for (int64 n = blockIdx.y * 8 + lane; n < rows; n += 8 * gridDim.y) {
-      const float d = load(dy, dy_format, n * width + column), v = load(x, x_format, n * width + column);
-      const float mean = stride == 2 ? statistics[2 * n] : 0.0f, r = statistics[stride * n + stride - 1];
-      gain += d * (v - mean) * r;
-      bias += d;
+    for (int64 n = blockIdx.y * 8 + (threadIdx.x >> 5); n < rows; n += 8 * gridDim.y) {
+      const Numbers<COUNT> v = load_numbers<COUNT>(x, x_format, n * width + column);
+      for (int k = 0; k < COUNT; k++) sum.v[k] += v.v[k];
     }
-  gains[lane][threadIdx.x & 31] = gain;
-  biases[lane][threadIdx.x & 31] = bias;
-  __syncthreads();
-  if (lane == 0 && column < width) {
-    gain = bias = 0;
-    for (int i = 0; i < 8; i++) {
-      gain += gains[i][threadIdx.x];
-      bias += biases[i][threadIdx.x];
-    }
-    partial[(int64)blockIdx.y * 2 * width + column] = gain;
-    partial[(int64)blockIdx.y * 2 * width + width + column] = bias;
-  }
+  store_column_sums<COUNT>(sum, partial + (int64)blockIdx.y * width, first, width);
 }
 
 // partial[p][j] = sum over the rows n = p, p + P, ... of x[n][j]; blocks and grid as above.
 KERNEL row_sums(const void *x, int x_format, float *partial, int rows, int width) {
-  SHARED float sums[8][33];
-  const int column = 32 * blockIdx.x + (threadIdx.x & 31), lane = threadIdx.x >> 5;
-  float sum = 0;
-  if (column < width)
-    for (int64 n = blockIdx.y * 8 + lane; n < rows; n += 8 * gridDim.y)
-      sum += load(x, x_format, n * width + column);
-  sums[lane][threadIdx.x & 31] = sum;
-  __syncthreads();
-  if (lane == 0 && column < width) {
-    sum = 0;
-    for (int i = 0; i < 8; i++) sum += sums[i][threadIdx.x];
-    partial[(int64)blockIdx.y * width + column] = sum;
-  }
+  if (width % 4 == 0)
+    column_sums<4>(x, x_format, partial, rows, width);
+  else
+    column_sums<1>(x, x_format, partial, rows, width);
 }
 
 // Second half: first[j] = sum over p of partial[p][j], and if there is a second result, the same of the `width`
-// columns behind. A thread a column.
+// columns behind. Blocks of 32 columns and 8 rows of threads.
 KERNEL sum_partials(const float *partial, float *first, float *second, int parts, int width) {
-  const int column = blockIdx.x * blockDim.x + threadIdx.x, stride = second ? 2 * width : width;
-  if (column >= width) return;
+  SHARED float firsts[8][33], seconds[8][33];
+  const int column = 32 * blockIdx.x + (threadIdx.x & 31), lane = threadIdx.x >> 5;
+  const int stride = second ? 2 * width : width;
   float sum = 0, other = 0;
-  for (int p = 0; p < parts; p++) {
-    sum += partial[(int64)p * stride + column];
-    if (second) other += partial[(int64)p * stride + width + column];
+  if (column < width)
+    for (int p = lane; p < parts; p += 8) {
+      sum += partial[(int64)p * stride + column];
+      if (second) other += partial[(int64)p * stride + width + column];
+    }
+  firsts[lane][threadIdx.x & 31] = sum;
+  seconds[lane][threadIdx.x & 31] = other;
+  __syncthreads();
+  if (lane > 0 || column >= width) return;
+  sum = other = 0;
+  for (int i = 0; i < 8; i++) {
+    sum += firsts[i][threadIdx.x];
+    other += seconds[i][threadIdx.x];
   }
   first[column] = sum;
   if (second) second[column] = other;

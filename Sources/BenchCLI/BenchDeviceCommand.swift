@@ -1,0 +1,171 @@
+import ArgumentParser
+import Foundation
+import NanoAutograd
+import NanoData
+import NanoLayers
+import NanoModels
+import NanoOptim
+import NanoTensor
+import NanoTraining
+
+/// `bench-cli bench device`: whether a GPU computes what the CPU computes.
+struct BenchDeviceCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "device",
+    abstract: "Compare a GPU with the CPU: loss, every gradient and some training steps of each model.")
+
+  @Option(parsing: .unconditional, help: "Training steps made on both.")
+  var steps = 20
+
+  @Option(help: "The size of the stories models: 0.3M, 3M, 10M, 30M.")
+  var size = NanoKimiK2Configuration.Size.tiny.rawValue
+
+  @Option(parsing: .unconditional, help: "Sequences in a batch.")
+  var batch = 8
+
+  @Option(help: "fp32 or bf16; by default both.")
+  var precision: String?
+
+  @OptionGroup var deviceOption: DeviceOption
+
+  /// What was compared, and how far apart the two are.
+  private struct Row {
+    var name: String
+    var precision: Precision
+    /// Relative, of the loss and of the gradient that differs most.
+    var loss, gradient: Double
+    var worst: String
+    /// Absolute, after the steps.
+    var trained: Double
+  }
+
+  /// How far apart the two may be: rounding in another order, and what training makes of it.
+  private static func isWithinBounds(_ row: Row) -> Bool {
+    switch row.precision {
+    case .float32: row.loss < 2e-4 && row.gradient < 2e-4 && row.trained < 0.01
+    default: row.loss < 5e-3 && row.gradient < 0.1 && row.trained < 0.05
+    }
+  }
+
+  func validate() throws {
+    guard (0...100_000).contains(steps), (2...4096).contains(batch) else {
+      throw ValidationError("steps must be from 0 to 100000 and batch from 2 to 4096")
+    }
+  }
+
+  func run() throws {
+    let device = try deviceOption.resolved()
+    guard !device.isCPU else { throw RunError("there is no GPU to compare with the CPU") }
+    let chosen: Precision? = try StudyOptions.choose(precision, for: "precision")
+    let storySize: NanoKimiK2Configuration.Size = try StudyOptions.choose(size, for: "size")!
+    var rows: [Row] = []
+    for precision in chosen.map({ [$0] }) ?? [.float32, .bfloat16] {
+      rows += try characterRows(precision, device)
+      rows += try storyRows(storySize, precision, device)
+    }
+    print("model           precision  loss      gradient  after \(steps) steps  gradient that differs most")
+    for row in rows {
+      print(
+        String(
+          format: "%@  %@  %.1e   %.1e   %.1e        %@  %@", row.name.padded(to: 14),
+          row.precision.rawValue.padded(to: 9), row.loss,
+          row.gradient, row.trained, row.worst, Self.isWithinBounds(row) ? "" : "  OUT OF BOUNDS"))
+    }
+    let failed = rows.filter { !Self.isWithinBounds($0) }
+    if !failed.isEmpty {
+      throw RunError(
+        "\(failed.map { "\($0.name) in \($0.precision.rawValue)" }.joined(separator: ", ")): the GPU computes something else"
+      )
+    }
+  }
+
+  private func characterRows(_ precision: Precision, _ device: Device) throws -> [Row] {
+    let study = StudyConfiguration(preset: .seed)
+    let sizes = study.modelConfiguration(vocabularySize: 65)
+    var generator = RandomGenerator(seed: 1)
+    return [
+      try row(
+        "NanoGPT", try NanoGPT(sizes, using: &generator),
+        StudyRecipe.nanoGPT(learningRate: study.learningRate), 65, study.contextLength, precision, device),
+      try row(
+        "NanoKimi", try NanoKimi(sizes, using: &generator),
+        StudyRecipe.nanoKimi(
+          learningRate: study.learningRate, muonLearningRate: study.muonLearningRate, precision: precision), 65,
+        study.contextLength, precision, device),
+    ]
+  }
+
+  private func storyRows(
+    _ size: NanoKimiK2Configuration.Size, _ precision: Precision, _ device: Device
+  ) throws -> [Row] {
+    var stories = StoriesConfiguration(size: size, vocabularySize: 600, contextLength: 96)
+    stories.precision = precision
+    var generator = RandomGenerator(seed: 2)
+    return [
+      try row(
+        "NanoGPT \(size.rawValue)", try NanoGPT2(stories.gpt, using: &generator), stories.adamWRule, 600, 96, precision,
+        device),
+      try row(
+        "NanoKimiK2 \(size.rawValue)", try NanoKimiK2(stories.kimi, using: &generator), stories.muonRule, 600, 96,
+        precision,
+        device),
+    ]
+  }
+
+  private func row<Model: LanguageModel>(
+    _ name: String, _ model: Model, _ rule: some Optimizer, _ vocabulary: Int, _ context: Int,
+    _ precision: Precision, _ device: Device
+  ) throws -> Row {
+    var generator = RandomGenerator(seed: 3)
+    // Text that can be learned: a token follows from the last one, but for one in four.
+    var tokens: [Int32] = [0]
+    for _ in 0..<20_000 {
+      tokens.append(
+        generator.nextInt(below: 4) == 0
+          ? Int32(generator.nextInt(below: vocabulary)) : (tokens.last! * 7 + 3) % Int32(vocabulary))
+    }
+    let dataset = try TextDataset(tokens: tokens, contextLength: context)
+    let batches = (0..<max(1, steps)).map { _ in
+      dataset.batch(of: .training, sequenceCount: batch, sequenceLength: context, using: &generator)
+    }
+    let (hostLoss, hostGradients) = gradients(of: model, on: batches[0], precision)
+    let (loss, gradients) = gradients(of: model.on(device), on: batches[0], precision)
+    var worst = (name: "", difference: 0.0)
+    for (name, parameter) in model.namedParameters {
+      guard let host = hostGradients[parameter.id], let other = gradients[parameter.id] else { continue }
+      let difference =
+        ((host - other.on(.cpu)).sumOfSquares / max(host.sumOfSquares, 1e-20)).squareRoot()
+      if !(difference <= worst.difference) { worst = (name, difference) }
+    }
+    let trained = try [Device.cpu, device].map { try trainedLoss(model.on($0), rule, batches, precision) }
+    try device.check()
+    return Row(
+      name: name, precision: precision, loss: abs(Double(loss - hostLoss)) / Double(hostLoss),
+      gradient: worst.difference, worst: worst.name, trained: abs(trained[0] - trained[1]))
+  }
+
+  private func gradients(
+    of model: some LanguageModel, on batch: TokenBatch, _ precision: Precision
+  ) -> (Float, Gradients) {
+    valueWithGradients(precision: precision) { tape in
+      model.loss(
+        inputs: batch.inputs, targets: batch.targets, sequenceLength: batch.sequenceLength, on: tape)
+    }
+  }
+
+  /// The mean loss of the last quarter of the steps.
+  private func trainedLoss<Model: LanguageModel>(
+    _ model: Model, _ rule: some Optimizer, _ batches: [TokenBatch], _ precision: Precision
+  ) throws -> Double {
+    guard steps > 0 else { return 0 }
+    var trainer = Trainer(
+      model, rule: rule, configuration: TrainerConfiguration(precision: precision, gradientClip: 1))
+    var losses: [Double] = []
+    for batch in batches { losses.append(try trainer.step(on: batch).loss) }
+    return losses.suffix(max(1, steps / 4)).mean
+  }
+}
+
+extension String {
+  fileprivate func padded(to width: Int) -> String { padding(toLength: max(width, count), withPad: " ", startingAt: 0) }
+}

@@ -1,0 +1,39 @@
+import ArgumentParser
+import NanoTensor
+
+/// Where a command computes.
+struct DeviceOption: ParsableArguments {
+  enum Choice: String, CaseIterable, ExpressibleByArgument {
+    case auto, cpu, cuda
+  }
+
+  @Option(
+    help:
+      "Where to compute: cpu; cuda, an NVIDIA GPU; or auto, a GPU where there is a driver and a device. The CPU's results have the same bits on every machine of one instruction set; a GPU's differ from them in the last digits."
+  )
+  var device = Choice.auto
+
+  @Flag(name: .customLong("tf32"), help: "On a GPU, let float32 products round their operands to 10 bits of precision.")
+  var allowsTF32 = false
+
+  /// The device, with a line on standard error if it is a GPU.
+  /// - Throws: what is missing, when a GPU is asked for by name.
+  func resolved(precision: Precision? = nil) throws -> Device {
+    if device == .cpu { return .cpu }
+    let found: Device
+    do { found = try Device.cuda() } catch {
+      if device == .cuda { throw error }
+      return .cpu
+    }
+    if let precision, !found.supports(precision) {
+      guard device == .auto else {
+        throw ValidationError(
+          "--precision \(precision.rawValue) is not computed on a GPU: use fp32 or bf16, or --device cpu")
+      }
+      return .cpu
+    }
+    found.allowsTF32 = allowsTF32
+    Terminal.writeError("Computing on \(found).")
+    return found
+  }
+}

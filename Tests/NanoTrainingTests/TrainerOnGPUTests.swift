@@ -1,0 +1,133 @@
+import NanoAutograd
+import NanoData
+import NanoLayers
+import NanoModels
+import NanoOptim
+import NanoTensor
+import NanoTestSupport
+import Testing
+
+@testable import NanoTraining
+
+/// Training on a GPU, here the emulated one, is what it is on the host.
+@Suite(.enabled(if: EmulatedGPU.isAvailable, "\(EmulatedGPU.reasonToSkip ?? "")"))
+struct TrainerOnGPUTests {
+  private let muon = StoriesRecipe.muon(learningRate: 1e-2, muonLearningRate: 1e-2)
+
+  private func configuration(_ change: (inout TrainerConfiguration) -> Void = { _ in }) -> TrainerConfiguration {
+    var configuration = TrainerConfiguration(shardCount: 2, gradientClip: 1)
+    change(&configuration)
+    return configuration
+  }
+
+  private func losses<Model: LanguageModel>(
+    _ model: Model, on device: Device, steps: Int = 6,
+    _ change: (inout TrainerConfiguration) -> Void = { _ in }
+  ) throws -> (losses: [Double], recordings: Int, weights: [Float]) {
+    var trainer = Trainer(model.on(device), rule: muon, configuration: configuration(change))
+    let losses = try (0..<steps).map { try trainer.step(on: batch($0)).loss }
+    return (losses, trainer.recordingCount, trainer.model.weights.flatMap(\.tensor.scalars))
+  }
+
+  private func compare(
+    _ model: some LanguageModel, tolerance: Double = 1e-4, _ change: (inout TrainerConfiguration) -> Void = { _ in }
+  ) throws {
+    let host = try losses(model, on: .cpu, change)
+    try EmulatedGPU.withDevice { device in
+      let gpu = try losses(model, on: device, change)
+      for (left, right) in zip(host.losses, gpu.losses) { #expect(abs(left - right) < tolerance * left) }
+      // All steps behind the first are one graph.
+      #expect(gpu.recordings == 1)
+    }
+  }
+
+  @Test func losesAsTheHostDoes() throws {
+    try compare(try smallGPT())
+    try compare(try smallKimi())
+  }
+
+  @Test func inHalfPrecision() throws {
+    try compare(try smallGPT(), tolerance: 2e-3) { $0.precision = .bfloat16 }
+    try compare(try smallKimi(), tolerance: 5e-3) { $0.precision = .bfloat16 }
+  }
+
+  @Test func inMicroBatchesAndWithActivationsRecomputed() throws {
+    try compare(try smallGPT()) { $0.microBatchCount = 3 }
+    try compare(try smallKimi()) { $0.checkpointsActivations = true }
+  }
+
+  @Test func givesTheSameBitsEveryTime() throws {
+    try EmulatedGPU.withDevice { device in
+      let first = try losses(try smallKimi(), on: device) { $0.precision = .bfloat16 }
+      let second = try losses(try smallKimi(), on: device) { $0.precision = .bfloat16 }
+      #expect(first.weights == second.weights && first.losses == second.losses)
+    }
+  }
+
+  /// From the host to a GPU and back, weights and optimizer states go along.
+  @Test func goesOnWhereAnotherDeviceStopped() throws {
+    let fresh = try smallKimi()
+    let uninterrupted = try losses(fresh, on: .cpu, steps: 9).losses
+    try EmulatedGPU.withDevice { device in
+      var model = fresh
+      var snapshot: [String: StateSnapshot]?
+      var resumed: [Double] = []
+      for (part, device) in [device, .cpu, device].enumerated() {
+        var trainer = Trainer(model.on(device), rule: muon, configuration: configuration())
+        if let snapshot { try trainer.restore(stepCount: 3 * part, lossScale: nil, optimizer: snapshot) }
+        for step in 3 * part..<3 * part + 3 { resumed.append(try trainer.step(on: batch(step)).loss) }
+        snapshot = trainer.optimizerSnapshot
+        model = trainer.model
+      }
+      for (left, right) in zip(uninterrupted, resumed) { #expect(abs(left - right) < 1e-4 * left) }
+    }
+  }
+
+  @Test func leavesTheModelAsItWasWhenALossIsNotFinite() throws {
+    try EmulatedGPU.withDevice { device in
+      var model = try smallGPT()
+      model.finalNorm.gain.value = Tensor(repeating: .infinity, shape: model.finalNorm.gain.value.shape)
+      let before = model.weights.flatMap(\.tensor.scalars)
+      var trainer = Trainer(model.on(device), rule: muon, configuration: configuration())
+      #expect(throws: TrainingError.self) { try trainer.step(on: batch(0)) }
+      #expect(trainer.model.weights.flatMap(\.tensor.scalars) == before)
+    }
+  }
+
+  @Test func saysWhatMemoryAStepNeeds() throws {
+    try EmulatedGPU.withDevice { device in
+      var trainer = Trainer(try smallGPT().on(device), rule: muon, configuration: configuration())
+      device.memoryLimit = try #require(device.memory).currentBytes + 30_000
+      defer { device.memoryLimit = nil }
+      do {
+        _ = try trainer.step(on: batch(0))
+        Issue.record("the step passed a limit that it needs more than")
+      } catch TrainingError.memoryLimit(_, let needed, let limit) {
+        #expect(needed > limit)
+      }
+      device.memoryLimit = nil
+      #expect(try trainer.step(on: batch(0)).loss.isFinite)
+    }
+  }
+
+  @Test func aWeightThatTheHostWritesIsReadByTheNextStep() throws {
+    try EmulatedGPU.withDevice { device in
+      func losses(writing: Bool) throws -> [Double] {
+        var trainer = Trainer(
+          try smallKimi().on(device), rule: muon,
+          configuration: configuration {
+            $0.precision = .bfloat16
+            // A threshold that is always passed: queries and keys are scaled after every step.
+            if writing { $0.rules.queryKeyClip = 1e-3 }
+          })
+        return try (0..<4).map { try trainer.step(on: batch($0)).loss }
+      }
+      let (plain, clipped) = (try losses(writing: false), try losses(writing: true))
+      #expect(plain[0] == clipped[0] && plain[2] != clipped[2])
+      let host = try self.losses(try smallKimi(), on: .cpu, steps: 4) {
+        $0.precision = .bfloat16; $0.rules.queryKeyClip = 1e-3
+      }
+      for (left, right) in zip(host.losses, clipped) { #expect(abs(left - right) < 5e-3 * left) }
+    }
+  }
+}
