@@ -14,6 +14,7 @@ struct CompareCommand: ParsableCommand {
   @OptionGroup var study: StudyOptions
   @OptionGroup var stories: StoriesOptions
   @OptionGroup var storiesRun: StoriesRunOptions
+  @OptionGroup var deviceOption: DeviceOption
 
   @Option(
     help: """
@@ -55,6 +56,8 @@ struct CompareCommand: ParsableCommand {
     var session = StoriesSession(
       plan: plan, dataset: dataset, path: path, isQuiet: quiet,
       tableInterval: storiesRun.tableEvery)
+    session.device = try deviceOption.resolved(
+      precision: plan.configuration.precision, dropout: plan.configuration.gptDropout)
     let results = try session.run()
     if json {
       print(String(decoding: try JSONEncoder.readable.encode(results), as: UTF8.self))
@@ -95,6 +98,7 @@ struct CompareCommand: ParsableCommand {
     var session = CompareSession(
       configuration: configuration, corpus: corpus, dataset: dataset, folder: folder, isQuiet: quiet
     )
+    session.device = try deviceOption.resolved(precision: configuration.precision)
     let results = try session.run()
     if json {
       print(String(decoding: try JSONEncoder.readable.encode(results), as: UTF8.self))

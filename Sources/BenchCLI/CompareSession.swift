@@ -13,6 +13,7 @@ struct CompareSession {
   let dataset: TextDataset
   let folder: RunFolder
   let isQuiet: Bool
+  var device = Device.cpu
   /// Why a model's training failed, if it did.
   private(set) var failure: TrainingError?
 
@@ -54,7 +55,8 @@ struct CompareSession {
   private mutating func train<Model: LanguageModel>(
     _ type: Model.Type, as model: StudyModel, rule: some Optimizer
   ) throws where Model.Configuration == CharacterModelConfiguration {
-    let run = ModelRun(configuration, dataset: dataset)
+    var run = ModelRun(configuration, dataset: dataset)
+    run.device = device
     let fresh = try run.makeModel(
       type,
       configuration.modelConfiguration(vocabularySize: corpus.tokenizer.vocabularySize))

@@ -17,20 +17,20 @@ struct DeviceOption: ParsableArguments {
   var allowsTF32 = false
 
   /// The device, with a line on standard error if it is a GPU.
-  /// - Throws: what is missing, when a GPU is asked for by name.
-  func resolved(precision: Precision? = nil) throws -> Device {
+  /// - Throws: what is missing, when a GPU is asked for by name, or what is not computed there.
+  func resolved(precision: Precision = .float32, dropout: Float = 0) throws -> Device {
     if device == .cpu { return .cpu }
     let found: Device
     do { found = try Device.cuda() } catch {
       if device == .cuda { throw error }
       return .cpu
     }
-    if let precision, !found.supports(precision) {
-      guard device == .auto else {
-        throw ValidationError(
-          "--precision \(precision.rawValue) is not computed on a GPU: use fp32 or bf16, or --device cpu")
-      }
-      return .cpu
+    guard found.supports(precision), dropout == 0 else {
+      if device == .auto { return .cpu }
+      throw ValidationError(
+        dropout > 0
+          ? "dropout is not computed on a GPU; leave it out, or use --device cpu"
+          : "--precision \(precision.rawValue) is not computed on a GPU; use fp32 or bf16, or --device cpu")
     }
     found.allowsTF32 = allowsTF32
     Terminal.writeError("Computing on \(found).")

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import NanoAutograd
 import NanoData
 import NanoModels
 import NanoTensor
@@ -34,6 +35,8 @@ struct EvaluateCommand: ParsableCommand {
   @Option(help: "Operands of matrix products: fp32, fp32-split, bf16, fp16.")
   var precision: String?
 
+  @OptionGroup var deviceOption: DeviceOption
+
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -66,7 +69,7 @@ struct EvaluateCommand: ParsableCommand {
       scored.text, windowLength: window,
       precision: try StudyOptions.choose(precision, for: "precision") ?? .float32)
     let watch = Stopwatch()
-    let evaluation = evaluator.evaluate(contents.model)
+    let evaluation = evaluator.evaluate(contents.model.on(try deviceOption.resolved(precision: evaluator.precision)))
     if json {
       let report = Report(evaluation: evaluation, optimumNLL: scored.optimum)
       print(String(decoding: try JSONEncoder.readable.encode(report), as: UTF8.self))

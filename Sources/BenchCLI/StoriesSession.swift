@@ -14,6 +14,7 @@ struct StoriesSession {
   let isQuiet: Bool
   /// Steps from one line of the loss table to the next.
   let tableInterval: Int?
+  var device = Device.cpu
   /// Why a model's training failed, if it did.
   private(set) var failure: TrainingError?
 
@@ -45,8 +46,9 @@ struct StoriesSession {
   }
 
   private mutating func train(_ model: StoriesModel) throws {
-    let run = StoriesRun(
+    var run = StoriesRun(
       plan.configuration, model: model, dataset: dataset, folder: folder(model))
+    run.device = device
     var display = StoriesDisplay(
       model: model, dataset: dataset, folder: folder(model), seed: plan.configuration.seed,
       isQuiet: isQuiet, tableInterval: tableInterval)

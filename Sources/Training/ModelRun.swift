@@ -29,6 +29,8 @@ public struct RunOutcome<Model: LanguageModel>: Sendable {
 public struct ModelRun: Sendable {
   public let configuration: StudyConfiguration
   public let dataset: TextDataset
+  /// Where the model is trained and evaluated.
+  public var device = Device.cpu
   private let pool: WorkerPool
 
   public init(
@@ -80,8 +82,9 @@ public struct ModelRun: Sendable {
       sequenceCount: configuration.batchSize, sequenceLength: configuration.contextLength,
       precision: configuration.precision, generator: stream(.evaluation), pool: pool)
     let parameters = model.parameterCount
+    device.resetPeak()
     var trainer = Trainer(
-      model, rule: rule,
+      model.on(device), rule: rule,
       configuration: TrainerConfiguration(
         shardCount: configuration.shardCount, precision: configuration.precision), pool: pool)
     let tokens = Double(configuration.batchSize * configuration.contextLength)
@@ -109,7 +112,7 @@ public struct ModelRun: Sendable {
         }
         curve.append(point)
         if point.validationLoss < best?.point.validationLoss ?? .infinity {
-          best = (point, trainer.model)
+          best = (point, trainer.model.on(.cpu))
         }
         try observer.didEvaluate(point, of: configuration.iterations)
       }
@@ -131,9 +134,10 @@ public struct ModelRun: Sendable {
     }
 
     let seconds = start.seconds
-    let peakTensorBytes = MemoryPool.shared.statistics.peakBytes - tensorBytesBefore
+    let peakTensorBytes =
+      device.memory?.peakBytes ?? MemoryPool.shared.statistics.peakBytes - tensorBytesBefore
     let growth = ResidentMemory.currentBytes - residentBefore
-    let (point, bestModel) = best ?? (.unmeasured, trainer.model)
+    let (point, bestModel) = best ?? (.unmeasured, trainer.model.on(.cpu))
     let steps = Double(max(1, stepTimes.count))
     let meanStep = stepTimes.reduce(0, +) / steps
     let perplexity = exp(point.validationLoss)
@@ -144,7 +148,7 @@ public struct ModelRun: Sendable {
       parameterEfficiency: perplexity / (Double(parameters) / 1e6), trainStepMeanMs: meanStep * 1e3,
       trainStepMedianMs: stepTimes.median * 1e3,
       trainStepWithEvaluationMeanMs: (meanStep + evaluationTime / steps) * 1e3,
-      inferenceMeanMs: inferenceTimes(of: bestModel, count: 100).mean * 1e3,
+      inferenceMeanMs: inferenceTimes(of: bestModel.on(device), count: 100).mean * 1e3,
       peakTensorBytes: peakTensorBytes, residentGrowthBytesPerStep: Double(growth) / steps,
       peakResidentBytes: ResidentMemory.peakBytes,
       tokensPerSecond: meanStep > 0 ? tokens / meanStep : 0, seconds: seconds,

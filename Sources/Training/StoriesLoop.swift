@@ -34,6 +34,8 @@ struct StoriesLoop<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
       try fresh.loadWeights(
         Dictionary(uniqueKeysWithValues: saved.weights.map { ($0.name, $0.tensor) }))
     }
+    run.device.resetPeak()
+    fresh.move(to: run.device)
     var trainer = Trainer(
       consume fresh, rule: rule, schedule: run.configuration.learningRateSchedule,
       configuration: progress.trainer, pool: pool)
@@ -58,7 +60,7 @@ struct StoriesLoop<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
   private mutating func updateProgress() {
     progress.totalSeconds = earlierSeconds + watch.seconds
     progress.peakTensorBytes = max(
-      progress.peakTensorBytes, MemoryPool.shared.statistics.peakBytes)
+      progress.peakTensorBytes, run.device.memory?.peakBytes ?? MemoryPool.shared.statistics.peakBytes)
     progress.peakResidentBytes = max(progress.peakResidentBytes, ResidentMemory.peakBytes)
   }
 
@@ -97,7 +99,7 @@ struct StoriesLoop<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
     if best.validation.tokens < point.validation.tokens,
       let kept = try ModelFolder.load(run.folder).model as? Model
     {
-      best.validation = evaluator.evaluate(kept)
+      best.validation = evaluator.evaluate(kept.on(run.device))
       progress.best = best
     }
     return !best.isBetter(than: point)
@@ -107,7 +109,7 @@ struct StoriesLoop<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
     guard let interval = configuration.sampleInterval, progress.step > 0,
       progress.step % interval == 0 || isAtEnd
     else { return }
-    try observer.shouldSample(trainer.model, step: progress.step)
+    try observer.shouldSample(trainer.model.on(.cpu), step: progress.step)
   }
 
   func saveCheckpointIfDue(now: Bool) throws {
@@ -194,7 +196,8 @@ struct StoriesLoop<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
       .map(\.parameter.value.scalars)
     let balanceLoss = routing.reduce(0) { $0 + $1.balanceLoss }
     let zLoss = routing.reduce(0) { $0 + $1.zLoss }
-    let memory = MemoryPool.shared.statistics
+    let host = MemoryPool.shared.statistics
+    let memory = run.device.memory ?? (currentBytes: host.currentBytes, peakBytes: host.peakBytes)
     return StepRecord(
       step: step,
       loss: report.loss + Double(mixture.balanceLossCoefficient) * balanceLoss

@@ -25,6 +25,8 @@ public struct StoriesRun: Sendable {
   public let model: StoriesModel
   public let dataset: StoriesDataset
   public let folder: String
+  /// Where the model is trained and evaluated.
+  public var device = Device.cpu
   private let pool: WorkerPool
 
   public init(
@@ -117,7 +119,11 @@ public struct StoriesRun: Sendable {
     var loop = try StoriesLoop(self, fresh: fresh, rule: rule, pool: pool)
     // Only now: what weights and optimizer hold is no longer there for steps.
     MemoryPool.shared.limit = configuration.memoryLimit ?? MemoryPool.shared.systemLimit
-    defer { MemoryPool.shared.limit = nil }
+    device.memoryLimit = configuration.memoryLimit
+    defer {
+      MemoryPool.shared.limit = nil
+      device.memoryLimit = nil
+    }
     var (wasInterrupted, failure) = (false, nil as TrainingError?)
     do {
       while true {
