@@ -93,9 +93,10 @@ let package = Package(
       swiftSettings: swiftSettings),
 
     .target(
-      name: "NanoTestSupport", dependencies: ["NanoAutograd", "NanoModels", "NanoTensor"],
+      name: "NanoTestSupport", dependencies: ["NanoAutograd", "NanoModels", "NanoTensor", "NanoCUDA"],
       path: "Tests/NanoTestSupport", swiftSettings: swiftSettings),
     .testTarget(name: "CUDAEmulationTests", exclude: ["Programs"], swiftSettings: swiftSettings),
+    tests("NanoCUDA", dependencies: ["NanoCUDA"]),
     tests("NanoPreconditions", dependencies: ["NanoPreconditions"]),
     tests("NanoTensor", dependencies: ["NanoTensor", "CNanoKernels"]),
     tests("NanoAutograd", dependencies: ["NanoAutograd", "NanoTensor"]),

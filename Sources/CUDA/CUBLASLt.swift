@@ -33,9 +33,10 @@ final class CUBLASLt {
 
   static let workspaceBytes = 32 << 20
 
-  init() throws(CUDAError) {
+  init(in folders: LibraryFolders) throws(CUDAError) {
     let library = try DynamicLibrary(
-      ["libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so"], purpose: "CUDA's matrix products")
+      ["libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so"], purpose: "CUDA's matrix products",
+      in: folders)
     create = try library.function("cublasLtCreate")
     descriptionCreate = try library.function("cublasLtMatmulDescCreate")
     descriptionSet = try library.function("cublasLtMatmulDescSetAttribute")

@@ -40,8 +40,11 @@ package final class CUDADevice: @unchecked Sendable {
   // MARK: Opening
 
   /// The first device that the driver shows.
-  package init() throws(CUDAError) {
-    let driver = try CUDADriver()
+  /// - Parameters:
+  ///   - folders: where the libraries lie.
+  ///   - cacheFolder: where compiled kernels are kept; nil for the user's cache.
+  package init(libraries folders: LibraryFolders = LibraryFolders(), cacheFolder: String? = nil) throws(CUDAError) {
+    let driver = try CUDADriver(in: folders)
     let status = driver.cuInit(0)
     guard status == 0 else { throw .noDevice(reason: "\(driver.error("cuInit", status))") }
     var (count, device, version): (Int32, Int32, Int32) = (0, 0, 0)
@@ -79,8 +82,9 @@ package final class CUDADevice: @unchecked Sendable {
     try driver.check("cuEventCreate", driver.cuEventCreate(&events.start, 0))
     try driver.check("cuEventCreate", driver.cuEventCreate(&events.end, 0))
     self.events = events
-    products = try CUBLASLt()
-    modules = KernelModules(driver, architecture: "sm_\(major)\(minor)", driverVersion: version)
+    products = try CUBLASLt(in: folders)
+    modules = KernelModules(
+      driver, architecture: "sm_\(major)\(minor)", driverVersion: version, in: folders, cache: KernelCache(folder: cacheFolder))
     self.driver = driver
     self.context = context
     self.stream = stream

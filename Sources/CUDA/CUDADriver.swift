@@ -43,8 +43,8 @@ struct CUDADriver {
   let cuEventElapsedTime: @convention(c) (UnsafeMutablePointer<Float>, Handle?, Handle?) -> Status
   let cuGetErrorString: @convention(c) (Status, UnsafeMutablePointer<UnsafePointer<CChar>?>) -> Status
 
-  init() throws(CUDAError) {
-    let library = try DynamicLibrary(["libcuda.so.1", "libcuda.so"], purpose: "NVIDIA's driver")
+  init(in folders: LibraryFolders) throws(CUDAError) {
+    let library = try DynamicLibrary(["libcuda.so.1", "libcuda.so"], purpose: "NVIDIA's driver", in: folders)
     cuInit = try library.function("cuInit")
     cuDriverGetVersion = try library.function("cuDriverGetVersion")
     cuDeviceGetCount = try library.function("cuDeviceGetCount")

@@ -8,8 +8,7 @@ struct DynamicLibrary {
 
   /// Opens the first of `names` that is found.
   /// - Parameter purpose: what the library is for, in words, for the error.
-  init(_ names: [String], purpose: String) throws(CUDAError) {
-    let folders = LibraryFolders.all
+  init(_ names: [String], purpose: String, in folders: LibraryFolders) throws(CUDAError) {
     for folder in folders.named {
       if let library = Self(atPath: folder) ?? names.lazy.compactMap({ Self(atPath: folder + "/" + $0) }).first {
         self = library
@@ -62,16 +61,23 @@ struct DynamicLibrary {
 }
 
 /// Where NVIDIA's libraries lie.
-private struct LibraryFolders {
+package struct LibraryFolders: Sendable {
   /// What `NANO_CUDA_LIBRARIES` names, folders or files divided by colons: these come first.
-  var named: [String]
+  let named: [String]
   /// CUDA's own folders, and those of NVIDIA's Python packages.
-  var usual: [String]
+  private(set) var usual: [String]
 
-  static var all: LibraryFolders {
+  /// These folders or files alone.
+  package init(named: [String]) {
+    self.named = named
+    usual = []
+  }
+
+  /// What the environment names, and all the usual ones.
+  package init() {
     let environment = ProcessInfo.processInfo.environment
-    let named = (environment["NANO_CUDA_LIBRARIES"] ?? "").split(separator: ":").map(String.init)
-    var usual = [
+    named = (environment["NANO_CUDA_LIBRARIES"] ?? "").split(separator: ":").map(String.init)
+    usual = [
       "/usr/local/cuda/lib64", "/usr/local/cuda/targets/x86_64-linux/lib", "/usr/local/nvidia/lib64",
       "/usr/lib/x86_64-linux-gnu", "/usr/lib/wsl/lib", "/usr/lib64", "/opt/cuda/lib64",
     ]
@@ -83,14 +89,13 @@ private struct LibraryFolders {
     let roots =
       [environment["VIRTUAL_ENV"], environment["CONDA_PREFIX"], home + "/.local"].compactMap { $0 } + programs
     for root in roots where !root.isEmpty {
-      for packages in packageFolders(under: root) {
+      for packages in Self.packageFolders(under: root) {
         let nvidia = packages + "/nvidia"
         usual += ((try? FileManager.default.contentsOfDirectory(atPath: nvidia)) ?? []).sorted().map {
           nvidia + "/" + $0 + "/lib"
         }
       }
     }
-    return LibraryFolders(named: named, usual: usual)
   }
 
   private static func packageFolders(under root: String) -> [String] {

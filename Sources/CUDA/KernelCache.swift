@@ -5,13 +5,16 @@ internal import Foundation
 struct KernelCache {
   private let folder: String
 
-  init() {
+  /// - Parameter folder: nil for the user's cache.
+  init(folder: String?) { self.folder = folder ?? Self.usersFolder }
+
+  private static var usersFolder: String {
     let environment = ProcessInfo.processInfo.environment
     func variable(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
     let root =
       variable("NANO_KIMI_CACHE") ?? variable("XDG_CACHE_HOME").map { $0 + "/nano-kimi" }
       ?? (variable("HOME") ?? NSTemporaryDirectory()) + "/.cache/nano-kimi"
-    folder = root + "/kernels"
+    return root + "/kernels"
   }
 
   /// What code is filed under: a hash of its inputs, one behind the other.

@@ -5,13 +5,18 @@ final class KernelModules {
   private let driver: CUDADriver
   private let options: [String]
   private let driverVersion: Int32
-  private let cache = KernelCache()
+  private let cache: KernelCache
+  private let folders: LibraryFolders
   private var compiler: NVRTC?
   private var modules: [String: UnsafeMutableRawPointer] = [:]
   private var functions: [Kernel: UnsafeMutableRawPointer] = [:]
   private var sharedBytes: [Kernel: Int] = [:]
 
-  init(_ driver: CUDADriver, architecture: String, driverVersion: Int32) {
+  init(
+    _ driver: CUDADriver, architecture: String, driverVersion: Int32, in folders: LibraryFolders, cache: KernelCache
+  ) {
+    self.folders = folders
+    self.cache = cache
     self.driver = driver
     self.driverVersion = driverVersion
     options = ["--gpu-architecture=\(architecture)", "--std=c++17"]
@@ -57,7 +62,7 @@ final class KernelModules {
     let source = text + "\n" + kernel.instance + "\n"
     let headers = KernelSources.headers
     let compiler: NVRTC
-    if let opened = self.compiler { compiler = opened } else { compiler = try NVRTC() }
+    if let opened = self.compiler { compiler = opened } else { compiler = try NVRTC(in: folders) }
     self.compiler = compiler
     let key = cache.key(
       of: [source] + headers.map(\.text) + options + [compiler.versionText, String(driverVersion)])

@@ -16,9 +16,10 @@ struct NVRTC {
   private let getProgramLog: @convention(c) (Program?, UnsafeMutablePointer<UInt8>) -> Status
   private let destroyProgram: @convention(c) (UnsafeMutablePointer<Program?>) -> Status
 
-  init() throws(CUDAError) {
+  init(in folders: LibraryFolders) throws(CUDAError) {
     let library = try DynamicLibrary(
-      ["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"], purpose: "CUDA's run-time compiler")
+      ["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"], purpose: "CUDA's run-time compiler",
+      in: folders)
     version = try library.function("nvrtcVersion")
     createProgram = try library.function("nvrtcCreateProgram")
     compileProgram = try library.function("nvrtcCompileProgram")

@@ -1,4 +1,5 @@
 import Foundation
+import NanoCUDA
 public import NanoTensor
 import Synchronization
 
@@ -6,26 +7,34 @@ import Synchronization
 public enum EmulatedGPU {
   private static let turn = Mutex(())
 
-  /// Why it cannot be used, if it cannot.
-  public static let reasonToSkip: String? = {
-    let folder = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().path
-    let library = folder + "/libCUDAEmulation.so"
+  /// The library that stands in for CUDA's, beside the tests.
+  public static let library =
+    URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().path + "/libCUDAEmulation.so"
+
+  private static let device = Result<Device, any Error> {
     guard FileManager.default.fileExists(atPath: library) else {
-      return "\(library) is not built: swift build -c release --product CUDAEmulation"
+      throw Missing(description: "\(library) is not built: swift build -c release --product CUDAEmulation")
     }
-    setenv("NANO_CUDA_LIBRARIES", library, 1)
-    if getenv("NANO_KIMI_CACHE") == nil {
-      setenv("NANO_KIMI_CACHE", NSTemporaryDirectory() + "nano-kimi-emulation", 1)
-    }
-    do { _ = try Device.cuda() } catch { return "\(error)" }
-    return nil
-  }()
+    // Not through the environment: commands that other tests run would take the device too.
+    return Device(
+      try CUDADevice(
+        libraries: LibraryFolders(named: [library]), cacheFolder: NSTemporaryDirectory() + "nano-kimi-emulation"))
+  }
+
+  private struct Missing: Error, CustomStringConvertible {
+    let description: String
+  }
+
+  /// Why it cannot be used, if it cannot.
+  public static var reasonToSkip: String? {
+    if case .failure(let error) = device { "\(error)" } else { nil }
+  }
 
   public static var isAvailable: Bool { reasonToSkip == nil }
 
   /// Calls `body` with the device. One caller at a time has it: a device's work is one thread's.
   public static func withDevice<Result>(_ body: (Device) throws -> Result) throws -> Result {
-    let device = try Device.cuda()
+    let device = try device.get()
     return try turn.withLock { _ in try body(device) }
   }
 }
