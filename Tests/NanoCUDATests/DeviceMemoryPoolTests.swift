@@ -19,13 +19,17 @@ private final class System {
 @Test func blocksAreReusedCountedAndAligned() throws {
   let system = System()
   var pool = DeviceMemoryPool()
-  let first = try #require(pool.allocate(bytes: 1000, from: system.allocate))
-  let second = try #require(pool.allocate(bytes: 9 << 20, from: system.allocate))
+  let firstBlock = pool.allocate(bytes: 1000, from: system.allocate)
+  let first = try #require(firstBlock)
+  let secondBlock = pool.allocate(bytes: 9 << 20, from: system.allocate)
+  let second = try #require(secondBlock)
   #expect(first.address % 256 == 0 && first.bytes >= 1000 && second.bytes >= 9 << 20)
   #expect(pool.statistics.currentBytes == first.bytes + second.bytes)
   pool.deallocate(first)
   #expect(pool.statistics.currentBytes == second.bytes && pool.statistics.peakBytes == first.bytes + second.bytes)
-  let (granted, again) = (system.granted, try #require(pool.allocate(bytes: 900, from: system.allocate)))
+  let granted = system.granted
+  let againBlock = pool.allocate(bytes: 900, from: system.allocate)
+  let again = try #require(againBlock)
   #expect(again.address == first.address && system.granted == granted)
 }
 
@@ -34,24 +38,30 @@ private final class System {
   var pool = DeviceMemoryPool()
   pool.addGraph(1)
   pool.owner = 1
-  let inner = try #require(pool.allocate(bytes: 8 << 20, from: system.allocate))
+  let innerBlock = pool.allocate(bytes: 8 << 20, from: system.allocate)
+  let inner = try #require(innerBlock)
   pool.deallocate(inner)
-  let second = try #require(pool.allocate(bytes: 8 << 20, from: system.allocate))
+  let secondBlock = pool.allocate(bytes: 8 << 20, from: system.allocate)
+  let second = try #require(secondBlock)
   #expect(second.address == inner.address)
   pool.owner = 0
   pool.deallocate(second)
   // The graph writes there again whenever it runs.
-  let outer = try #require(pool.allocate(bytes: 8 << 20, from: system.allocate))
+  let outerBlock = pool.allocate(bytes: 8 << 20, from: system.allocate)
+  let outer = try #require(outerBlock)
   #expect(outer.address != inner.address)
-  #expect(pool.takeFreeBlocks().isEmpty)
+  let before = pool.takeFreeBlocks()
   pool.releaseBlocks(of: 1)
-  #expect(pool.takeFreeBlocks() == [inner.address])
+  let after = pool.takeFreeBlocks()
+  #expect(before.isEmpty && after == [inner.address])
 }
 
 @Test func aSystemWithoutMemoryGivesNoBlock() throws {
   let system = System(limit: 40 << 20)
   var pool = DeviceMemoryPool()
-  let block = try #require(pool.allocate(bytes: 30 << 20, from: system.allocate))
-  #expect(pool.allocate(bytes: 30 << 20, from: system.allocate) == nil)
+  let blockBlock = pool.allocate(bytes: 30 << 20, from: system.allocate)
+  let block = try #require(blockBlock)
+  let refused = pool.allocate(bytes: 30 << 20, from: system.allocate)
+  #expect(refused == nil)
   #expect(pool.statistics.currentBytes == block.bytes)
 }
