@@ -84,7 +84,8 @@ package final class CUDADevice: @unchecked Sendable {
     self.events = events
     products = try CUBLASLt(in: folders)
     modules = KernelModules(
-      driver, architecture: "sm_\(major)\(minor)", driverVersion: version, in: folders, cache: KernelCache(folder: cacheFolder))
+      driver, architecture: "sm_\(major)\(minor)", driverVersion: version, in: folders,
+      cache: KernelCache(folder: cacheFolder))
     self.driver = driver
     self.context = context
     self.stream = stream

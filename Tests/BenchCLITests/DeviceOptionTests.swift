@@ -3,7 +3,8 @@ import NanoTestSupport
 import Testing
 
 private let step = [
-  "bench", "step", "--preset", "stories", "--size", "0.3M", "--vocab", "100", "--context", "16", "--batch", "2", "--steps",
+  "bench", "step", "--preset", "stories", "--size", "0.3M", "--vocab", "100", "--context", "16", "--batch", "2",
+  "--steps",
   "1", "--json",
 ]
 

@@ -34,8 +34,8 @@ if [ $quick = 1 ]; then
   check 600 values "$program" bench device --steps 4 --batch 2 --device cuda
   check 300 speed "$program" bench step --preset stories --device cuda --json --model nanokimik2 --size 0.3M \
     --context 32 --batch 4 --vocab 400 --precision bf16 --steps 2
-  check 600 training "$program" compare --preset stories --size 0.3M --vocab 400 --context 32 --batch 4 --iterations 6 \
-    --eval-interval 3 --eval-iters 2 --models nanokimik2 --precision bf16 --device cuda --out "$results/run"
+  check 600 training "$program" compare --iterations 4 --eval-interval 2 --eval-iters 1 --models nanogpt --embd 16 \
+    --layers 1 --batch 2 --precision bf16 --device cuda --out "$results/run"
 else
   check 90 values "$program" bench device --steps 200 --precision fp32 --device cuda
   check 60 values "$program" bench device --steps 60 --size 3M --precision bf16 --device cuda
