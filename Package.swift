@@ -9,7 +9,7 @@ import PackageDescription
 //
 // All of them stand on NanoPreconditions, one function.
 //
-// OpenBLAS and LAPACKE are loaded at run time, so a client of NanoOptim or NanoLayers needs no system
+// OpenBLAS, LAPACKE and libcurl are loaded at run time, so a client of NanoOptim or NanoLayers needs no system
 // package at all; only NanoReport (Cairo) and NanoData (SentencePiece) link one.
 
 let swiftSettings: [SwiftSetting] = [
@@ -52,6 +52,7 @@ let package = Package(
     // Stands in for a GPU in tests; loaded at run time, so nothing depends on it.
     .target(name: "CUDAEmulation", cxxSettings: [.define("NANO_CUDA_EMULATION")]),
     .target(name: "COpenBLAS"),
+    .target(name: "CCurl"),
     .target(name: "CLAPACKE", dependencies: ["COpenBLAS"]),
     .systemLibrary(
       name: "CCairo", pkgConfig: "cairo", providers: [.apt(["libcairo2-dev"]), .brew(["cairo"])]),
@@ -73,7 +74,7 @@ let package = Package(
     library("NanoAutograd", path: "Autograd", dependencies: ["NanoTensor", "NanoCUDA", "NanoPreconditions"]),
     library("NanoLayers", path: "Layers", dependencies: ["NanoAutograd", "NanoTensor", "NanoPreconditions"]),
     library("NanoOptim", path: "Optim", dependencies: ["NanoTensor", "NanoCUDA", "NanoPreconditions"]),
-    library("NanoData", path: "Data", dependencies: ["NanoPreconditions", "CSentencePiece"]),
+    library("NanoData", path: "Data", dependencies: ["NanoPreconditions", "CSentencePiece", "CCurl"]),
     library(
       "NanoModels", path: "Models",
       dependencies: ["NanoLayers", "NanoOptim", "NanoAutograd", "NanoTensor", "NanoPreconditions"]),
@@ -111,7 +112,7 @@ let package = Package(
         "NanoTensor",
       ]),
     tests("NanoReport", dependencies: ["NanoReport", "NanoTraining", "CCairo"]),
-    tests("BenchCLI", dependencies: ["NanoTraining", "NanoTensor", "NanoData"]),
+    tests("BenchCLI", dependencies: ["NanoTraining", "NanoModels", "NanoTensor", "NanoData"]),
   ],
   cxxLanguageStandard: .cxx17
 )

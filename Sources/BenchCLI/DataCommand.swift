@@ -15,7 +15,7 @@ struct TinyStoriesCommand: ParsableCommand {
     abstract: "Download TinyStories (V2, GPT-4 only): 2.2 GB to train on, 22 MB to validate.",
     discussion: """
       A download that breaks off goes on where it was when the command is run again. Size and SHA-256 are checked \
-      against what the server publishes.
+      against the published files', or at another address against --sha256 or what its server publishes.
       """)
 
   @Option(help: "The folder for the files.")
@@ -25,25 +25,29 @@ struct TinyStoriesCommand: ParsableCommand {
   var split = "all"
 
   @Option(help: "The folder to fetch from.")
-  var url =
-    "https://huggingface.co/datasets/roneneldan/TinyStories/resolve/main"
+  var url = TinyStories.address
 
   @Option(help: "The SHA-256 that the file must have; for one file alone.")
   var sha256: String?
 
-  private static let names = [
-    "valid": ["TinyStoriesV2-GPT4-valid.txt"], "train": ["TinyStoriesV2-GPT4-train.txt"],
-    "all": ["TinyStoriesV2-GPT4-valid.txt", "TinyStoriesV2-GPT4-train.txt"],
+  private static let files = [
+    "valid": [TinyStories.validation], "train": [TinyStories.training],
+    "all": [TinyStories.validation, TinyStories.training],
   ]
 
   func validate() throws {
-    guard Self.names[split] != nil else {
+    guard Self.files[split] != nil else {
       throw ValidationError("unknown split '\(split)'; known: valid, train, all")
     }
     guard sha256 == nil || split != "all" else {
       throw ValidationError("--sha256 is for one file; give --split train or --split valid with it")
     }
-    guard let base = URL(string: url), base.scheme == "http" || base.scheme == "https" else {
+    guard sha256.map({ $0.count == 64 && $0.allSatisfy(\.isHexDigit) }) ?? true else {
+      throw ValidationError("--sha256 is '\(sha256!)'; it must be 64 hexadecimal digits")
+    }
+    guard !out.isEmpty else { throw ValidationError("--out is empty; name a folder") }
+    guard let base = URL(string: url), base.scheme == "http" || base.scheme == "https", base.host?.isEmpty == false
+    else {
       throw ValidationError("'\(url)' is not an http or https address")
     }
   }
@@ -54,25 +58,41 @@ struct TinyStoriesCommand: ParsableCommand {
     } catch {
       throw ValidationError("\(out): cannot be created; check the path and its permissions")
     }
-    for name in Self.names[split]! {
-      let path = out + "/" + name
+    for file in Self.files[split]! {
+      let path = out + "/" + file.name
       if FileManager.default.fileExists(atPath: path) {
         print("\(path): is there already")
         continue
       }
-      let download = Download(
-        URL(string: url)!.appendingPathComponent(name), to: path, expectedSHA256: sha256)
-      let summary = try download.run { done, total in
+      let summary = try download(file, to: path).run { done, total in
         guard Terminal.isInteractive else { return }
         let share = total.map {
           String(format: " of %.1f MB (%.0f%%)", Double($0) / 1e6, 100 * Double(done) / Double($0))
         }
-        Terminal.rewriteLine(String(format: "%@: %.1f MB", name, Double(done) / 1e6) + (share ?? ""))
+        Terminal.rewriteLine(String(format: "%@: %.1f MB", file.name, Double(done) / 1e6) + (share ?? ""))
       }
       if Terminal.isInteractive { Terminal.rewriteLine("") }
       print(
         "\(path): \(summary.byteCount) bytes, SHA-256 \(summary.sha256)"
-          + (summary.wasVerified ? " as published" : " (nothing published to compare with)"))
+          + (summary.wasVerified
+            ? " as published"
+            : ", which could not be checked: nothing is published at this address, and no --sha256 given"))
     }
+  }
+
+  private func download(_ file: TinyStories.File, to path: String) -> Download {
+    let isPublished = url == TinyStories.address && sha256 == nil
+    let source = URL(string: url)!.appendingPathComponent(file.name)
+    var download = Download(
+      source, to: path, expectedSize: isPublished ? file.byteCount : nil,
+      expectedSHA256: sha256 ?? (isPublished ? file.sha256 : nil))
+    // Other editions of the file are not many times as long.
+    download.largestSize = 4 * file.byteCount
+    download.inspection = { path in
+      guard let start = try FileHandle(forReadingAtPath: path)?.read(upToCount: 1 << 22),
+        start.firstRange(of: Data("<|endoftext|>".utf8)) != nil
+      else { throw RunError("\(source): what came holds no <|endoftext|>, so it is not TinyStories; it was deleted") }
+    }
+    return download
   }
 }
