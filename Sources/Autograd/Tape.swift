@@ -17,6 +17,7 @@ public final class Tape {
   private var entries: [Entry] = []
   private var store: ActivationStore
   private var nodeCount = 0
+  private var isRead = false
   private var parameterNodes: [Parameter.ID: Int] = [:]
   /// What a tape that does not record was asked for, when a checkpoint must know.
   private var parametersSeen: [Parameter.ID]?
@@ -84,18 +85,20 @@ public final class Tape {
 
   /// The variable of a result. `backward` gets the gradient of the result and adds to those of the inputs;
   /// it is dropped unread when nothing is recorded or no input has a gradient.
+  /// - Precondition: inputs with a gradient are of this tape.
   public func record(
-    _ value: Tensor, inputs: Variable...,
+    _ value: Tensor, inputs: Variable..., operation: String = #function,
     backward: @escaping (_ gradient: Tensor, _ slots: inout GradientSlots) -> Void
   ) -> Variable {
-    record(.whole(value), inputs: inputs) { gradient, slots in backward(gradient.tensor, &slots) }
+    record(.whole(value), inputs: inputs, operation: operation) { gradient, slots in backward(gradient.tensor, &slots) }
   }
 
   /// The same for a result, and its gradient, of 32 or 16 bits a number.
   func record(
-    _ content: Activation, inputs: [Variable],
+    _ content: Activation, inputs: [Variable], operation: String = #function,
     backward: @escaping (_ gradient: Activation, _ slots: inout GradientSlots) -> Void
   ) -> Variable {
+    for input in inputs { checkOwn(input, operation) }
     guard isRecording, inputs.contains(where: { !$0.node.isConstant }) else {
       return Variable(content, node: .constant, tape: self)
     }
@@ -123,11 +126,14 @@ public final class Tape {
   }
 
   /// The gradients of `seed` · `result` with respect to every parameter that was used. Consumes the tape.
-  /// - Precondition: `result` is a scalar of this tape.
+  /// - Precondition: `result` is a scalar of this tape, which has not been read before.
   public func gradients(of result: Variable, seed: Float = 1) -> Gradients {
     checkPrecondition(
       result.shape.elementCount == 1,
       "gradients(of:): a scalar, but the shape is \(result.shape)")
+    checkOwn(result, "gradients(of:)")
+    checkPrecondition(!isRead, "gradients(of:): the tape was read before; record the computation again on a fresh one")
+    isRead = true
     var slots = propagated(
       .whole(Tensor(repeating: seed, shape: result.shape, on: result.content.gpu)), from: result.node, seed: seed)
     var byParameter: [Parameter.ID: Tensor] = [:]
@@ -165,6 +171,7 @@ public final class Tape {
     let forward = Tape(recording: false, precision: precision, packedWeights: packedWeights)
     forward.parametersSeen = []
     let output = body(Variable(input.content, node: .constant, tape: forward), false).content
+    checkOwn(input, "checkpoint")
     guard isRecording else { return Variable(output, node: .constant, tape: self) }
     let kept = keep(input)
     let node = input.node
@@ -190,6 +197,13 @@ public final class Tape {
   /// Whether what is computed where a result lies has passed a memory limit, so that nobody will read it.
   private func isGivenUp(_ result: Activation) -> Bool {
     result.gpu?.isGivingUp ?? MemoryPool.shared.isOverLimit
+  }
+
+  /// A node of another tape would be mistaken for whatever has its number here.
+  private func checkOwn(_ variable: Variable, _ operation: String) {
+    checkPrecondition(
+      variable.node.isConstant || variable.tape === self,
+      "\(operation): the variable of shape \(variable.shape) is of another tape")
   }
 
   private func makeNode() -> Node {

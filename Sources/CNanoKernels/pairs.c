@@ -11,10 +11,9 @@
 
 // AMD's processors, from Zen 4 on, take as long for the instruction as for a multiplication of floats, which does half as
 // much. On Intel's it has been no faster than floats.
-bool nk_has_fast_pairs(void) {
-  __builtin_cpu_init();
-  return nk_best_instruction_set() == NK_AVX512 && __builtin_cpu_is("amd") && __builtin_cpu_supports("avx512bf16");
-}
+bool nk_has_fast_pairs(void) { return nk_has_pairs() && __builtin_cpu_is("amd"); }
+
+bool nk_has_pairs(void) { return nk_best_instruction_set() == NK_AVX512 && __builtin_cpu_supports("avx512bf16"); }
 
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma,prfchw"))), apply_to = function)
 
@@ -32,6 +31,11 @@ bool nk_has_fast_pairs(void) {
 #include "product_tiles.inc"
 
 void nk_product_bf16_pairs(const nk_product *p) { product_through_tiles(p, false); }
+
+void nk_pair_dot(float *sums, const uint32_t *x, const uint32_t *y) {
+  _mm512_storeu_ps(
+      sums, PAIR_DOT(_mm512_loadu_ps(sums), _mm512_loadu_si512((const void *)x), _mm512_loadu_si512((const void *)y)));
+}
 
 const nk_packing nk_packing_bf16_pairs = {bytes_of_all_tiles, pack_all_tiles};
 
@@ -54,5 +58,7 @@ double nk_probe_pairs(size_t iterations, float *sink) {
 #else
 
 bool nk_has_fast_pairs(void) { return false; }
+bool nk_has_pairs(void) { return false; }
+void nk_pair_dot(float *sums, const uint32_t *x, const uint32_t *y) { (void)sums, (void)x, (void)y; }
 
 #endif

@@ -1,4 +1,4 @@
-// The products by vectors of pairs with the instruction written out in C: slow, and able to run anywhere.
+// The products by vectors of pairs with the instruction written out in C, bit for bit: slow, and able to run anywhere.
 
 #include <math.h>
 #include <stdint.h>
@@ -7,10 +7,40 @@
 #define NK_WIDTH 4
 #include "vector.h"
 
-/// VDPBF16PS: every dword of x and y is a pair of bfloat16, multiplied pairwise and added to the sum.
-#define PAIR_DOT(sum, x, y)                                  \
-  ((sum) + (floats16)((x) << 16) * (floats16)((y) << 16) +   \
-   (floats16)((x) & 0xFFFF0000u) * (floats16)((y) & 0xFFFF0000u))
+/// What the instruction reads or gives for a number: subnormal ones are zero, whatever MXCSR says.
+static float flushed(float x) { return fabsf(x) < 0x1p-126f ? copysignf(0, x) : x; }
+
+/// x y + sum, rounded once. A product of two bfloat16 is exact in double.
+static float fused(float x, float y, float sum) {
+  const float result = flushed(fmaf(x, y, sum));
+  if (fabsf(result) != 0x1p-126f) return result;
+  // The least normal number stays only if the exact value rounds to it with all 24 bits, as if the exponent had no end.
+  const double product = (double)x * y, total = product + sum;
+  const double part = total - product, lost = (product - (total - part)) + (sum - part);
+  const double missing = fabs(total) - 0x1.ffffffp-127;
+  return missing < 0 || (missing == 0 && (lost < 0) != (total < 0) && lost != 0) ? copysignf(0, result) : result;
+}
+
+static float float_of(uint32_t bits) {
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  return flushed(x);
+}
+
+// As product_tiles.inc names them, which needs PAIR_DOT before it does.
+typedef float sixteen_sums __attribute__((vector_size(64)));
+typedef uint32_t sixteen_pairs __attribute__((vector_size(64)));
+
+/// VDPBF16PS: every dword of x and y is a pair of bfloat16, multiplied pairwise and added to the sum, the upper ones first.
+static sixteen_sums pair_dot(sixteen_sums sum, sixteen_pairs x, sixteen_pairs y) {
+  for (int i = 0; i < 16; i++) {
+    const float upper = fused(float_of(x[i] & 0xFFFF0000u), float_of(y[i] & 0xFFFF0000u), flushed(sum[i]));
+    sum[i] = fused(float_of(x[i] << 16), float_of(y[i] << 16), upper);
+  }
+  return sum;
+}
+
+#define PAIR_DOT(sum, x, y) pair_dot(sum, x, y)
 #define TO_BFLOAT16(first, second) joined_halves(upper_halves(first), upper_halves(second))
 #define ASK_TO_WRITE(p) ((void)(p))
 #define BLOCKS "pair_blocks.inc"
@@ -19,3 +49,13 @@
 #include "product_tiles.inc"
 
 void nk_product_bf16_pairs_emulated(const nk_product *p) { product_through_tiles(p, false); }
+
+void nk_pair_dot_emulated(float *sums, const uint32_t *x, const uint32_t *y) {
+  floats16 sum;
+  pairs16 left, right;
+  memcpy(&sum, sums, sizeof sum);
+  memcpy(&left, x, sizeof left);
+  memcpy(&right, y, sizeof right);
+  sum = pair_dot(sum, left, right);
+  memcpy(sums, &sum, sizeof sum);
+}

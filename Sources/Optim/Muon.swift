@@ -77,7 +77,12 @@ public struct Muon: Optimizer, Hashable {
   /// KellerJordan/Muon, `muon.py`.
   public static let kellerJordan = Muon()
 
-  /// `torch.optim.Muon` of PyTorch 2.13 with its defaults.
+  /// `torch.optim.Muon` of PyTorch 2.13 with its defaults, but for one thing: torch iterates in bfloat16 whatever the
+  /// precision, and rounds every iterate to it, which puts noise into the directions that a gradient of low rank
+  /// lacks. Of the update for a 64×256 gradient of rank 1, as an expert has that saw one token, 72% of the energy
+  /// lies outside the gradient's row and column space (rank 4: 29%, rank 16: 9%). Here only what products read is
+  /// ever rounded, and that only if ``NewtonSchulz/precision`` says so: less than 0.1% lies outside in float32, less
+  /// than 1% in bfloat16.
   public static let pyTorch = Muon(learningRate: 1e-3, weightDecay: 0.1)
 
   /// MoonshotAI/Moonlight, `toy_train.py`.

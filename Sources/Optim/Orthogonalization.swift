@@ -7,7 +7,7 @@ public enum Orthogonalization: Hashable, Sendable {
   /// Matrix products only, approximate: what Muon is.
   case newtonSchulz(NewtonSchulz)
   /// U Vᵀ by singular value decomposition: exact, an order of magnitude slower; the reference. Needs
-  /// LAPACKE; ask ``checkExactIsAvailable()`` first.
+  /// LAPACKE; ask ``checkExactIsAvailable()`` first. Elements that are not finite trap.
   case exact
 
   /// Whether updates on a GPU make it there; else the host makes it, of copies.
@@ -44,6 +44,9 @@ public enum Orthogonalization: Hashable, Sendable {
 /// Replaces A = U S Vᵀ by U Vᵀ, leaving out directions whose singular value is zero to rounding.
 private func replaceByPolarFactor(_ matrix: UnsafeMutablePointer<Float>, rows: Int, columns: Int) {
   let count = rows * columns
+  checkPrecondition(
+    UnsafeBufferPointer(start: matrix, count: count).allSatisfy(\.isFinite),
+    "Orthogonalization.exact: a matrix of \(rows)×\(columns) whose elements are not all finite")
   let copy = Tensor(
     Array(UnsafeBufferPointer(start: matrix, count: count)), shape: [rows, columns])
   let decomposition: SingularValueDecomposition

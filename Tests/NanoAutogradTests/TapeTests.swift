@@ -39,3 +39,27 @@ import Testing
   }
   #expect(gradients(checkpointed: true) == gradients(checkpointed: false))
 }
+
+#if compiler(>=6.2)
+  @Test func variablesOfTwoTapesAreNotMixed() async throws {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      let parameter = Parameter(Tensor([1, 2], shape: [2]), role: .gain)
+      let (first, second) = (Tape(), Tape())
+      _ = (first.variable(parameter) + second.variable(parameter)).sum()
+    }
+    let error = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
+    #expect(error.contains("+(_:_:): the variable of shape [2] is of another tape"), "\(error)")
+  }
+
+  @Test func aTapeIsReadOnce() async throws {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      let parameter = Parameter(Tensor([1, 2], shape: [2]), role: .gain)
+      let tape = Tape()
+      let sum = tape.variable(parameter).sum()
+      _ = tape.gradients(of: sum)
+      _ = tape.gradients(of: sum)
+    }
+    let error = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
+    #expect(error.contains("gradients(of:): the tape was read before"), "\(error)")
+  }
+#endif

@@ -73,3 +73,52 @@ func transposeOfAWideMatrixHasTheSameBits(rows: Int, columns: Int) {
   #expect(orthogonalized(zero, .newtonSchulz(.quintic)).scalars.allSatisfy { $0 == 0 })
   #expect(orthogonalized(zero, .exact).scalars.allSatisfy { $0 == 0 })
 }
+
+/// Noise in directions that the gradient lacks would be as large as the update: orthogonalizing makes all directions equal.
+@Test(arguments: Precision.allCases, [1, 4, 16]) func updatesStayInTheSpaceOfAGradientOfLowRank(
+  precision: Precision, rank: Int
+) throws {
+  var generator = RandomGenerator(seed: 10)
+  let gradient = Tensor(normal: [64, rank], using: &generator).matrixProduct(
+    Tensor(normal: [rank, 256], using: &generator))
+  let decomposition = try SingularValueDecomposition(of: gradient)
+  let (left, right) = (decomposition.left.scalars, decomposition.rightTransposed.scalars)
+  var method = try #require(Muon.pyTorch.newtonSchulz)
+  method.precision = precision
+  let update = orthogonalized(gradient, .newtonSchulz(method)).scalars.map(Double.init)
+  // ‖Uᵀ O V‖² against ‖O‖², U and V being the gradient's singular vectors.
+  var inside = 0.0
+  for i in 0..<rank {
+    for j in 0..<rank {
+      var sum = 0.0
+      for row in 0..<64 {
+        for column in 0..<256 {
+          sum += Double(left[row * 64 + i]) * update[row * 256 + column] * Double(right[j * 256 + column])
+        }
+      }
+      inside += sum * sum
+    }
+  }
+  let share = inside / update.reduce(0) { $0 + $1 * $1 }
+  let isWhole = precision == .float32 || precision == .float32Split
+  #expect(share >= (isWhole ? 0.999 : 0.99) && share < 1.001, "\(share)")
+}
+
+#if compiler(>=6.2)
+  @Test func theExactPolarFactorIsOfFiniteNumbersOnly() async throws {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      var matrix = [Float](repeating: 1, count: 6)
+      matrix[4] = .nan
+      var span = matrix.mutableSpan
+      Orthogonalization.exact.apply(&span, rows: 2, columns: 3)
+    }
+    let error = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
+    #expect(error.contains("Orthogonalization.exact: a matrix of 2×3"), "\(error)")
+  }
+#endif
+
+extension Muon {
+  fileprivate var newtonSchulz: NewtonSchulz? {
+    if case .newtonSchulz(let method) = orthogonalization { method } else { nil }
+  }
+}

@@ -105,9 +105,11 @@ func kernelsTakeHalves(set: InstructionSet, format: nk_format) throws {
     func memory(_ tensor: Tensor) -> UnsafeMutableRawPointer {
       UnsafeMutableRawPointer(mutating: tensor.elements)
     }
-    kernel(wide.map(memory), wideOutputs.map(memory), NK_FP32)
     let halfOutputs = outputs.map { HalfTensor(Tensor(zeros: [$0]), format: halves) }
-    kernel(inputs.map(\.numbers.start), halfOutputs.map(\.numbers.start), format)
+    withExtendedLifetime((wide, inputs)) {
+      kernel(wide.map(memory), wideOutputs.map(memory), NK_FP32)
+      kernel(inputs.map(\.numbers.start), halfOutputs.map(\.numbers.start), format)
+    }
     return (
       wideOutputs.map { HalfTensor($0, format: halves).tensor.scalars },
       halfOutputs.map(\.tensor.scalars)
@@ -205,4 +207,5 @@ func rowKernelsTakeHalves(set: InstructionSet, format: nk_format) throws {
   #expect(
     table.cross_entropy(wide.elements, targets, rounded.numbers.start, rows, width, format) == total)
   #expect(rounded.tensor.scalars == HalfTensor(difference, format: halves).tensor.scalars)
+  withExtendedLifetime((x, wide, dy, wideGradient, gain, statistics)) {}
 }

@@ -175,3 +175,48 @@ func productsOfPackedOperandsHaveTheSameBits(size: ProductCase) {
   let row = Tensor(Array(a.scalars[..<400]), shape: [1, 400]).matrixProduct(b).scalars
   #expect(relativeDifference(Array(whole[..<400]), row) < 1e-5)
 }
+
+/// A dword for the instruction on pairs of bfloat16, and a sum: of all exponents, or about where numbers become subnormal.
+private func randomBits(_ generator: inout RandomGenerator, among bits: UInt32) -> UInt32 {
+  let random = UInt32(truncatingIfNeeded: generator.next())
+  switch generator.nextInt(below: 8) {
+  case 0: return bits == 32 ? random & 0x80FF_FFFF | 0x0080_0000 : random & 0x80FF_80FF | 0x0080_0080
+  case 1: return random & 0x807F_807F
+  case 2: return random & 0x1FFF_1FFF | 0x2000_2000
+  default: return random & 0xBFFF_BFFF
+  }
+}
+
+private func expectPairs(_ sum: Float, _ x: UInt32, _ y: UInt32, _ expected: Float) {
+  var sums = [Float](repeating: sum, count: 16)
+  nk_pair_dot_emulated(&sums, [UInt32](repeating: x, count: 16), [UInt32](repeating: y, count: 16))
+  #expect(sums.allSatisfy { $0.bitPattern == expected.bitPattern }, "\(sums[0])")
+}
+
+@Test func emulatedPairsAddTheUpperProductFirstAndFlushSubnormals() {
+  // 1 + 2⁻²⁴ rounds to 1, but 2⁻²⁴ + 2⁻²⁴ does not get lost before 1 comes.
+  expectPairs(0x1p-24, 0x3F80_3380, 0x3F80_3F80, 1)
+  expectPairs(0x1p-24, 0x3380_3F80, 0x3F80_3F80, 1 + 0x1p-23)
+  // A subnormal operand, sum or result is zero.
+  expectPairs(0, 0x0000_0040, 0x0000_7F00, 0)
+  expectPairs(0x1p-127, 0, 0, 0)
+  expectPairs(0, 0x0000_1F80, 0x0000_1F80, 0)
+  expectPairs(-0.0, 0x0000_9F80, 0x0000_1F80, -0.0)
+  // 2⁻¹²⁶ less a little: gone, unless it rounds to 2⁻¹²⁶ as if smaller numbers had as many bits.
+  expectPairs(0x1p-126, 0x0000_9A40, 0x0000_1980, 0)
+  expectPairs(0x1p-126, 0x0000_9A00, 0x0000_1980, 0x1p-126)
+}
+
+/// Bit for bit on a million random sums, where the machine has the instruction.
+@Test(.enabled(if: nk_has_pairs())) func emulatedPairsAreThoseOfTheProcessor() {
+  var generator = RandomGenerator(seed: 11)
+  for _ in 0..<1_000_000 / 16 {
+    let x = (0..<16).map { _ in randomBits(&generator, among: 16) }
+    let y = (0..<16).map { _ in randomBits(&generator, among: 16) }
+    let sums = (0..<16).map { _ in Float(bitPattern: randomBits(&generator, among: 32)) }
+    var (emulated, real) = (sums, sums)
+    nk_pair_dot_emulated(&emulated, x, y)
+    nk_pair_dot(&real, x, y)
+    #expect(emulated.map(\.bitPattern) == real.map(\.bitPattern), "\(sums) \(x) \(y)")
+  }
+}

@@ -238,6 +238,14 @@ void nk_product_split_emulated(const nk_product *p);
 extern const nk_packing nk_packing_bf16_emulated;
 /// The same for `product_bf16` by vectors of pairs; B is packed as for tiles.
 void nk_product_bf16_pairs_emulated(const nk_product *p);
+/// The instruction that these stand on, VDPBF16PS, written out in C: adds to sixteen sums the products of the pairs of
+/// bfloat16 in as many dwords of x and y, the upper ones first, each sum rounded to nearest even; subnormal numbers are
+/// zero.
+void nk_pair_dot_emulated(float *sums, const uint32_t *x, const uint32_t *y);
+/// The instruction itself, only to be called where `nk_has_pairs` is true.
+void nk_pair_dot(float *sums, const uint32_t *x, const uint32_t *y);
+/// Whether the processor has it, fast or not.
+bool nk_has_pairs(void);
 
 // MARK: Threads
 
