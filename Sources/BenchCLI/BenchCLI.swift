@@ -34,6 +34,14 @@ enum Main {
           Double(bytes) / 1e6, Double(held) / 1e6))
       exit(1)
     }
+    MemoryGuard.watch { limit in
+      Terminal.writeError(
+        String(
+          format: "bench-cli: error: out of memory: more than the %.1f MB that the container may use is needed, beside "
+            + "%.1f MB of tensors; a smaller text, --batch, --context or model needs less",
+          Double(limit) / 1e6, Double(MemoryPool.shared.statistics.currentBytes) / 1e6))
+      _exit(1)
+    }
     do {
       try EnvironmentVariables.validate()
       let arguments = try SettingsFile.expand(Array(CommandLine.arguments.dropFirst()))

@@ -8,7 +8,9 @@ struct Axis {
 
   /// - Parameter count: about how many ticks.
   init(_ range: ClosedRange<Double>, tickCount count: Int) {
-    let span = max(range.upperBound - range.lowerBound, 1e-9)
+    // Never so small against the values that ticks could not be counted.
+    let largest = max(1, range.lowerBound.magnitude, range.upperBound.magnitude)
+    let span = max(range.upperBound - range.lowerBound, 1e-9 * largest)
     let magnitude = pow(10, floor(log10(span / Double(count))))
     let step =
       [1, 2, 2.5, 5, 10].map { $0 * magnitude }.first { span / $0 <= Double(count) } ?? 10

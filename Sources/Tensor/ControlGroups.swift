@@ -18,9 +18,11 @@ package struct ControlGroups {
   /// The least processor time of all groups, in cores and rounded up; nil where none has a limit.
   package var processorLimit: Int? { folders.compactMap(Self.processorLimit).min() }
 
-  /// The bytes that the fullest group leaves, its limit less what it holds, where cached files that can go at once do not
-  /// count; nil where none has a limit.
-  package var availableBytes: Int? { folders.compactMap(Self.availableBytes).min() }
+  /// The bytes that the fullest group leaves; nil where none has a limit.
+  package var availableBytes: Int? { memoryGroups.map(\.availableBytes).min() }
+
+  /// The groups with a memory limit.
+  package var memoryGroups: [MemoryGroup] { folders.compactMap(MemoryGroup.init) }
 
   /// The folders of the process's groups and of all that contain them. Where a container sees only its own group, that is
   /// at the root, whatever path it is told.
@@ -42,23 +44,12 @@ package struct ControlGroups {
   private static func processorLimit(_ folder: String) -> Int? {
     // A quota and a period in microseconds; "max" or -1 is none.
     let unified = systemLines("\(folder)/cpu.max").first?.split(separator: " ").map { Int($0) }
-    let quota = unified?.first ?? number("\(folder)/cpu.cfs_quota_us")
-    let period = unified?.last ?? number("\(folder)/cpu.cfs_period_us")
+    let quota = unified?.first ?? systemNumber("\(folder)/cpu.cfs_quota_us")
+    let period = unified?.last ?? systemNumber("\(folder)/cpu.cfs_period_us")
     guard let quota, let period, quota > 0, period > 0 else { return nil }
     return max(1, Int((Double(quota) / Double(period)).rounded(.up)))
   }
-
-  private static func availableBytes(_ folder: String) -> Int? {
-    let limit = number("\(folder)/memory.max") ?? number("\(folder)/memory.limit_in_bytes")
-    let used = number("\(folder)/memory.current") ?? number("\(folder)/memory.usage_in_bytes")
-    guard let limit, let used else { return nil }
-    let statistics = systemLines("\(folder)/memory.stat")
-    // Version 1 counts what the groups within hold only under "total".
-    let cached = ["total_inactive_file ", "inactive_file "].lazy.compactMap { name in
-      statistics.first { $0.hasPrefix(name) }.flatMap { Int($0.dropFirst(name.count)) }
-    }.first
-    return max(0, limit - max(0, used - (cached ?? 0)))
-  }
-
-  private static func number(_ path: String) -> Int? { systemLines(path).first.flatMap { Int($0) } }
 }
+
+/// The number that a file of the system begins with.
+func systemNumber(_ path: String) -> Int? { systemLines(path).first.flatMap { Int($0) } }

@@ -173,8 +173,7 @@ public final class MemoryPool: Sendable {
   }
 
   private func alignedAllocation(_ bytes: Int) -> UnsafeMutableRawPointer? {
-    var block: UnsafeMutableRawPointer?
-    return posix_memalign(&block, 64, bytes) == 0 ? block : nil
+    MemoryGuard.allocate(bytes, alignment: 64)
   }
 
   func deallocate(_ block: Block) {

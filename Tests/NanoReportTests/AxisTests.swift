@@ -12,3 +12,9 @@ import Testing
   #expect(short.ticks.map(short.label).last == "8000")
   #expect(Axis(0.5...2, tickCount: 7).ticks == [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2])
 }
+
+/// A run that diverges may have but one loss, and that huge.
+@Test func axesOfHugeValuesThatAreAllTheSameAreDrawn() {
+  #expect(Axis(1e30...1e30, tickCount: 6).ticks.count < 20)
+  #expect(Axis(-1e300 ... -1e300, tickCount: 6).ticks.count < 20)
+}

@@ -46,6 +46,14 @@ private let processorCases: [Case<Int>] = [
 
 private let memoryCases: [Case<Int>] = [
   (["0::/"], ["memory.max": "1000\n", "memory.current": "700\n", "memory.stat": "anon 5\ninactive_file 50\n"], 350),
+  (
+    ["0::/"], ["memory.max": "1000\n", "memory.current": "700\n", "memory.stat": "inactive_file 50\nactive_file 7\n"],
+    357
+  ),
+  (
+    ["2:memory:/"], ["memory/memory.limit_in_bytes": "9223372036854771712\n", "memory/memory.usage_in_bytes": "7\n"],
+    nil
+  ),
   (["0::/"], ["memory.max": "max\n", "memory.current": "700\n"], nil),
   (["0::/"], ["memory.max": "600\n", "memory.current": "700\n"], 0),
   (
