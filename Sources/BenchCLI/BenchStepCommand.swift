@@ -19,8 +19,8 @@ struct BenchStepCommand: ParsableCommand {
   @Option(help: "The model: nanogpt, nanokimi; with --preset stories nanogpt, nanogpt-total, nanokimik2.")
   var model = StudyModel.nanoGPT.rawValue
 
-  @Option(parsing: .unconditional, help: "Different characters of the random text.")
-  var vocabulary = 65
+  @Option(parsing: .unconditional, help: "Different characters of the random text; by default 65.")
+  var vocabulary: Int?
 
   @Option(
     parsing: .unconditional,
@@ -62,6 +62,10 @@ struct BenchStepCommand: ParsableCommand {
     guard study.models == nil else {
       throw ValidationError("bench step measures one model; name it with --model")
     }
+    let unused = ["--iterations", "--eval-interval", "--eval-iters", "--memory-limit", "--schedule", "--warmup"]
+    if let flag = (study.givenFlags + stories.givenFlags).first(where: unused.contains) {
+      throw ValidationError("\(flag) has no part in a step that bench step measures; leave it out")
+    }
   }
 
   func run() throws {
@@ -93,6 +97,7 @@ struct BenchStepCommand: ParsableCommand {
   private func characterReport(_ configuration: StudyConfiguration) throws -> Report {
     try stories.requireStories()
     let chosen: StudyModel = try StudyOptions.choose(model, for: "model")!
+    let vocabulary = vocabulary ?? 65
     let sizes = configuration.modelConfiguration(vocabularySize: vocabulary)
     try sizes.validate()
     let workload = Workload(
@@ -118,6 +123,9 @@ struct BenchStepCommand: ParsableCommand {
   }
 
   private func storiesReport(_ configuration: StoriesConfiguration) throws -> Report {
+    guard vocabulary == nil else {
+      throw ValidationError("--vocabulary is of the character study; stories have --vocab")
+    }
     let chosen: StoriesModel = try StudyOptions.choose(model, for: "model")!
     let workload = Workload(
       precision: configuration.precision, trainer: configuration.trainer(of: chosen),

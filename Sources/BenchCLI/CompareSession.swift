@@ -92,7 +92,11 @@ struct CompareSession {
   private func sample(_ model: some LanguageModel, named name: String) -> String {
     var generator = TextGenerator(generator: RandomGenerator(seed: configuration.seed).split(100))
     let prompt = (try? corpus.tokenizer.encode("\n")) ?? [0]
-    let tokens = generator.generate(500, after: prompt, from: model)
-    return "=== \(name) ===\n\(corpus.tokenizer.decode(tokens))\n\n"
+    do {
+      let tokens = try generator.generate(500, after: prompt, from: model)
+      return "=== \(name) ===\n\(corpus.tokenizer.decode(tokens))\n\n"
+    } catch {
+      return "=== \(name) ===\n(no sample: \(error))\n\n"
+    }
   }
 }

@@ -70,6 +70,7 @@ struct EvaluateCommand: ParsableCommand {
       precision: try StudyOptions.choose(precision, for: "precision") ?? .float32)
     let watch = Stopwatch()
     let evaluation = evaluator.evaluate(contents.model.on(try deviceOption.resolved(precision: evaluator.precision)))
+    guard evaluation.nllPerToken.isFinite else { throw RunError("\(model): \(NotFiniteLogits())") }
     if json {
       let report = Report(evaluation: evaluation, optimumNLL: scored.optimum)
       print(String(decoding: try JSONEncoder.readable.encode(report), as: UTF8.self))

@@ -13,7 +13,8 @@ struct GenerateCommand: ParsableCommand {
   @Option(help: "A model folder, such as runs/<time>-compare/nanokimi.")
   var model: String
 
-  @Option(help: "The text to continue; by default a line break, or the start of a story.")
+  @Option(
+    help: "The text to continue; by default the start of a story, or a line break, or a character that the model has.")
   var prompt: String?
 
   @Flag(help: "Read prompts from standard input, one a line.")
@@ -92,9 +93,9 @@ struct GenerateCommand: ParsableCommand {
   /// Streams the prompt and what follows it, then the speed.
   private func write(after prompt: String?, _ contents: ModelFolder.Contents) throws {
     let tokenizer = contents.tokenizer
-    // A story begins where another one ended; a text of characters, after a line break.
+    // A story begins where another one ended; a text of characters, after a line break, if it has any.
     let end = tokenizer.endOfText
-    let prompt = prompt ?? (end == nil ? "\n" : "")
+    let prompt = prompt ?? (end != nil ? "" : (try? tokenizer.encode("\n")) != nil ? "\n" : tokenizer.decode([0]))
     let promptTokens = (end.map { [$0] } ?? []) + (try tokenizer.encode(prompt))
     var generator = TextGenerator(
       Sampler(

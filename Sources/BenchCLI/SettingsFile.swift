@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import NanoData
 import NanoTraining
 
 /// A `--config` file: a JSON object of settings named like the flags, which stand in the command line for it.
@@ -11,7 +12,7 @@ struct SettingsFile {
   private let settings: [String: Setting]
 
   init(_ path: String) throws {
-    guard let data = FileManager.default.contents(atPath: path) else {
+    guard let data = FileHandle.contents(ofFile: path) else {
       throw RunError("\(path): no such file, or not readable")
     }
     guard (try? JSONSerialization.jsonObject(with: data)) is [String: Any] else {
@@ -21,6 +22,13 @@ struct SettingsFile {
       settings = try JSONDecoder().decode([String: Setting].self, from: data)
     } catch let error as DecodingError {
       throw RunError("\(path): \(error.summary)")
+    }
+    if let key = data.repeatedKeyOfObject { throw RunError("\(path): '\(key)' is given twice; which is meant?") }
+    guard settings["config"] == nil else {
+      throw RunError("\(path): 'config' cannot stand in a settings file; put all settings into one")
+    }
+    for (name, setting) in settings {
+      if case .list = setting, name != "models" { throw RunError("\(path): '\(name)' is a list; it must be one value") }
     }
     self.path = path
   }
@@ -36,17 +44,29 @@ struct SettingsFile {
     }
   }
 
+  /// What the file sets to false: as a command line without them has them.
+  private var unsetFlags: [String] {
+    settings.compactMap { name, setting in
+      if case .flag(false) = setting { name } else { nil }
+    }.sorted()
+  }
+
   /// A command line with what `--config` names put in its place.
   /// - Throws: for a file that is not there, is no JSON object, or holds a setting that the command lacks or
   ///   refuses.
   static func expand(_ arguments: [String]) throws -> [String] {
     guard let (path, others) = try takeConfig(from: arguments) else { return arguments }
     let command = others.prefix { !$0.hasPrefix("-") }
+    // Others refuse the flag as they do every unknown one.
+    guard [[], ["compare"], ["bench"], ["bench", "step"]].contains(Array(command)) else { return arguments }
     let file = try SettingsFile(path)
     do {
       _ = try BenchCLI.parseAsRoot(command + file.arguments)
     } catch {
       throw RunError("\(path): \(BenchCLI.message(for: error))")
+    }
+    for name in file.unsetFlags where (try? BenchCLI.parseAsRoot(command + ["--\(name)"])) == nil {
+      throw RunError("\(path): '\(name)' is false, which only a flag can be; give it a value, or leave it out")
     }
     return command + file.arguments + others.dropFirst(command.count)
   }

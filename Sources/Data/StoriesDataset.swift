@@ -81,7 +81,7 @@ public struct StoryPreparation: Sendable {
   /// taken from the cache, if that was done before).
   public func tokenizer(model: String?, vocabularySize: Int) throws -> SentencePieceTokenizer {
     if let model {
-      guard let data = FileManager.default.contents(atPath: model) else {
+      guard let data = FileHandle.contents(ofFile: model) else {
         throw TokenizerError(description: "\(model): no such file, or not readable")
       }
       do {

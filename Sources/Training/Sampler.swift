@@ -2,6 +2,15 @@ internal import Foundation
 internal import NanoPreconditions
 public import NanoTensor
 
+/// A model that predicts nothing.
+public struct NotFiniteLogits: Error, Hashable, CustomStringConvertible {
+  public init() {}
+
+  public var description: String {
+    "the model's logits are not finite, so it predicts nothing; its weights are damaged, or its training diverged"
+  }
+}
+
 /// Draws a token from logits.
 public struct Sampler: Sendable {
   /// Logits are divided by it; 0 takes the most likely token.
@@ -36,14 +45,17 @@ public struct Sampler: Sendable {
   }
 
   /// - Parameter seen: the tokens so far, for the repetition penalty.
+  /// - Throws: where there are no logits to draw from: one of them is infinite or NaN.
   public func draw(
     from logits: [Float], seen: [Int32], using generator: inout RandomGenerator
-  ) -> Int32 {
+  ) throws(NotFiniteLogits) -> Int32 {
+    guard logits.allSatisfy(\.isFinite) else { throw NotFiniteLogits() }
     var logits = logits
     if repetitionPenalty != 1 {
       for token in Set(seen) {
         let logit = logits[Int(token)]
-        logits[Int(token)] = logit > 0 ? logit / repetitionPenalty : logit * repetitionPenalty
+        let penalized = logit > 0 ? logit / repetitionPenalty : logit * repetitionPenalty
+        logits[Int(token)] = min(max(penalized, -.greatestFiniteMagnitude), .greatestFiniteMagnitude)
       }
     }
     let highest = logits.max() ?? 0

@@ -147,7 +147,7 @@ public struct StoriesConfiguration: ComparisonConfiguration, Hashable {
     let factors: [(name: String, value: Float)] = [
       ("weight-decay", weightDecay), ("bias-rate", rules.selectionBiasRate),
       ("balance-loss", kimi.mixture.balanceLossCoefficient),
-      ("z-loss", kimi.mixture.zLossCoefficient),
+      ("z-loss", kimi.mixture.zLossCoefficient), ("routed-scale", kimi.mixture.scale),
     ]
     for (name, value) in factors where !(value >= 0 && value.isFinite) {
       throw ConfigurationError("\(name) is \(value); it must be 0 or more")

@@ -23,7 +23,7 @@ public enum StorySamples {
     let samples = try prompts.enumerated().map { index, prompt in
       var generator = TextGenerator(
         Sampler(temperature: 0.8, topK: 50), generator: RandomGenerator(seed: seed).split(UInt64(200 + index)))
-      let tokens = generator.generate(
+      let tokens = try generator.generate(
         tokensPerSample, after: [tokenizer.endOfStory] + (try tokenizer.encode(prompt)),
         endingAt: tokenizer.endOfStory, from: model)
       return Sample(step: step, prompt: prompt, text: tokenizer.decode(tokens))

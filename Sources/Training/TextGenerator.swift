@@ -23,18 +23,18 @@ public struct TextGenerator: Sendable {
   ///   - end: a token that ends the text early, and is not part of it; nil for none.
   ///   - didDraw: is given every token as it is drawn.
   /// - Returns: the new tokens.
-  /// - Throws: what `didDraw` throws.
+  /// - Throws: ``NotFiniteLogits``, and what `didDraw` throws.
   @discardableResult
-  public mutating func generate<Failure: Error>(
+  public mutating func generate(
     _ count: Int, after prompt: [Int32], endingAt end: Int32? = nil, from model: some LanguageModel,
-    didDraw: (Int32) throws(Failure) -> Void
-  ) throws(Failure) -> [Int32] {
+    didDraw: (Int32) throws -> Void
+  ) throws -> [Int32] {
     checkPrecondition(!prompt.isEmpty, "generate: an empty prompt")
     var tokens = prompt
     var session = model.makeDecodingSession()
     for _ in 0..<count {
       let logits = nextLogits(after: tokens, from: model, &session)
-      let next = sampler.draw(from: logits, seen: tokens, using: &generator)
+      let next = try sampler.draw(from: logits, seen: tokens, using: &generator)
       if next == end { break }
       tokens.append(next)
       try didDraw(next)
@@ -45,8 +45,8 @@ public struct TextGenerator: Sendable {
   /// The same without being told of every token.
   public mutating func generate(
     _ count: Int, after prompt: [Int32], endingAt end: Int32? = nil, from model: some LanguageModel
-  ) -> [Int32] {
-    generate(count, after: prompt, endingAt: end, from: model) { _ in }
+  ) throws -> [Int32] {
+    try generate(count, after: prompt, endingAt: end, from: model) { _ in }
   }
 
   private func nextLogits(

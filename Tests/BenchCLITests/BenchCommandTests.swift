@@ -4,7 +4,7 @@ import Testing
 
 @Test func benchStepPrintsItsNames() throws {
   let result = try CommandResult(
-    ["bench", "step", "--model", "nanokimi", "--steps", "3", "--json"] + small)
+    ["bench", "step", "--model", "nanokimi", "--steps", "3", "--json", "--embd", "16", "--layers", "1"])
   let object = try #require(
     try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])
   for key in [
@@ -21,4 +21,20 @@ import Testing
   #expect(!report.attention.isEmpty && report.attention.allSatisfy { $0.own > 0 && $0.bf16 > 0 })
   let names = report.operations.filter { $0.gigabytesPerSecond > 0 }.map(\.name)
   #expect(names.contains("SwiGLU backward") && Set(names).count == report.operations.count)
+}
+
+/// A flag without effect would mislead.
+@Test func flagsThatAStepHasNoUseForAreRefused() throws {
+  for flags in [
+    ["--iterations", "5"], ["--eval-interval", "5"], ["--eval-iters", "5"], ["--memory-limit", "1GB"],
+    ["--warmup", "5"],
+    ["--schedule", "cosine"],
+  ] {
+    for study in [[], ["--preset", "stories"]] {
+      let result = try CommandResult(["bench", "step"] + study + flags)
+      #expect(result.status != 0 && result.error.contains(flags[0]), "\(flags): \(result.error)")
+    }
+  }
+  let stories = try CommandResult(["bench", "step", "--preset", "stories", "--vocabulary", "65"])
+  #expect(stories.status != 0 && stories.error.contains("--vocabulary"), "\(stories.error)")
 }

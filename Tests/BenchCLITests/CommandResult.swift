@@ -1,4 +1,5 @@
 import Foundation
+import NanoTestSupport
 
 /// A run of the built command.
 struct CommandResult {
@@ -24,8 +25,13 @@ struct CommandResult {
       process.executableURL = Self.executable
       process.arguments = arguments
     }
-    let (out, err) = (Pipe(), Pipe())
-    (process.standardOutput, process.standardError) = (out, err)
+    // A command that waits until its errors are read cannot end its output: they go to a file.
+    let folder = try TemporaryFolder()
+    let errors = URL(fileURLWithPath: folder.path + "/errors")
+    try Data().write(to: errors)
+    let out = Pipe()
+    process.standardOutput = out
+    process.standardError = try FileHandle(forWritingTo: errors)
     try process.run()
     if let signal {
       Thread.sleep(forTimeInterval: signal.after)
@@ -35,8 +41,8 @@ struct CommandResult {
       }
     }
     let output = out.fileHandleForReading.readDataToEndOfFile()
-    let error = err.fileHandleForReading.readDataToEndOfFile()
     process.waitUntilExit()
+    let error = try Data(contentsOf: errors)
     status = process.terminationStatus
     self.output = String(decoding: output, as: UTF8.self)
     self.error = String(decoding: error, as: UTF8.self)

@@ -1,4 +1,6 @@
 import Foundation
+import NanoModels
+import NanoTensor
 import NanoTestSupport
 import Testing
 
@@ -19,4 +21,42 @@ import Testing
   #expect(result.output == first.output + second.output && first.output.hasPrefix("the"))
   // Between two answers, the prompt that the vocabulary lacks: said, and gone on.
   #expect(result.error.contains("20AC") && result.error.split(separator: "\n").count == 3)
+}
+
+/// One long line has no line break to begin after.
+@Test func aModelWithoutLineBreaksBeginsWithACharacterThatItHas() throws {
+  let folder = try TemporaryFolder()
+  let (text, run) = (folder.path + "/text.txt", folder.path + "/run")
+  try String(repeating: "to be or not to be ", count: 100).write(toFile: text, atomically: true, encoding: .utf8)
+  #expect(
+    try CommandResult(["--data", text, "--models", "nanogpt", "--quiet", "--out", run] + small).status == 0)
+  let result = try CommandResult(["generate", "--model", run + "/nanogpt", "--tokens", "20"])
+  #expect(result.status == 0 && result.output.count == 22, "\(result.error)")
+}
+
+/// Finite but huge weights give logits that are not.
+@Test func modelsWithoutPredictionsAreRefused() throws {
+  let folder = try TemporaryFolder()
+  let (text, run) = (folder.path + "/text.txt", folder.path + "/run")
+  try String(repeating: "To be or not to be.\n", count: 100).write(toFile: text, atomically: true, encoding: .utf8)
+  #expect(
+    try CommandResult(["--data", text, "--models", "nanogpt", "--quiet", "--out", run] + small).status == 0)
+  let file = URL(fileURLWithPath: run + "/nanogpt/model.safetensors")
+  var weights = try Safetensors.decode(Data(contentsOf: file))
+  for (name, tensor) in weights where name == "token_embedding.weight" {
+    weights[name] = Tensor(repeating: 3e38, shape: tensor.shape)
+  }
+  try Safetensors.encode(weights.map { ($0.key, $0.value) }, metadata: [:]).write(to: file)
+  let commands =
+    [[], ["--temperature", "0"], ["--top-k", "3", "--top-p", "0.9"], ["--min-p", "0.5"]].map {
+      ["generate", "--model", run + "/nanogpt", "--prompt", "T", "--tokens", "5"] + $0
+    } + [
+      ["evaluate", "--model", run + "/nanogpt", "--data", text],
+      ["evaluate", "--model", run + "/nanogpt", "--data", text, "--json"],
+    ]
+  for command in commands {
+    let result = try CommandResult(command)
+    #expect(result.status == 1 && result.error.contains("logits are not finite"), "\(command): \(result.error)")
+    #expect(result.error.split(separator: "\n").count == 1, "\(command): \(result.error)")
+  }
 }
