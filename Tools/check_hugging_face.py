@@ -3,7 +3,8 @@
   python3 Tools/check_hugging_face.py MODEL_FOLDER STORIES_FILE
 
 Exports the model with bench-cli, loads the result with transformers, and compares token ids with the sentencepiece
-package's and the mean negative log likelihood of the stories with `bench-cli evaluate`. Needs torch, transformers
+package's, the mean negative log likelihood of the stories with `bench-cli evaluate`, and greedy text with `bench-cli
+generate`. Needs torch, transformers
 (4.57 or 5), sentencepiece and protobuf.
 """
 import json
@@ -46,4 +47,13 @@ theirs = total / len(tokens)
 print(f"transformers {transformers.__version__} {type(model).__name__} {type(tokenizer).__name__}: "
       f"{mismatches} of {len(stories)} stories with other ids, {theirs:.6f} nats a token, ours "
       f"{ours['nllPerToken']:.6f}")
-sys.exit(mismatches > 0 or len(tokens) != ours["tokens"] or abs(theirs - ours["nllPerToken"]) > 1e-4)
+others = 0
+for prompt in ["Once upon a time", "The", "One day, a", " two  spaces "]:
+    written = subprocess.run(
+        [cli, "generate", "--model", model_folder, "--prompt", prompt, "--temperature", "0", "--tokens", "16"],
+        check=True, capture_output=True, text=True).stdout.removesuffix("\n")
+    with torch.no_grad():
+        ids = model.generate(**tokenizer(prompt, return_tensors="pt"), max_new_tokens=16, do_sample=False)[0]
+    others += written != tokenizer.decode(ids, skip_special_tokens=True)
+print(f"{others} of 4 prompts continued otherwise")
+sys.exit(others > 0 or mismatches > 0 or len(tokens) != ours["tokens"] or abs(theirs - ours["nllPerToken"]) > 1e-4)

@@ -113,7 +113,7 @@ struct EvaluateCommand: ParsableCommand {
           validating: try TextDataset(tokens: corpus.tokens, contextLength: 1), tokenizer: tokenizer)
       }
       return (text, "\(corpus.source): \(text.characterCount) characters", corpus.optimumNLL)
-    case let tokenizer as SentencePieceTokenizer:
+    case let tokenizer as any StoryTokenizer:
       let source = try StoriesRunOptions.source(data ?? valid, valid: valid, seed: seed)
       let tokens = try StoryPreparation(source).tokens(of: .validation, tokenizer: tokenizer)
       return (

@@ -20,8 +20,8 @@ struct ExportCommand: ParsableCommand {
   func run() throws {
     _ = try StudyOptions.choose(format, for: "format") as ModelFormat?
     try RunFolder.check(out)
-    try HuggingFaceFolder.export(try ModelFolder.load(model), to: out)
-    print("\(out): config.json, model.safetensors, tokenizer.model, tokenizer_config.json")
+    let files = try HuggingFaceFolder.export(try ModelFolder.load(model), to: out)
+    print("\(out): \(files.joined(separator: ", "))")
   }
 }
 
@@ -43,8 +43,11 @@ struct ImportCommand: ParsableCommand {
   func run() throws {
     _ = try StudyOptions.choose(format, for: "format") as ModelFormat?
     try RunFolder.check(out)
-    try ModelFolder.save(try HuggingFaceFolder.load(model), to: out)
-    print("\(out): config.json, model.safetensors, tokenizer.model")
+    let imported = try HuggingFaceFolder.load(model)
+    try ModelFolder.save(imported.contents, to: out)
+    let tokenizer = imported.contents.tokenizer is ByteLevelTokenizer ? "tokenizer.json" : "tokenizer.model"
+    print("\(out): config.json, model.safetensors, \(tokenizer)")
+    for note in imported.notes { print("note: \(note)") }
   }
 }
 

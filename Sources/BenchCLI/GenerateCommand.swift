@@ -93,14 +93,18 @@ struct GenerateCommand: ParsableCommand {
   /// Streams the prompt and what follows it, then the speed.
   private func write(after prompt: String?, _ contents: ModelFolder.Contents) throws {
     let tokenizer = contents.tokenizer
-    // A story begins where another one ended; a text of characters, after a line break, if it has any.
+    // A story begins where another one ended (an imported model's as its tokenizer says); a text of characters, after a
+    // line break, if it has any.
     let end = tokenizer.endOfText
     let prompt = prompt ?? (end != nil ? "" : (try? tokenizer.encode("\n")) != nil ? "\n" : tokenizer.decode([0]))
-    let promptTokens = (end.map { [$0] } ?? []) + (try tokenizer.encode(prompt))
+    let start = contents.textStart ?? end.map { [$0] } ?? []
+    var promptTokens = start + (try tokenizer.encode(prompt))
+    if promptTokens.isEmpty, let end { promptTokens = [end] }
     var generator = TextGenerator(
       Sampler(
         temperature: temperature, topK: topK, topP: topP, minP: minP,
-        repetitionPenalty: repetitionPenalty), generator: RandomGenerator(seed: seed))
+        repetitionPenalty: repetitionPenalty), tokenCount: tokenizer.vocabularySize,
+      generator: RandomGenerator(seed: seed))
     try Terminal.write(prompt)
     var stream = DecodedStream(tokenizer)
     let watch = Stopwatch()

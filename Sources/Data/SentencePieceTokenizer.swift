@@ -7,7 +7,7 @@ internal import NanoPreconditions
 /// Models trained here lose nothing: no normalization, no dummy prefix, white space kept, and bytes for
 /// what the vocabulary does not know; `decode(encode(x)) == x` for any text.
 /// - SeeAlso: Kudo, Richardson, 2018, arXiv:1808.06226.
-public final class SentencePieceTokenizer: Tokenizer {
+public final class SentencePieceTokenizer: StoryTokenizer {
   /// The serialized model, as a `.model` file holds it.
   public let model: Data
   /// SHA-256 of the model: what token files know their tokenizer by.
@@ -15,7 +15,6 @@ public final class SentencePieceTokenizer: Tokenizer {
   public let vocabularySize: Int
   /// The token that ends a story; no text contains it.
   public let endOfStory: Int32
-  public var endOfText: Int32? { endOfStory }
   // A processor is not changed after loading, and SentencePiece allows calls from many threads.
   private nonisolated(unsafe) let processor: OpaquePointer
   /// The byte pieces of U+2581, which SentencePiece would take for a space.

@@ -117,7 +117,7 @@ public struct StoryPreparation: Sendable {
   /// The token file of a split, made if the cache does not have it.
   /// - Throws: when the split has no story, or a file cannot be read or written.
   public func tokens(
-    of split: Split, tokenizer: SentencePieceTokenizer
+    of split: Split, tokenizer: some StoryTokenizer
   ) throws -> TokenFile {
     let path = try cached(
       "tokens \(split.rawValue) \(tokenizer.digest)", extension: "tokens")
@@ -137,7 +137,7 @@ public struct StoryPreparation: Sendable {
 
   /// Tokenizes a split into a file.
   public func writeTokens(
-    of split: Split, tokenizer: SentencePieceTokenizer, to path: String
+    of split: Split, tokenizer: some StoryTokenizer, to path: String
   ) throws {
     let writer = try TokenFileWriter(path, tokenizer: tokenizer)
     let total = Double(max(1, source.byteCount(of: split)))
@@ -162,7 +162,7 @@ public struct StoryPreparation: Sendable {
 
   /// Encodes stories on all cores; order and result are those of one.
   private func encoded(
-    _ stories: [String], _ tokenizer: SentencePieceTokenizer
+    _ stories: [String], _ tokenizer: some StoryTokenizer
   ) throws(TokenizerError) -> [[Int32]] {
     var results = [Result<[Int32], TokenizerError>](repeating: .success([]), count: stories.count)
     let block = 64

@@ -31,7 +31,7 @@ public struct TokenFile: Sendable {
   /// Maps a file.
   /// - Throws: when it is missing, damaged, truncated, or made by another tokenizer.
   /// - Complexity: reads all tokens once, to see that the tokenizer has them.
-  public init(_ path: String, tokenizer: SentencePieceTokenizer) throws(TokenFileError) {
+  public init(_ path: String, tokenizer: some StoryTokenizer) throws(TokenFileError) {
     func problem(_ text: String) -> TokenFileError { TokenFileError(description: "\(path): \(text)") }
     guard let data = try? Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped) else {
       throw problem("no such file, or not readable")
@@ -111,7 +111,7 @@ public final class TokenFileWriter {
 
   /// - Throws: when the file cannot be created.
   public init(
-    _ path: String, tokenizer: SentencePieceTokenizer
+    _ path: String, tokenizer: some StoryTokenizer
   ) throws(FileWriteError) {
     self.path = path
     endOfStory = tokenizer.endOfStory

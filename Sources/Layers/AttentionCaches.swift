@@ -28,19 +28,21 @@ extension DecoderBlock where Attention: CachedAttention {
 
 /// What latent attention keeps of the positions so far: the normalized latents and the rotated shared keys.
 public struct LatentCache: Sendable {
-  /// capacity × keyValueRank and capacity × rotaryWidth.
+  /// Rows × keyValueRank and rows × rotaryWidth; the rows double when they are full.
   private var latents, sharedKeys: Tensor
+  private let contextLength: Int
   public private(set) var count = 0
 
   public init(_ configuration: LatentAttention.Configuration) {
-    latents = Tensor(zeros: [configuration.contextLength, configuration.keyValueRank])
-    sharedKeys = Tensor(zeros: [configuration.contextLength, configuration.rotaryWidth])
+    contextLength = configuration.contextLength
+    latents = Tensor(zeros: [1, configuration.keyValueRank])
+    sharedKeys = Tensor(zeros: [1, configuration.rotaryWidth])
   }
 
   mutating func append(latent: Tensor, sharedKey: Tensor) {
-    checkPrecondition(count < latents.shape[0], "LatentCache: more than \(latents.shape[0]) positions")
-    latents.setRow(count, to: latent)
-    sharedKeys.setRow(count, to: sharedKey)
+    checkPrecondition(count < contextLength, "LatentCache: more than \(contextLength) positions")
+    latents.appendRow(count, latent)
+    sharedKeys.appendRow(count, sharedKey)
     count += 1
   }
 
@@ -114,17 +116,19 @@ extension LatentAttention: CachedAttention {
 /// What causal attention keeps of the positions so far: keys and values of all heads.
 public struct KeyValueCache: Sendable {
   private var keys, values: Tensor
+  private let contextLength: Int
   public private(set) var count = 0
 
   public init(width: Int, contextLength: Int) {
-    keys = Tensor(zeros: [contextLength, width])
-    values = Tensor(zeros: [contextLength, width])
+    self.contextLength = contextLength
+    keys = Tensor(zeros: [1, width])
+    values = Tensor(zeros: [1, width])
   }
 
   mutating func append(key: Tensor, value: Tensor) {
-    checkPrecondition(count < keys.shape[0], "KeyValueCache: more than \(keys.shape[0]) positions")
-    keys.setRow(count, to: key)
-    values.setRow(count, to: value)
+    checkPrecondition(count < contextLength, "KeyValueCache: more than \(contextLength) positions")
+    keys.appendRow(count, key)
+    values.appendRow(count, value)
     count += 1
   }
 
@@ -171,8 +175,14 @@ extension CausalSelfAttention: CachedAttention {
 }
 
 extension Tensor {
-  fileprivate mutating func setRow(_ index: Int, to row: Tensor) {
+  /// Writes the row at an index up to the row count, which doubles where the index has reached it.
+  fileprivate mutating func appendRow(_ index: Int, _ row: Tensor) {
     let width = shape.width
+    if index == shape[0] {
+      var longer = Tensor(zeros: [2 * index, width])
+      longer.mutableElements.update(from: elements, count: index * width)
+      self = longer
+    }
     (mutableElements + index * width).update(from: row.elements, count: width)
   }
 

@@ -7,6 +7,16 @@ public struct FeedForward: Layer {
     case relu
     /// In its exact (erf) form.
     case gelu
+    /// In the tanh form of GPT-2.
+    case geluTanh = "gelu-tanh"
+
+    fileprivate var operation: FeedForwardActivation {
+      switch self {
+      case .relu: .relu
+      case .gelu: .gelu
+      case .geluTanh: .geluTanh
+      }
+    }
   }
 
   public var expansion: Linear
@@ -29,8 +39,7 @@ public struct FeedForward: Layer {
 
   public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {
     input.feedForward(
-      expansion: expansion, contraction: contraction, activation: activation == .relu ? .relu : .gelu,
-      in: context)
+      expansion: expansion, contraction: contraction, activation: activation.operation, in: context)
   }
 
   public mutating func visitParameters<E: Error>(

@@ -9,7 +9,7 @@ public import NanoTensor
 /// q = W_q x                     or   W_qb · rms(W_qa x)
 /// [c | k_r] = W_kva x,  c ← rms(c)
 /// [k_n | v] per head = W_kvb c
-/// logits = s (q_n · k_n + R q_r · R k_r),  s = (Kn + Kr)^-½
+/// logits = s (q_n · k_n + R q_r · R k_r),  s = (Kn + Kr)^-½, times the rotary scaling's factor
 /// ```
 /// - SeeAlso: DeepSeek-AI, 2024, "DeepSeek-V2", arXiv:2405.04434.
 public struct LatentAttention: Layer {
@@ -26,16 +26,20 @@ public struct LatentAttention: Layer {
     public var queryRank: Int?
     public var rotaryBase: Double
     public var rotaryLayout: RotaryEmbedding.Layout
+    /// For a context longer than what the model was first trained on; nil for none.
+    public var rotaryScaling: RotaryScaling?
     /// The longest sequence.
     public var contextLength: Int
+    /// Whether the maps from and to the residual stream but W_q have biases; nil for no.
+    public var hasBiases: Bool?
     /// Whether Muon orthogonalizes the blocks of each head of W_q (or W_qb) and W_kvb by themselves.
     public var splitsHeads: Bool
 
     public init(
       width: Int, headCount: Int, positionFreeWidth: Int, rotaryWidth: Int, valueWidth: Int,
       keyValueRank: Int, queryRank: Int? = nil, rotaryBase: Double = 10_000,
-      rotaryLayout: RotaryEmbedding.Layout = .interleaved, contextLength: Int,
-      splitsHeads: Bool = false
+      rotaryLayout: RotaryEmbedding.Layout = .interleaved, rotaryScaling: RotaryScaling? = nil,
+      contextLength: Int, splitsHeads: Bool = false
     ) {
       self.width = width
       self.headCount = headCount
@@ -46,6 +50,7 @@ public struct LatentAttention: Layer {
       self.queryRank = queryRank
       self.rotaryBase = rotaryBase
       self.rotaryLayout = rotaryLayout
+      self.rotaryScaling = rotaryScaling
       self.contextLength = contextLength
       self.splitsHeads = splitsHeads
     }
@@ -53,7 +58,17 @@ public struct LatentAttention: Layer {
     /// Channels of a head's queries and keys.
     public var keyWidth: Int { positionFreeWidth + rotaryWidth }
     /// Factor on the logits.
-    public var scale: Float { 1 / Float(keyWidth).squareRoot() }
+    public var scale: Float {
+      let scale = 1 / Float(keyWidth).squareRoot()
+      return rotaryScaling.map { scale * Float($0.logitFactor) } ?? scale
+    }
+
+    /// The rotation of the last Kr channels; one serves all layers.
+    public var rotary: RotaryEmbedding {
+      RotaryEmbedding(
+        width: rotaryWidth, positionCount: contextLength, base: rotaryBase, layout: rotaryLayout,
+        scaling: rotaryScaling)
+    }
   }
 
   /// W_qa and its norm, when queries have a latent of their own.
@@ -76,34 +91,34 @@ public struct LatentAttention: Layer {
   public var projection: Linear
 
   /// Weights normal with the given standard deviation.
+  /// - Parameter rotary: the configuration's own, to share its tables with other layers.
   public init(
-    _ configuration: Configuration, standardDeviation: Float = 0.02,
+    _ configuration: Configuration, rotary: RotaryEmbedding? = nil, standardDeviation: Float = 0.02,
     using generator: inout RandomGenerator
   ) {
     let c = configuration
     checkPrecondition(
       c.headCount > 0 && c.rotaryWidth > 0 && c.rotaryWidth % 2 == 0 && c.positionFreeWidth >= 0,
       "LatentAttention: \(c.headCount) heads of \(c.positionFreeWidth) + \(c.rotaryWidth) channels")
-    func linear(_ inputs: Int, _ outputs: Int, matrices: Int = 1) -> Linear {
+    func linear(_ inputs: Int, _ outputs: Int, matrices: Int = 1, bias: Bool = false) -> Linear {
       Linear(
-        normalInputs: inputs, outputs: outputs, standardDeviation: standardDeviation,
+        normalInputs: inputs, outputs: outputs, standardDeviation: standardDeviation, hasBias: bias,
         stackedMatrices: matrices, using: &generator)
     }
+    let hasBiases = c.hasBiases == true
     let headMatrices = c.splitsHeads ? c.headCount : 1
     self.configuration = c
-    rotary = RotaryEmbedding(
-      width: c.rotaryWidth, positionCount: c.contextLength, base: c.rotaryBase,
-      layout: c.rotaryLayout)
+    self.rotary = rotary ?? c.rotary
     if let rank = c.queryRank {
-      queryLatent = QueryLatent(down: linear(c.width, rank), norm: RMSNorm(width: rank))
+      queryLatent = QueryLatent(down: linear(c.width, rank, bias: hasBiases), norm: RMSNorm(width: rank))
     }
     query = linear(
       c.queryRank ?? c.width, c.headCount * c.keyWidth, matrices: headMatrices)
-    keyValueDown = linear(c.width, c.keyValueRank + c.rotaryWidth)
+    keyValueDown = linear(c.width, c.keyValueRank + c.rotaryWidth, bias: hasBiases)
     keyValueNorm = RMSNorm(width: c.keyValueRank)
     keyValueUp = linear(
       c.keyValueRank, c.headCount * (c.positionFreeWidth + c.valueWidth), matrices: headMatrices)
-    projection = linear(c.headCount * c.valueWidth, c.width)
+    projection = linear(c.headCount * c.valueWidth, c.width, bias: hasBiases)
   }
 
   public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {

@@ -6,7 +6,7 @@ public import NanoTensor
 /// A sparse mixture of SwiGLU experts: a router chooses k of E experts for every row; shared experts, if
 /// any, work on all rows.
 ///
-/// `y = Σ_i w_i f_i(x) + f_shared(x)`; see ``NanoAutograd/Variable/routed(topK:scoring:biases:normalizes:scale:)``
+/// `y = Σ_i w_i f_i(x) + f_shared(x)`; see ``NanoAutograd/Variable/routed(topK:scoring:biases:groups:normalizes:scale:)``
 /// for the choice and the weights. Balance comes from selection biases that ``updateSelectionBiases(loads:rate:)``
 /// moves after each step, not from a loss; a sequence-wise balance loss and a z-loss are options.
 /// - SeeAlso: DeepSeek-AI, 2024, "DeepSeek-V3", arXiv:2412.19437; Wang et al., 2024, arXiv:2408.15664.
@@ -19,6 +19,8 @@ public struct SparseMoELayer: Layer {
     public var chosenCount: Int
     /// Experts that every row goes to, as one network of their joint width; 0 for none.
     public var sharedCount: Int
+    /// Groups that a row's experts come from; nil for one group of all.
+    public var groups: ExpertGroups?
     public var scoring: RouterScoring
     /// Whether the weights of a row sum to `scale`.
     public var normalizesWeights: Bool
@@ -30,7 +32,8 @@ public struct SparseMoELayer: Layer {
 
     public init(
       modelWidth: Int, expertWidth: Int, expertCount: Int, chosenCount: Int, sharedCount: Int = 1,
-      scoring: RouterScoring = .sigmoid, normalizesWeights: Bool = true, scale: Float = 1,
+      groups: ExpertGroups? = nil, scoring: RouterScoring = .sigmoid, normalizesWeights: Bool = true,
+      scale: Float = 1,
       balanceLossCoefficient: Float = 0, zLossCoefficient: Float = 0
     ) {
       self.modelWidth = modelWidth
@@ -38,6 +41,7 @@ public struct SparseMoELayer: Layer {
       self.expertCount = expertCount
       self.chosenCount = chosenCount
       self.sharedCount = sharedCount
+      self.groups = groups
       self.scoring = scoring
       self.normalizesWeights = normalizesWeights
       self.scale = scale
@@ -94,7 +98,7 @@ public struct SparseMoELayer: Layer {
     let logits = router(input, in: context)
     let (weights, selection) = logits.routed(
       topK: c.chosenCount, scoring: c.scoring, biases: selectionBiases.value,
-      normalizes: c.normalizesWeights, scale: c.scale)
+      groups: c.groups, normalizes: c.normalizesWeights, scale: c.scale)
     var output = input.routedExperts(
       weights: weights, selection: selection, gateUp: context.tape.variable(gateUp),
       down: context.tape.variable(down))

@@ -61,7 +61,7 @@ extension NanoGPT2 {
         tokenEmbedding([token], in: context) + positionEmbedding([Int32(position)], in: context)
       },
       logits: { hidden, context in
-        finalNorm(hidden, in: context).linear(weight: context.tape.variable(tokenEmbedding.table))
+        finalNorm(hidden, in: context).linear(weight: context.tape.variable(headWeight))
       })
   }
 }

@@ -9,6 +9,14 @@ public struct NanoGPT2Configuration: ModelConfiguration {
   public var width: Int
   public var layerCount: Int
   public var headCount: Int
+  /// Whether the head is a matrix of its own; nil for the token embedding.
+  public var hasOwnHead: Bool?
+  /// Channels between the two maps of a feed-forward network; nil for four times the width.
+  public var innerWidth: Int?
+  /// Of the feed-forward networks; nil for the exact GELU.
+  public var activation: FeedForward.Activation?
+  /// ε of the norms; nil for 1e-5.
+  public var normEpsilon: Float?
 
   public init(
     vocabularySize: Int, contextLength: Int, width: Int, layerCount: Int, headCount: Int
@@ -22,21 +30,22 @@ public struct NanoGPT2Configuration: ModelConfiguration {
 
   public func validate() throws(ConfigurationError) {
     try ConfigurationError.require([
-      ("vocabulary", vocabularySize, 1 << 20), ("context", contextLength, 1 << 16),
+      ("vocabulary", vocabularySize, 1 << 20), ("context", contextLength, 1 << 18),
       ("embd", width, 1 << 14), ("layers", layerCount, 1 << 10), ("heads", headCount, 1 << 10),
+      ("inner width", innerWidth ?? 1, 1 << 18),
     ])
     guard width % headCount == 0 else {
       throw ConfigurationError(
         "embd \(width) is not divisible by heads \(headCount); every head needs the same width")
     }
     try ConfigurationError.requireMemory(
-      forParameters: Double(12 * layerCount) * Double(width * width)
-        + Double(vocabularySize + contextLength) * Double(width))
+      forParameters: Double((4 * width + 2 * (innerWidth ?? 4 * width)) * layerCount) * Double(width)
+        + Double((hasOwnHead == true ? 2 : 1) * vocabularySize + contextLength) * Double(width))
   }
 }
 
-/// GPT-2's architecture as karpathy/nanoGPT trains it: learned positions, pre-norm blocks with exact GELU,
-/// the head tied to the token embedding.
+/// GPT-2's architecture as karpathy/nanoGPT trains it: learned positions, pre-norm blocks with exact GELU (or what
+/// an imported configuration has), the head tied to the token embedding unless it has one.
 public struct NanoGPT2: LanguageModel {
   public static let identifier = "nanogpt2"
   public static let displayName = "NanoGPT"
@@ -48,6 +57,8 @@ public struct NanoGPT2: LanguageModel {
   public var positionEmbedding: Embedding
   public var blocks: [Block]
   public var finalNorm: LayerNorm
+  /// Nil when the token embedding is the head.
+  public var head: Linear?
 
   /// Weights N(0, 0.02), the projections into the residual stream N(0, 0.02/√(2 layers)), biases 0.
   public init(
@@ -68,6 +79,8 @@ public struct NanoGPT2: LanguageModel {
       count: c.vocabularySize, width: c.width, standardDeviation: deviation, using: &generator)
     positionEmbedding = Embedding(
       count: c.contextLength, width: c.width, standardDeviation: deviation, using: &generator)
+    let innerWidth = c.innerWidth ?? 4 * c.width
+    func norm() -> LayerNorm { LayerNorm(width: c.width, epsilon: c.normEpsilon ?? 1e-5) }
     let residualDeviation = deviation / Float(2 * c.layerCount).squareRoot()
     blocks = []
     for _ in 0..<c.layerCount {
@@ -76,15 +89,21 @@ public struct NanoGPT2: LanguageModel {
         queryKeyValue: linear(c.width, 3 * c.width, deviation, matrices: 3),
         projection: linear(c.width, c.width, residualDeviation))
       let network = FeedForward(
-        expansion: linear(c.width, 4 * c.width, deviation),
-        contraction: linear(4 * c.width, c.width, residualDeviation), activation: .gelu)
+        expansion: linear(c.width, innerWidth, deviation),
+        contraction: linear(innerWidth, c.width, residualDeviation), activation: c.activation ?? .gelu)
       blocks.append(
-        Block(
-          attentionNorm: LayerNorm(width: c.width), attention: attention,
-          mixerNorm: LayerNorm(width: c.width), mixer: network))
+        Block(attentionNorm: norm(), attention: attention, mixerNorm: norm(), mixer: network))
     }
-    finalNorm = LayerNorm(width: c.width)
+    finalNorm = norm()
+    if c.hasOwnHead == true {
+      head = Linear(
+        normalInputs: c.width, outputs: c.vocabularySize, standardDeviation: deviation,
+        role: .outputHead, using: &generator)
+    }
   }
+
+  /// The parameter that makes logits.
+  var headWeight: Parameter { head?.weight ?? tokenEmbedding.table }
 
   /// The last hidden states, normalized.
   private func hidden(for tokens: [Int32], in context: ForwardContext) -> Variable {
@@ -97,12 +116,12 @@ public struct NanoGPT2: LanguageModel {
   }
 
   public func logits(for tokens: [Int32], in context: ForwardContext) -> Variable {
-    hidden(for: tokens, in: context).linear(weight: context.tape.variable(tokenEmbedding.table))
+    hidden(for: tokens, in: context).linear(weight: context.tape.variable(headWeight))
   }
 
   public func loss(inputs: [Int32], targets: [Int32], in context: ForwardContext) -> Variable {
     hidden(for: inputs, in: context).linearCrossEntropy(
-      weight: context.tape.variable(tokenEmbedding.table), targets: targets)
+      weight: context.tape.variable(headWeight), targets: targets)
   }
 
   /// Clips queries and keys whose logits grew too large.
@@ -123,5 +142,6 @@ public struct NanoGPT2: LanguageModel {
       try blocks[index].visitParameters(name.part("blocks", index), visit)
     }
     try finalNorm.visitParameters(name.part("final_norm"), visit)
+    if head != nil { try head!.visitParameters(name.part("head"), visit) }
   }
 }

@@ -27,9 +27,10 @@ public struct NanoKimiK2: LanguageModel {
       count: c.vocabularySize, width: c.width, standardDeviation: c.standardDeviation,
       using: &generator)
     blocks = []
+    let rotary = c.attention.rotary
     for layer in 0..<c.layerCount {
       let attention = LatentAttention(
-        c.attention, standardDeviation: c.standardDeviation, using: &generator)
+        c.attention, rotary: rotary, standardDeviation: c.standardDeviation, using: &generator)
       let mixer: Mixer =
         layer < c.denseLayerCount
         ? .dense(

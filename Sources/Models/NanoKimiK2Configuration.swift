@@ -45,8 +45,8 @@ public struct NanoKimiK2Configuration: ModelConfiguration {
     let (a, m) = (attention, mixture)
     try ConfigurationError.require(
       [
-        ("vocabulary", vocabularySize, 1 << 20), ("context", contextLength, 1 << 16),
-        ("the attention's context", a.contextLength, 1 << 16),
+        ("vocabulary", vocabularySize, 1 << 20), ("context", contextLength, 1 << 18),
+        ("the attention's context", a.contextLength, 1 << 18),
         ("embd", a.width, 1 << 14), ("layers", layerCount, 1 << 10), ("heads", a.headCount, 1 << 10),
         ("nope-dim", a.positionFreeWidth, 1 << 10), ("rope-dim", a.rotaryWidth, 1 << 10),
         ("v-dim", a.valueWidth, 1 << 10), ("kv-rank", a.keyValueRank, 1 << 14),
@@ -60,6 +60,14 @@ public struct NanoKimiK2Configuration: ModelConfiguration {
     guard m.chosenCount <= m.expertCount else {
       throw ConfigurationError(
         "experts-per-token \(m.chosenCount) is more than experts \(m.expertCount)")
+    }
+    let (groups, chosenGroups) = (m.groups?.count ?? 1, m.groups?.chosenCount ?? 1)
+    guard groups > 0, m.expertCount % groups == 0, (1...groups).contains(chosenGroups),
+      m.chosenCount <= m.expertCount / groups * chosenGroups
+    else {
+      throw ConfigurationError(
+        "\(chosenGroups) of \(groups) groups of \(m.expertCount) experts cannot give \(m.chosenCount); groups "
+          + "must be of equal size, and the chosen ones large enough")
     }
     guard (0...64).contains(m.sharedCount) else {
       throw ConfigurationError("shared-experts \(m.sharedCount) must be 0 to 64")

@@ -2,7 +2,7 @@ public import Foundation
 public import NanoTensor
 
 /// The safetensors file format: a JSON header of names, types, shapes and byte ranges, then raw
-/// little-endian data. Only 32-bit floats are read and written.
+/// little-endian data. 32-bit floats are written; 16 and 8 bits are read too.
 public enum Safetensors {
   /// A file that cannot be read as safetensors.
   public struct FormatError: Error, Hashable, CustomStringConvertible {
@@ -84,46 +84,92 @@ public enum Safetensors {
   public static func decodeFile(
     _ data: Data
   ) throws(FormatError) -> (tensors: [(name: String, tensor: Tensor)], metadata: [String: String]) {
-    guard data.count >= 8 else {
-      throw FormatError(reason: "only \(data.count) bytes, shorter than a safetensors header")
+    let file = try File(data)
+    var tensors: [(name: String, tensor: Tensor)] = []
+    for name in file.names { tensors.append((name, try file.tensor(name))) }
+    return (tensors, file.metadata)
+  }
+
+  /// A file whose header is read, and whose tensors are decoded when they are asked for.
+  public struct File: Sendable {
+    /// Names in the order of the data.
+    public let names: [String]
+    public let metadata: [String: String]
+    private let entries: [String: (entry: Entry, range: Range<Int>)]
+    private let body: Data
+
+    /// - Throws: when the header is not JSON, or a byte range is negative, overlaps another or leaves the file.
+    public init(_ data: Data) throws(FormatError) {
+      guard data.count >= 8 else {
+        throw FormatError(reason: "only \(data.count) bytes, shorter than a safetensors header")
+      }
+      let headerLength = data.prefix(8).enumerated().reduce(UInt64(0)) {
+        $0 | UInt64($1.element) << (8 * UInt64($1.offset))
+      }
+      guard headerLength <= UInt64(data.count - 8) else {
+        throw FormatError(
+          reason:
+            "the header claims \(headerLength) bytes, the file has \(data.count - 8) after its length"
+        )
+      }
+      body = data.dropFirst(8 + Int(headerLength))
+      let header: [String: HeaderValue]
+      do {
+        header = try JSONDecoder().decode(
+          [String: HeaderValue].self, from: data.dropFirst(8).prefix(Int(headerLength)))
+      } catch {
+        throw FormatError(reason: "the header is not a safetensors JSON object")
+      }
+      var entries: [String: (entry: Entry, range: Range<Int>)] = [:]
+      for case (let name, .tensor(let entry)) in header {
+        entries[name] = (entry, try byteRange(of: entry, name: name, bodyCount: body.count))
+      }
+      let ordered = entries.sorted {
+        ($0.value.range.lowerBound, $0.value.range.upperBound, $0.key)
+          < ($1.value.range.lowerBound, $1.value.range.upperBound, $1.key)
+      }
+      for (first, second) in zip(ordered, ordered.dropFirst())
+      where first.value.range.upperBound > second.value.range.lowerBound {
+        throw FormatError(reason: "tensors '\(first.key)' and '\(second.key)' overlap")
+      }
+      names = ordered.map(\.key)
+      self.entries = entries
+      if case .metadata(let metadata)? = header["__metadata__"] {
+        self.metadata = metadata
+      } else {
+        metadata = [:]
+      }
     }
-    let headerLength = data.prefix(8).enumerated().reduce(UInt64(0)) {
-      $0 | UInt64($1.element) << (8 * UInt64($1.offset))
+
+    /// Whether a tensor holds 8-bit floats, which stand for nothing without their scales.
+    public func hasEightBits(_ name: String) -> Bool {
+      entries[name]?.entry.dtype == ElementType.float8.rawValue
     }
-    guard headerLength <= UInt64(data.count - 8) else {
-      throw FormatError(
-        reason:
-          "the header claims \(headerLength) bytes, the file has \(data.count - 8) after its length"
-      )
+
+    /// - Throws: when the type is not F32, F16, BF16 or F8_E4M3, or the shape does not fit the byte range.
+    /// - Precondition: the file has a tensor of that name.
+    public func tensor(_ name: String) throws(FormatError) -> Tensor {
+      guard let (entry, range) = entries[name] else { fatalError("Safetensors: no tensor '\(name)'") }
+      try requireBytes(range.count, for: entry, name: name)
+      return Safetensors.tensor(entry, bytes: body.dropFirst(range.lowerBound).prefix(range.count))
     }
-    let body = data.dropFirst(8 + Int(headerLength))
-    let header: [String: HeaderValue]
-    do {
-      header = try JSONDecoder().decode(
-        [String: HeaderValue].self, from: data.dropFirst(8).prefix(Int(headerLength)))
-    } catch {
-      throw FormatError(reason: "the header is not a safetensors JSON object")
-    }
-    var entries: [(name: String, entry: Entry, range: Range<Int>)] = []
-    for (name, value) in header {
-      guard case .tensor(let entry) = value else { continue }
-      entries.append((name, entry, try byteRange(of: entry, name: name, bodyCount: body.count)))
-    }
-    entries.sort { ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound) }
-    for (first, second) in zip(entries, entries.dropFirst())
-    where first.range.upperBound > second.range.lowerBound {
-      throw FormatError(reason: "tensors '\(first.name)' and '\(second.name)' overlap")
-    }
-    let tensors = entries.map { name, entry, range in
-      (name, tensor(entry, bytes: body.dropFirst(range.lowerBound).prefix(range.count)))
-    }
-    guard case .metadata(let metadata)? = header["__metadata__"] else { return (tensors, [:]) }
-    return (tensors, metadata)
   }
 
   private static func byteRange(
     of entry: Entry, name: String, bodyCount: Int
   ) throws(FormatError) -> Range<Int> {
+    guard entry.dataOffsets.count == 2, entry.dataOffsets[0] >= 0,
+      entry.dataOffsets[0] <= entry.dataOffsets[1], entry.dataOffsets[1] <= bodyCount
+    else {
+      throw FormatError(
+        reason: "tensor '\(name)' lies at \(entry.dataOffsets) of \(bodyCount) data bytes")
+    }
+    return entry.dataOffsets[0]..<entry.dataOffsets[1]
+  }
+
+  private static func requireBytes(
+    _ available: Int, for entry: Entry, name: String
+  ) throws(FormatError) {
     guard let type = ElementType(rawValue: entry.dtype) else {
       throw FormatError(
         reason: "tensor '\(name)' has type \(entry.dtype); only F32, F16 and BF16 are read")
@@ -136,18 +182,11 @@ public enum Safetensors {
       }
       count = product
     }
-    guard entry.dataOffsets.count == 2, entry.dataOffsets[0] >= 0,
-      entry.dataOffsets[0] <= entry.dataOffsets[1], entry.dataOffsets[1] <= bodyCount
-    else {
-      throw FormatError(
-        reason: "tensor '\(name)' lies at \(entry.dataOffsets) of \(bodyCount) data bytes")
-    }
-    guard entry.dataOffsets[1] - entry.dataOffsets[0] == count else {
+    guard available == count else {
       throw FormatError(
         reason: "tensor '\(name)' of shape \(entry.shape) needs \(count) bytes, its range has "
-          + "\(entry.dataOffsets[1] - entry.dataOffsets[0])")
+          + "\(available)")
     }
-    return entry.dataOffsets[0]..<entry.dataOffsets[1]
   }
 
   private static func tensor(_ entry: Entry, bytes: Data) -> Tensor {
@@ -158,6 +197,8 @@ public enum Safetensors {
         for index in 0..<elements.count {
           elements[index] = Float(bitPattern: UInt32(bytes.halfWord(index)) << 16)
         }
+      case .float8:
+        for (index, bits) in bytes.enumerated() { elements[index] = Float(eightBits: bits) }
       case .float16:
         for index in 0..<elements.count { elements[index] = Float(half: bytes.halfWord(index)) }
       default:
@@ -171,8 +212,15 @@ public enum Safetensors {
     case float32 = "F32"
     case float16 = "F16"
     case bfloat16 = "BF16"
+    case float8 = "F8_E4M3"
 
-    var byteCount: Int { self == .float32 ? 4 : 2 }
+    var byteCount: Int {
+      switch self {
+      case .float32: 4
+      case .float16, .bfloat16: 2
+      case .float8: 1
+      }
+    }
   }
 }
 
@@ -185,6 +233,18 @@ extension Data {
 }
 
 extension Float {
+  /// From the bits of an 8-bit float with 4 bits of exponent and 3 of fraction, without infinity.
+  fileprivate init(eightBits bits: UInt8) {
+    let (sign, exponent, fraction) = (bits >> 7, Int(bits >> 3 & 0xF), Float(bits & 0x7))
+    let magnitude: Float =
+      switch (exponent, fraction) {
+      case (0, _): fraction * 0x1p-9
+      case (15, 7): .nan
+      default: Float(sign: .plus, exponent: exponent - 7, significand: 1 + fraction / 8)
+      }
+    self = sign == 1 ? -magnitude : magnitude
+  }
+
   /// From the bits of an IEEE half; spelled out, because Float16 does not exist on Intel Macs.
   fileprivate init(half bits: UInt16) {
     let (sign, exponent, fraction) = (bits >> 15, Int(bits >> 10 & 0x1F), Float(bits & 0x3FF))

@@ -9,7 +9,8 @@ public struct ModelFolderError: Error, Hashable, CustomStringConvertible {
 }
 
 /// A trained model on disk: `config.json` with its kind and sizes (and its characters, if those are its
-/// tokens), `model.safetensors` with its weights, `tokenizer.model` for a SentencePiece model.
+/// tokens), `model.safetensors` with its weights, `tokenizer.model` for a SentencePiece model, `tokenizer.json` for one
+/// of bytes.
 public enum ModelFolder {
   private struct Header: Codable {
     var format: Int
@@ -21,16 +22,24 @@ public enum ModelFolder {
     var model: String
     var configuration: Configuration
     var vocabulary: CharacterTokenizer?
+    /// What an imported model's texts begin with.
+    var textStart: [Int32]?
+    /// The token that ends a text, where the tokenizer's file does not say.
+    var endOfText: Int32?
   }
 
   /// A model with what turns its tokens into text.
   public struct Contents: Sendable {
     public let model: any LanguageModel
+    /// It may have fewer tokens than the model, whose others no text contains.
     public let tokenizer: any Tokenizer
+    /// What comes before a text; nil for the end of the text before it.
+    public let textStart: [Int32]?
 
-    public init(model: some LanguageModel, tokenizer: any Tokenizer) {
+    public init(model: some LanguageModel, tokenizer: any Tokenizer, textStart: [Int32]? = nil) {
       self.model = model
       self.tokenizer = tokenizer
+      self.textStart = textStart
     }
   }
 
@@ -44,15 +53,30 @@ public enum ModelFolder {
   public static func save<Model: LanguageModel>(
     _ model: Model, tokenizer: CharacterTokenizer, to path: String
   ) throws {
-    try save(model, vocabulary: tokenizer, to: path)
+    try save(
+      model, Description(model: Model.identifier, configuration: model.configuration, vocabulary: tokenizer), to: path)
   }
 
   /// The same for a model whose tokens are SentencePiece's.
   public static func save<Model: LanguageModel>(
-    _ model: Model, tokenizer: SentencePieceTokenizer, to path: String
+    _ model: Model, tokenizer: SentencePieceTokenizer, textStart: [Int32]? = nil, to path: String
   ) throws {
-    try save(model, vocabulary: nil, to: path)
+    try save(
+      model,
+      Description(model: Model.identifier, configuration: model.configuration, textStart: textStart), to: path)
     try AtomicFile.write(tokenizer.model, to: path + "/tokenizer.model")
+  }
+
+  /// The same for a model whose tokens are pairs of bytes.
+  private static func save<Model: LanguageModel>(
+    _ model: Model, tokenizer: ByteLevelTokenizer, textStart: [Int32]?, to path: String
+  ) throws {
+    try save(
+      model,
+      Description(
+        model: Model.identifier, configuration: model.configuration, textStart: textStart,
+        endOfText: tokenizer.endOfStory), to: path)
+    try AtomicFile.write(tokenizer.description, to: path + "/tokenizer.json")
   }
 
   /// The same for what was read from somewhere else.
@@ -61,18 +85,18 @@ public enum ModelFolder {
     case let tokenizer as CharacterTokenizer:
       try save(contents.model, tokenizer: tokenizer, to: path)
     case let tokenizer as SentencePieceTokenizer:
-      try save(contents.model, tokenizer: tokenizer, to: path)
+      try save(contents.model, tokenizer: tokenizer, textStart: contents.textStart, to: path)
+    case let tokenizer as ByteLevelTokenizer:
+      try save(contents.model, tokenizer: tokenizer, textStart: contents.textStart, to: path)
     default:
       fatalError("ModelFolder: no file format for \(type(of: contents.tokenizer))")
     }
   }
 
   private static func save<Model: LanguageModel>(
-    _ model: Model, vocabulary: CharacterTokenizer?, to path: String
+    _ model: Model, _ description: Description<Model.Configuration>, to path: String
   ) throws {
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    let description = Description(
-      model: Model.identifier, configuration: model.configuration, vocabulary: vocabulary)
     try AtomicFile.write(
       Safetensors.encode(model.weights, metadata: ["model": Model.identifier]),
       to: path + "/model.safetensors")
@@ -108,16 +132,23 @@ public enum ModelFolder {
     do {
       let description = try JSONDecoder().decode(
         Description<Model.Configuration>.self, from: description)
-      let tokenizer = try tokenizer(description.vocabulary, path: path)
-      guard tokenizer.vocabularySize == description.configuration.vocabularySize else {
+      let tokenizer = try description.vocabulary ?? tokenizer(description.endOfText, path: path)
+      let vocabularySize = description.configuration.vocabularySize
+      guard
+        tokenizer.vocabularySize == vocabularySize
+          || tokenizer is any StoryTokenizer && tokenizer.vocabularySize < vocabularySize
+      else {
         throw ModelFolderError(
           description: "\(path): the tokenizer has \(tokenizer.vocabularySize) tokens, the model "
-            + "\(description.configuration.vocabularySize)")
+            + "\(vocabularySize)")
+      }
+      guard description.textStart?.allSatisfy({ (0..<Int32(vocabularySize)).contains($0) }) ?? true else {
+        throw ModelFolderError(description: "\(path)/config.json: 'textStart' has a token that is not there")
       }
       var generator = RandomGenerator(seed: 0)
       var model = try Model(description.configuration, using: &generator)
       try model.loadWeights(Safetensors.decode(weights))
-      return Contents(model: model, tokenizer: tokenizer)
+      return Contents(model: model, tokenizer: tokenizer, textStart: description.textStart)
     } catch let error as ModelFolderError {
       throw error
     } catch let error as DecodingError {
@@ -129,11 +160,13 @@ public enum ModelFolder {
     }
   }
 
-  /// The characters of the description, else the SentencePiece model beside it.
+  /// The SentencePiece model in the folder, else the pairs of bytes.
   private static func tokenizer(
-    _ vocabulary: CharacterTokenizer?, path: String
+    _ endOfText: Int32?, path: String
   ) throws(ModelFolderError) -> any Tokenizer {
-    if let vocabulary { return vocabulary }
+    if let endOfText {
+      return try HuggingFaceTokenizer.byteLevel(HuggingFaceFiles(path: path), endOfText: endOfText)
+    }
     do {
       return try SentencePieceTokenizer(model: try read(path + "/tokenizer.model"))
     } catch let error as ModelFolderError {

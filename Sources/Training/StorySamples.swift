@@ -22,7 +22,8 @@ public enum StorySamples {
   ) throws -> [Sample] {
     let samples = try prompts.enumerated().map { index, prompt in
       var generator = TextGenerator(
-        Sampler(temperature: 0.8, topK: 50), generator: RandomGenerator(seed: seed).split(UInt64(200 + index)))
+        Sampler(temperature: 0.8, topK: 50), tokenCount: tokenizer.vocabularySize,
+        generator: RandomGenerator(seed: seed).split(UInt64(200 + index)))
       let tokens = try generator.generate(
         tokensPerSample, after: [tokenizer.endOfStory] + (try tokenizer.encode(prompt)),
         endingAt: tokenizer.endOfStory, from: model)

@@ -6,10 +6,14 @@ public import NanoTensor
 /// Continues texts with a model, one token after another.
 public struct TextGenerator: Sendable {
   public var sampler: Sampler
+  /// Tokens from here on are never drawn; nil for none.
+  public var tokenCount: Int?
   private var generator: RandomGenerator
 
-  public init(_ sampler: Sampler = Sampler(), generator: RandomGenerator) {
+  /// - Parameter tokenCount: how many tokens can be written, where the model has more.
+  public init(_ sampler: Sampler = Sampler(), tokenCount: Int? = nil, generator: RandomGenerator) {
     self.sampler = sampler
+    self.tokenCount = tokenCount
     self.generator = generator
   }
 
@@ -34,7 +38,8 @@ public struct TextGenerator: Sendable {
     var session = model.makeDecodingSession()
     for _ in 0..<count {
       let logits = nextLogits(after: tokens, from: model, &session)
-      let next = try sampler.draw(from: logits, seen: tokens, using: &generator)
+      let candidates = Array(logits.prefix(tokenCount ?? logits.count))
+      let next = try sampler.draw(from: candidates, seen: tokens, using: &generator)
       if next == end { break }
       tokens.append(next)
       try didDraw(next)

@@ -4,13 +4,15 @@ import NanoTensor
 import NanoTestSupport
 import Testing
 
-private let activations: [FeedForwardActivation] = [.relu, .gelu, .swiGLU]
+private let activations: [FeedForwardActivation] = [.relu, .gelu, .geluTanh, .swiGLU]
 
 /// The activations of rows of 7, or of 14 if gated.
 private func reference(_ activation: FeedForwardActivation, _ hidden: [Double]) -> [Double] {
   switch activation {
   case .relu: hidden.map { max($0, 0) }
   case .gelu: hidden.map { $0 * 0.5 * erfc(-$0 / 2.0.squareRoot()) }
+  case .geluTanh:
+    hidden.map { $0 * 0.5 * (1 + tanh((2 / Double.pi).squareRoot() * ($0 + 0.044715 * $0 * $0 * $0))) }
   case .swiGLU: Reference.swiGLU(hidden, width: 7)
   }
 }
@@ -59,6 +61,7 @@ func feedForwardIsItsParts(activation: FeedForwardActivation, precision: Precisi
       switch activation {
       case .relu: h.relu()
       case .gelu: h.gelu()
+      case .geluTanh: h.gelu(.tanh)
       case .swiGLU: h.swiGLU()
       }
     return activated.linear(weight: v[2], bias: v[4])

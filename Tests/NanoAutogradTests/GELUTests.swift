@@ -4,6 +4,15 @@ import NanoTensor
 import NanoTestSupport
 import Testing
 
+@Test func tanhFormOfGELU() {
+  let check = GradientCheck([wave([3, 21], scale: 3)]) { _, v in
+    v[0].gelu(.tanh)
+  } reference: { x in
+    x[0].map { $0 * 0.5 * (1 + tanh((2 / Double.pi).squareRoot() * ($0 + 0.044715 * $0 * $0 * $0))) }
+  }
+  #expect(check.worst < 2e-4)
+}
+
 @Test func geluIsTheExactForm() {
   let check = GradientCheck([wave([3, 21], scale: 3)]) { _, v in
     v[0].gelu()

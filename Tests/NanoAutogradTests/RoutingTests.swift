@@ -30,3 +30,22 @@ func routedWeights(scoring: RouterScoring, normalizes: Bool) {
     #expect(selection.experts[row * 2..<row * 2 + 2].map(Int.init) == Array(ranked.prefix(2)))
   }
 }
+
+/// Six experts in three groups of two, of which two are used.
+@Test func expertsComeFromTheBestGroups() {
+  let groups = ExpertGroups(count: 3, chosenCount: 2)
+  func experts(_ logits: [Float], biases: [Float]) -> [Int32] {
+    let tape = Tape(recording: false)
+    return withExtendedLifetime(tape) {
+      tape.constant(Tensor(logits, shape: [1, 6])).routed(
+        topK: 3, scoring: .sigmoid, biases: Tensor(biases, shape: [6]), groups: groups
+      ).selection.experts
+    }
+  }
+  // The single best expert stands in the worst group.
+  #expect(experts([3, -9, 1, 1, 0.5, 2], biases: [0, 0, 0, 0, 0, 0]) == [5, 2, 3])
+  // Below 0 a score is still better than what lies outside the groups.
+  #expect(experts([3, -9, 1, 1, 0.5, 2], biases: [-2, -2, -1, -1, -1, -1]) == [5, 2, 3])
+  // Of equal groups the first.
+  #expect(experts([0, 0, 0, 0, 0, 0], biases: [0, 0, 0, 0, 0, 0]) == [0, 1, 2])
+}

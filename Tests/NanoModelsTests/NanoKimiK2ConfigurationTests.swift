@@ -1,3 +1,4 @@
+import NanoAutograd
 import NanoLayers
 import NanoModels
 import Testing
@@ -8,6 +9,8 @@ import Testing
     ("layers", { $0.layerCount = 0 }), ("rope-dim", { $0.attention.rotaryWidth = 7 }),
     ("attention's context", { $0.attention.contextLength = 1 << 40 }),
     ("experts-per-token", { $0.mixture.chosenCount = 9 }), ("dense-layers", { $0.denseLayerCount = 5 }),
+    ("groups", { $0.mixture.groups = ExpertGroups(count: 3, chosenCount: 1) }),
+    ("groups", { $0.mixture.groups = ExpertGroups(count: 8, chosenCount: 1) }),
     ("disagree", { $0.mixture.modelWidth = 65 }),
   ]
   #expect(throws: Never.self) { try sound.validate() }

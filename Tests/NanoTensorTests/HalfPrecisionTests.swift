@@ -123,6 +123,9 @@ func kernelsTakeHalves(set: InstructionSet, format: nk_format) throws {
   pairs.append(results([x], outputs: [n]) { table.gelu($0[0], $1[0], n, $2) })
   pairs.append(
     results([x, dy], outputs: [n, n]) { table.gelu_backward($0[0], $0[1], $1[0], $1[1], n, $2) })
+  pairs.append(results([x], outputs: [n]) { table.gelu_tanh($0[0], $1[0], n, $2) })
+  pairs.append(
+    results([x, dy], outputs: [n, n]) { table.gelu_tanh_backward($0[0], $0[1], $1[0], $1[1], n, $2) })
   pairs.append(results([twice], outputs: [n]) { table.swiglu($0[0], $1[0], rows, width, $2) })
   pairs.append(
     results([twice, dy], outputs: [2 * n, n]) {

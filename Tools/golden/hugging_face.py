@@ -1,6 +1,7 @@
 """Golden models of transformers: tiny checkpoints, their logits, loss and every gradient.
 
-Writes Tests/Fixtures/{deepseek_v3,deepseek_v3_low_rank_queries,gpt2}/ with config.json and model.safetensors as
+Writes Tests/Fixtures/{deepseek_v3,deepseek_v3_low_rank_queries,deepseek_v3_yarn,deepseek_v3_linear,gpt2,gpt2_untied}/
+with config.json and model.safetensors as
 transformers saves them, and golden.safetensors with inputs, targets, logits, loss and gradients by name.
 Needs torch 2.13, transformers 4.57 and safetensors.
 """
@@ -48,17 +49,33 @@ def golden(name, model):
 
 
 def deepseek(**options):
-    return DeepseekV3ForCausalLM(DeepseekV3Config(
+    sizes = dict(
         vocab_size=VOCABULARY, hidden_size=24, intermediate_size=20, moe_intermediate_size=12,
         num_hidden_layers=3, num_attention_heads=2, num_key_value_heads=2, n_routed_experts=4,
         num_experts_per_tok=2, n_group=1, topk_group=1, first_k_dense_replace=1, kv_lora_rank=10,
         qk_nope_head_dim=8, qk_rope_head_dim=4, v_head_dim=6, max_position_embeddings=16,
-        routed_scaling_factor=1.41, rope_theta=1e4, bos_token_id=None, eos_token_id=None, **options)).eval()
+        routed_scaling_factor=1.41, rope_theta=1e4, bos_token_id=None, eos_token_id=None)
+    return DeepseekV3ForCausalLM(DeepseekV3Config(**{**sizes, **options})).eval()
 
 
 golden("deepseek_v3", deepseek(q_lora_rank=None, n_shared_experts=1, tie_word_embeddings=True))
 golden("deepseek_v3_low_rank_queries",
        deepseek(q_lora_rank=14, n_shared_experts=2, tie_word_embeddings=False, rope_interleave=False))
+# Groups: transformers 4 masks the others' scores with 0, transformers 5 with -infinity. Where all scores with their
+# biases are above 0, as here, that is the same choice.
+golden("deepseek_v3_yarn",
+       deepseek(hidden_size=16, num_hidden_layers=2, q_lora_rank=8, n_shared_experts=1, n_routed_experts=8, n_group=4,
+                topk_group=2, num_experts_per_tok=3, moe_intermediate_size=6, qk_rope_head_dim=8, norm_topk_prob=False,
+                attention_bias=True, rope_theta=50.0, rms_norm_eps=1e-5,
+                rope_scaling=dict(type="yarn", factor=4.0, original_max_position_embeddings=24, beta_fast=1.5,
+                                  beta_slow=1.0, mscale=1.0, mscale_all_dim=0.7)))
+golden("deepseek_v3_linear",
+       deepseek(hidden_size=12, num_hidden_layers=1, first_k_dense_replace=1, q_lora_rank=None, n_shared_experts=1,
+                tie_word_embeddings=True, rope_scaling=dict(type="linear", factor=8.0)))
+golden("gpt2_untied", GPT2LMHeadModel(GPT2Config(
+    vocab_size=VOCABULARY, n_positions=16, n_embd=12, n_layer=1, n_head=3, n_inner=20, activation_function="gelu_new",
+    layer_norm_epsilon=1e-3, tie_word_embeddings=False, resid_pdrop=0, embd_pdrop=0, attn_pdrop=0, bos_token_id=None,
+    eos_token_id=None)).eval())
 golden("gpt2", GPT2LMHeadModel(GPT2Config(
     vocab_size=VOCABULARY, n_positions=16, n_embd=24, n_layer=2, n_head=3, activation_function="gelu",
     resid_pdrop=0, embd_pdrop=0, attn_pdrop=0, bos_token_id=None, eos_token_id=None)).eval())

@@ -1,14 +1,16 @@
 """Golden token ids of the sentencepiece Python package.
 
 Writes Tests/Fixtures/sentencepiece/: tokenizer.model, trained with the settings of SentencePieceTokenizer on
-sentences made here, and ids.json with texts and their ids. Needs sentencepiece.
+sentences made here, ids.json with texts and their ids, and tokenizer.json. Needs sentencepiece and tokenizers.
 """
 import io
 import json
 import os
+import random
 import sys
 
 import sentencepiece
+import tokenizers
 
 folder = sys.argv[1] if len(sys.argv) > 1 else "Tests/Fixtures/sentencepiece"
 names, things = ["Ana", "Bo", "Kim", "Zoë"], ["ball", "kite", "little boat", "red apple", "song"]
@@ -35,3 +37,47 @@ texts = [
 json.dump([{"text": t, "ids": processor.encode(t)} for t in texts],
           open(os.path.join(folder, "ids.json"), "w"), ensure_ascii=True, indent=0)
 print(processor.get_piece_size())
+
+# The same model as a tokenizer.json: pieces spelled with spaces, byte pieces in the vocabulary alone, every pair of
+# pieces that makes a third as a merge. Its ids are checked against SentencePiece's, which takes a typed U+2581 for a
+# space; SentencePieceTokenizer, and this file, write its bytes.
+names = [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
+special = [processor.is_unknown(i) or processor.is_control(i) for i in range(len(names))]
+normal = [not special[i] and not processor.is_byte(i) for i in range(len(names))]
+spelled = [n.replace("\u2581", " ") if ok else n for n, ok in zip(names, normal)]
+known = {s for s, ok in zip(spelled, normal) if ok}
+merges = [(-processor.get_score(i), i, -len(w[:k].encode()), w[:k], w[k:])
+          for i, w in enumerate(spelled) if normal[i] for k in range(1, len(w)) if w[:k] in known and w[k:] in known]
+
+
+def sequence(name):
+    return {"Sequence": {"id": name, "type_id": 0}}
+
+
+start = {"SpecialToken": {"id": "</s>", "type_id": 0}}
+description = {
+    "version": "1.0", "truncation": None, "padding": None,
+    "added_tokens": [
+        {"id": i, "content": names[i], "single_word": False, "lstrip": False, "rstrip": False, "normalized": False,
+         "special": True} for i in range(len(names)) if special[i]],
+    "normalizer": None, "pre_tokenizer": None,
+    "post_processor": {
+        "type": "TemplateProcessing", "single": [start, sequence("A")], "pair": [start, sequence("A"), sequence("B")],
+        "special_tokens": {"</s>": {"id": "</s>", "ids": [processor.eos_id()], "tokens": ["</s>"]}}},
+    "decoder": {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, {"type": "Fuse"}]},
+    "model": {
+        "type": "BPE", "dropout": None, "unk_token": "<unk>", "continuing_subword_prefix": None,
+        "end_of_word_suffix": None, "fuse_unk": True, "byte_fallback": True, "ignore_merges": False,
+        "vocab": {s: i for i, s in enumerate(spelled)}, "merges": [list(m[3:]) for m in sorted(merges)]},
+}
+text = json.dumps(description, ensure_ascii=False)
+open(os.path.join(folder, "tokenizer.json"), "w", encoding="utf-8").write(text)
+fast = tokenizers.Tokenizer.from_str(text)
+fast.encode_special_tokens = True
+generator = random.Random(5)
+alphabet = [s for s, ok in zip(spelled, normal) if ok] + ["  ", " ", "\n", "</s>", "<0x41>", "é", "e\u0301", "日", "🙂"]
+for sample in texts + ["".join(generator.choices(alphabet, k=generator.randrange(40))) for _ in range(20_000)]:
+    ids = fast.encode(sample).ids
+    assert ids == [processor.eos_id()] + processor.encode(sample), sample
+    assert fast.decode(ids) == sample, sample
+print(len(merges), "merges")

@@ -92,13 +92,15 @@ public enum FeedForwardActivation: Sendable {
   case relu
   /// `h Φ(h)`, exact.
   case gelu
+  /// The same in its tanh form.
+  case geluTanh
   /// `silu(u) · v` for rows `[u | v]`: half as many columns.
   case swiGLU
 
   /// Columns of the activations for so many columns of the first map's outputs.
   func width(ofHidden width: Int) -> Int {
     switch self {
-    case .relu, .gelu: width
+    case .relu, .gelu, .geluTanh: width
     case .swiGLU: width / 2
     }
   }
@@ -122,6 +124,10 @@ public enum FeedForwardActivation: Sendable {
       let activated = sized(for: hidden)
       kernels.gelu(h.start, activated.numbers.start, count, h.format)
       return activated
+    case .geluTanh:
+      let activated = sized(for: hidden)
+      kernels.gelu_tanh(h.start, activated.numbers.start, count, h.format)
+      return activated
     case .swiGLU:
       let activated = sized(for: hidden)
       kernels.swiglu(
@@ -143,6 +149,10 @@ public enum FeedForwardActivation: Sendable {
     case .gelu:
       let activated = sized(for: hidden)
       kernels.gelu_backward(h.start, dy, dy, activated.numbers.start, count, h.format)
+      return (activated, gradient)
+    case .geluTanh:
+      let activated = sized(for: hidden)
+      kernels.gelu_tanh_backward(h.start, dy, dy, activated.numbers.start, count, h.format)
       return (activated, gradient)
     case .swiGLU:
       let activated = sized(for: hidden)
@@ -174,6 +184,7 @@ public enum FeedForwardActivation: Sendable {
     switch self {
     case .relu: "relu"
     case .gelu: "gelu"
+    case .geluTanh: "gelu_tanh"
     case .swiGLU: "swiglu"
     }
   }

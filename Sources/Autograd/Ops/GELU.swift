@@ -2,21 +2,23 @@ internal import CNanoKernels
 internal import NanoCUDA
 internal import NanoTensor
 
-/// `y = x Φ(x)`, `dy/dx = Φ(x) + x φ(x)`.
+/// `y = x g(x)`, `dy/dx = g(x) + x g'(x)`.
 enum GELUOperation {
   struct Saved {
     let input: Tensor
+    let form: GELUForm
   }
 
-  static func forward(_ input: Tensor) -> Tensor {
+  static func forward(_ input: Tensor, _ form: GELUForm) -> Tensor {
     var output = Tensor(uninitialized: input.shape, on: input.gpu)
     if let gpu = input.gpu {
       gpu.launchActivation(
-        "gelu", count: input.elementCount,
+        form == .exact ? "gelu" : "gelu_tanh", count: input.elementCount,
         [input.argument, output.argument, input.numbers.formatArgument, .long(input.elementCount)])
       return output
     }
-    kernels.gelu(input.elements, output.mutableElements, input.elementCount, NK_FP32)
+    let kernel = form == .exact ? kernels.gelu : kernels.gelu_tanh
+    kernel!(input.elements, output.mutableElements, input.elementCount, NK_FP32)
     return output
   }
 
@@ -24,29 +26,37 @@ enum GELUOperation {
     var result = Tensor(uninitialized: gradient.shape, on: gradient.gpu)
     if let gpu = gradient.gpu {
       gpu.launchActivation(
-        "gelu_backward", count: gradient.elementCount,
+        saved.form == .exact ? "gelu_backward" : "gelu_tanh_backward", count: gradient.elementCount,
         [
           saved.input.argument, gradient.argument, result.argument, .pointer(nil), gradient.numbers.formatArgument,
           .long(gradient.elementCount),
         ])
       return result
     }
-    kernels.gelu_backward(
+    let kernel = saved.form == .exact ? kernels.gelu_backward : kernels.gelu_tanh_backward
+    kernel!(
       saved.input.elements, gradient.elements, result.mutableElements, nil, gradient.elementCount,
       NK_FP32)
     return result
   }
 }
 
+/// What a Gaussian error linear unit `x g(x)` takes for g.
+public enum GELUForm: Sendable {
+  /// The normal distribution function Φ, to 2e-7.
+  case exact
+  /// `½ (1 + tanh(√(2/π) (x + 0.044715 x³)))`, as GPT-2 has it.
+  case tanh
+}
+
 extension Variable {
-  /// The Gaussian error linear unit `x Φ(x)` of every element, Φ the normal distribution function (the
-  /// exact form, to 2e-7; not the tanh approximation).
+  /// The Gaussian error linear unit of every element.
   /// - SeeAlso: Hendrycks, Gimpel, 2016, arXiv:1606.08415.
-  public func gelu() -> Variable {
+  public func gelu(_ form: GELUForm = .exact) -> Variable {
     let kept = tape.keep(self)
     let node = node
-    return tape.record(GELUOperation.forward(value), inputs: self) { gradient, slots in
-      let saved = GELUOperation.Saved(input: kept.tensor)
+    return tape.record(GELUOperation.forward(value, form), inputs: self) { gradient, slots in
+      let saved = GELUOperation.Saved(input: kept.tensor, form: form)
       slots.accumulate(GELUOperation.backward(gradient, saved), into: node)
     }
   }

@@ -6,7 +6,7 @@ package import NanoTensor
 internal import Synchronization
 
 /// Rotary position embedding: channel pair i at position t is turned by the angle `t · base^(-2i/width)`, so
-/// that the product of two rotated vectors depends on their distance alone.
+/// that the product of two rotated vectors depends on their distance alone. A ``RotaryScaling`` slows it down.
 /// - SeeAlso: Su et al., 2021, arXiv:2104.09864.
 public struct RotaryEmbedding: Sendable {
   /// Which channels form a pair.
@@ -27,18 +27,24 @@ public struct RotaryEmbedding: Sendable {
 
   /// Angles in Double, cosines and sines rounded once.
   /// - Precondition: an even width.
-  public init(width: Int, positionCount: Int, base: Double = 10_000, layout: Layout = .interleaved) {
+  public init(
+    width: Int, positionCount: Int, base: Double = 10_000, layout: Layout = .interleaved,
+    scaling: RotaryScaling? = nil
+  ) {
     checkPrecondition(
       width > 0 && width % 2 == 0 && positionCount > 0,
       "RotaryEmbedding: width \(width), \(positionCount) positions")
     self.width = width
     self.layout = layout
     self.positionCount = positionCount
-    let angles = (0..<positionCount).flatMap { position in
-      (0..<width / 2).map { Double(position) * pow(base, -2 * Double($0) / Double(width)) }
+    let frequencies = (0..<width / 2).map { pair in
+      pow(base, -2 * Double(pair) / Double(width))
+        * (scaling?.frequencyFactor(ofPair: pair, width: width, base: base) ?? 1)
     }
-    cosines = Tensor(angles.map { Float(cos($0)) }, shape: [positionCount, width / 2])
-    sines = Tensor(angles.map { Float(sin($0)) }, shape: [positionCount, width / 2])
+    let amplitude = scaling?.amplitude ?? 1
+    let angles = (0..<positionCount).flatMap { position in frequencies.map { Double(position) * $0 } }
+    cosines = Tensor(angles.map { Float(amplitude * cos($0)) }, shape: [positionCount, width / 2])
+    sines = Tensor(angles.map { Float(amplitude * sin($0)) }, shape: [positionCount, width / 2])
   }
 
   /// Rotates `width` channels, from `offset` on, of every head of every row; row n of a sequence is at

@@ -17,6 +17,32 @@ public enum RouterScoring: String, Hashable, Sendable, Codable {
   var argument: KernelArgument { .int(self == .sigmoid ? 0 : 1) }
 }
 
+/// Experts side by side in groups of equal size, of which each row uses a few.
+public struct ExpertGroups: Hashable, Sendable, Codable {
+  /// How many groups there are.
+  public var count: Int
+  /// How many of them a row's experts come from: those whose two best experts have the largest sum of score + bias.
+  public var chosenCount: Int
+
+  public init(count: Int, chosenCount: Int) {
+    self.count = count
+    self.chosenCount = chosenCount
+  }
+
+  /// Sets what lies outside the chosen groups to -∞.
+  fileprivate func restrict(_ ranked: inout [Float]) {
+    let size = ranked.count / count
+    let sums = (0..<count).map { group in
+      ranked[group * size..<(group + 1) * size].sorted(by: >).prefix(2).reduce(0, +)
+    }
+    // Of equal groups the first is chosen.
+    let order = (0..<count).sorted { sums[$0] != sums[$1] ? sums[$0] > sums[$1] : $0 < $1 }
+    for group in order.dropFirst(chosenCount) {
+      for expert in group * size..<(group + 1) * size { ranked[expert] = -.infinity }
+    }
+  }
+}
+
 /// Which experts each row goes to. On a GPU that is known there, and reading it waits for the GPU.
 public struct ExpertSelection: Sendable {
   public let countPerRow: Int
@@ -85,8 +111,11 @@ public struct ExpertSelection: Sendable {
     }
   }
 
-  /// Takes the `count` experts of the largest score + bias of every row; the lower index wins a tie.
-  static func top(_ count: Int, scores_NE: Tensor, biases: Tensor?) -> ExpertSelection {
+  /// Takes the `count` experts of the largest score + bias of every row, if there are groups within the chosen ones;
+  /// the lower index wins a tie.
+  static func top(
+    _ count: Int, scores_NE: Tensor, biases: Tensor?, groups: ExpertGroups?
+  ) -> ExpertSelection {
     let (rows, experts) = (scores_NE.shape.rowCount, scores_NE.shape.width)
     var chosen = [Int32](repeating: 0, count: rows * count)
     var ranked = [Float](repeating: 0, count: experts)
@@ -94,6 +123,7 @@ public struct ExpertSelection: Sendable {
       for expert in 0..<experts {
         ranked[expert] = scores_NE.elements[row * experts + expert] + (biases?.elements[expert] ?? 0)
       }
+      groups?.restrict(&ranked)
       for slot in 0..<count {
         var best = 0
         for expert in 1..<max(experts, 1) where ranked[expert] > ranked[best] { best = expert }
@@ -237,27 +267,34 @@ extension Variable {
   ///   - k: experts a row, at most as many as there are columns.
   ///   - scoring: what makes scores of logits.
   ///   - biases: one an expert, or nil.
+  ///   - groups: of which experts are chosen; nil for one group of all.
   ///   - normalizes: whether the weights of a row sum to `scale`.
   ///   - scale: λ, `routed_scaling_factor`.
   /// - Returns: N×k weights, and who was chosen.
   /// - SeeAlso: DeepSeek-AI, 2024, "DeepSeek-V3", arXiv:2412.19437.
   public func routed(
-    topK k: Int, scoring: RouterScoring, biases: Tensor? = nil, normalizes: Bool = true,
-    scale: Float = 1
+    topK k: Int, scoring: RouterScoring, biases: Tensor? = nil, groups: ExpertGroups? = nil,
+    normalizes: Bool = true, scale: Float = 1
   ) -> (weights: Variable, selection: ExpertSelection) {
+    let (groupCount, chosenGroups) = (groups?.count ?? 1, groups?.chosenCount ?? 1)
     checkPrecondition(
-      k > 0 && k <= shape.width && biases?.elementCount ?? shape.width == shape.width,
-      "routed: \(k) of the experts of \(shape), \(biases?.elementCount ?? 0) biases")
+      k > 0 && biases?.elementCount ?? shape.width == shape.width && groupCount > 0
+        && shape.width % groupCount == 0 && (1...groupCount).contains(chosenGroups)
+        && k <= shape.width / groupCount * chosenGroups,
+      "routed: \(k) of the experts of \(shape) in \(chosenGroups) of \(groupCount) groups, "
+        + "\(biases?.elementCount ?? 0) biases")
     let logits = value
     let (weights, saved): (Tensor, RoutingOperation.Saved)
     if let gpu = logits.gpu {
-      checkPrecondition(shape.width <= 1024, "routed: \(shape.width) experts; on a GPU at most 1024")
+      checkPrecondition(
+        shape.width <= 1024 && groups == nil,
+        "routed: \(shape.width) experts in \(groupCount) groups; on a GPU at most 1024 in one")
       (weights, saved) = RoutingOperation.forward(
         logits, topK: k, biases: biases, scoring: scoring, normalizes: normalizes, scale: scale, on: gpu)
     } else {
       let scores = RoutingOperation.scores(logits, scoring)
       (weights, saved) = RoutingOperation.forward(
-        ExpertSelection.top(k, scores_NE: scores, biases: biases), scoring: scoring,
+        ExpertSelection.top(k, scores_NE: scores, biases: biases, groups: groups), scoring: scoring,
         normalizes: normalizes, scale: scale)
     }
     let node = node

@@ -154,6 +154,9 @@ typedef struct {
   void (*gelu)(const void *x, void *out, size_t n, nk_format format);
   /// `out`, if not null, is what the forward kernel gave, made again on the way.
   void (*gelu_backward)(const void *x, const void *dy, void *dx, void *out, size_t n, nk_format format);
+  /// The same in its tanh form, as GPT-2 has it.
+  void (*gelu_tanh)(const void *x, void *out, size_t n, nk_format format);
+  void (*gelu_tanh_backward)(const void *x, const void *dy, void *dx, void *out, size_t n, nk_format format);
 
   // Sixteen bits a number, rounded to nearest even.
   void (*to_bf16)(const float *x, uint16_t *out, size_t n);

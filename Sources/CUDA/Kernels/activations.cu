@@ -27,6 +27,16 @@ DEVICE float gelu_backward_of(float x, float dy, float &y) {
   return dy * (normal.distribution + x * normal.density);
 }
 
+// GELU in its tanh form, x sigmoid(2u) with u = sqrt(2/pi) (x + 0.044715 x^3).
+DEVICE float gelu_tanh_gate(float x) { return sigmoid_of(x * (1.59576912f + 0.07135482f * x * x)); }
+
+DEVICE float gelu_tanh_of(float x) { return x * gelu_tanh_gate(x); }
+
+DEVICE float gelu_tanh_slope(float x) {
+  const float gate = gelu_tanh_gate(x);
+  return gate + x * (1.59576912f + 0.21406445f * x * x) * gate * (1.0f - gate);
+}
+
 // Calls `body` with the index of the thread's four numbers, or of each by itself where fewer are left or the numbers
 // are not aligned.
 template <class Four, class One>
@@ -59,6 +69,17 @@ KERNEL gelu(const void *x, void *y, int format, int64 count) {
       [=](int64 i) { store(y, format, i, gelu_of(load(x, format, i))); });
 }
 
+KERNEL gelu_tanh(const void *x, void *y, int format, int64 count) {
+  by_fours(
+      count, true,
+      [=](int64 i) {
+        const float4 v = load4(x, format, i);
+        store4(y, format, i,
+               make_float4(gelu_tanh_of(v.x), gelu_tanh_of(v.y), gelu_tanh_of(v.z), gelu_tanh_of(v.w)));
+      },
+      [=](int64 i) { store(y, format, i, gelu_tanh_of(load(x, format, i))); });
+}
+
 // dx = dy where y > 0; `y` may be what went in or what came out.
 KERNEL relu_backward(const void *y, const void *dy, void *dx, int format, int64 count) {
   by_fours(
@@ -87,6 +108,26 @@ KERNEL gelu_backward(const void *x, const void *dy, void *dx, void *y, int forma
         float activation;
         store(dx, format, i, gelu_backward_of(load(x, format, i), load(dy, format, i), activation));
         if (y) store(y, format, i, activation);
+      });
+}
+
+KERNEL gelu_tanh_backward(const void *x, const void *dy, void *dx, void *y, int format, int64 count) {
+  by_fours(
+      count, true,
+      [=](int64 i) {
+        const float4 v = load4(x, format, i), d = load4(dy, format, i);
+        store4(dx, format, i,
+               make_float4(d.x * gelu_tanh_slope(v.x), d.y * gelu_tanh_slope(v.y), d.z * gelu_tanh_slope(v.z),
+                           d.w * gelu_tanh_slope(v.w)));
+        if (y)
+          store4(y, format, i,
+                 make_float4(gelu_tanh_of(v.x), gelu_tanh_of(v.y), gelu_tanh_of(v.z), gelu_tanh_of(v.w)));
+      },
+      [=](int64 i) {
+        const float v = load(x, format, i);
+        const float d = load(dy, format, i);
+        store(dx, format, i, d * gelu_tanh_slope(v));
+        if (y) store(y, format, i, gelu_tanh_of(v));
       });
 }
 

@@ -4,14 +4,21 @@ public import NanoTensor
 
 /// A model that can be written as, and read from, a checkpoint of the transformers library.
 public protocol HuggingFaceModel: LanguageModel {
-  /// `architectures[0]` of its `config.json`.
-  static var architecture: String { get }
+  /// The classes of transformers that this model is, the one that exports name first: `architectures` of its
+  /// `config.json`.
+  static var architectures: [String] { get }
 
-  /// The sizes that a `config.json` describes.
-  /// - Throws: when it asks for something that this model does not have.
-  static func configuration(
-    fromHuggingFace json: [String: Any]
-  ) throws(ConfigurationError) -> Configuration
+  /// What the names of all tensors but the head's begin with, unless the checkpoint is of the model without head.
+  static var tensorPrefix: String { get }
+
+  /// What a `config.json` describes.
+  /// - Throws: when it asks for something that this model does not have, or that is not known here.
+  static func description(
+    ofHuggingFace json: JSONObject
+  ) throws(ConfigurationError) -> HuggingFaceDescription<Self>
+
+  /// Whether a tensor, its name without ``tensorPrefix``, holds what the model knows without it.
+  static func isBuffer(_ name: Substring) -> Bool
 
   /// The contents of `config.json`.
   /// - Throws: when transformers has no such model.
@@ -19,6 +26,42 @@ public protocol HuggingFaceModel: LanguageModel {
 
   /// The tensors of the checkpoint that one of this model's parameters consists of, in memory order.
   func huggingFaceTensors(for parameter: String, shape: Shape) -> [HuggingFaceTensor]
+}
+
+/// What a `config.json` of transformers says of a model and its checkpoint.
+public struct HuggingFaceDescription<Model: HuggingFaceModel>: Sendable {
+  public let configuration: Model.Configuration
+  /// Tokens that end a text, `eos_token_id`.
+  public let endsOfText: [Int]
+  /// Layers behind the last that predict further tokens; the checkpoint may hold them, the model leaves them out.
+  public var nextTokenLayers: Range<Int>
+  /// Rows and columns that share one scale, where weights are 8-bit floats.
+  public var scaleBlock: HuggingFaceScaleBlock?
+
+  init(
+    _ configuration: Model.Configuration, endsOfText: [Int], nextTokenLayers: Range<Int> = 0..<0,
+    scaleBlock: HuggingFaceScaleBlock? = nil
+  ) {
+    self.configuration = configuration
+    self.endsOfText = endsOfText
+    self.nextTokenLayers = nextTokenLayers
+    self.scaleBlock = scaleBlock
+  }
+
+  /// Whether the model does without a tensor of the checkpoint.
+  public func leavesOut(_ name: String) -> Bool {
+    predictsFurther(name) || Model.isBuffer(bare(name))
+  }
+
+  /// Whether a tensor belongs to a layer behind the last.
+  public func predictsFurther(_ name: String) -> Bool {
+    let parts = bare(name).split(separator: ".", maxSplits: 2)
+    return parts.count == 3 && parts[0] == "layers" && Int(parts[1]).map(nextTokenLayers.contains) == true
+  }
+
+  private func bare(_ name: String) -> Substring {
+    name.hasPrefix(Model.tensorPrefix) ? name.dropFirst(Model.tensorPrefix.count) : name[...]
+  }
 }
 
 /// A tensor of a checkpoint: a stretch of one of our parameters.
@@ -55,11 +98,15 @@ extension HuggingFaceModel {
     }
   }
 
-  /// A model from a checkpoint's configuration and tensors.
+  /// A model from a checkpoint's description and tensors.
   /// - Throws: `ConfigurationError` or `WeightMismatch`, naming what does not fit.
-  public init(huggingFace json: [String: Any], tensors: [String: Tensor]) throws {
+  public init(
+    huggingFace description: HuggingFaceDescription<Self>, tensors: [String: Tensor]
+  ) throws {
     var generator = RandomGenerator(seed: 0)
-    try self.init(try Self.configuration(fromHuggingFace: json), using: &generator)
+    try self.init(description.configuration, using: &generator)
+    var tensors = Self.prefixed(tensors)
+    if let block = description.scaleBlock { try block.applyScales(to: &tensors) }
     var unused = Set(tensors.keys)
     var weights: [String: Tensor] = [:]
     for (name, parameter) in namedParameters {
@@ -71,12 +118,36 @@ extension HuggingFaceModel {
       }
       weights[name] = Tensor(scalars, shape: parameter.value.shape)
     }
-    // What checkpoints also hold: causal masks, and the tied head once more.
-    let ignored = [".attn.bias", ".attn.masked_bias", "lm_head.weight", "rotary_emb.inv_freq"]
-    if let name = unused.sorted().first(where: { name in !ignored.contains { name.hasSuffix($0) } }) {
+    if let head = tensors[Self.headName], unused.remove(Self.headName) != nil {
+      try Self.requireTied(head, to: weights["token_embedding.weight"])
+    }
+    // A network of width 0 has tensors without elements.
+    let other = unused.filter { !description.leavesOut($0) && tensors[$0]?.elementCount != 0 }
+    if let name = other.min() {
       throw WeightMismatch(description: "tensor '\(name)' belongs to no parameter of this model")
     }
     try loadWeights(weights)
+  }
+
+  private static var headName: String { "lm_head.weight" }
+
+  /// The tensors under the names that the model with a head has for them.
+  private static func prefixed(_ tensors: [String: Tensor]) -> [String: Tensor] {
+    guard !tensors.keys.contains(where: { $0.hasPrefix(tensorPrefix) }) else { return tensors }
+    return Dictionary(
+      uniqueKeysWithValues: tensors.map { ($0 == headName ? $0 : tensorPrefix + $0, $1) })
+  }
+
+  /// Throws unless a stored head that the configuration ties to the embedding is equal to it: of one that differs,
+  /// transformers 4 takes the embedding, transformers 5 the stored one.
+  private static func requireTied(
+    _ head: Tensor, to embedding: Tensor?
+  ) throws(WeightMismatch) {
+    guard head.shape == embedding?.shape, head.scalars == embedding?.scalars else {
+      throw WeightMismatch(
+        description: "tensor '\(headName)' differs from the token embedding, to which "
+          + "'tie_word_embeddings' ties it; remove one of the two")
+    }
   }
 
   private static func tensor(
@@ -89,6 +160,9 @@ extension HuggingFaceModel {
       throw WeightMismatch(
         description: "tensor '\(piece.name)' has shape \(tensor.shape), the model needs \(piece.shape)"
       )
+    }
+    guard tensor.scalars.allSatisfy(\.isFinite) else {
+      throw WeightMismatch(description: "tensor '\(piece.name)' has elements that are not finite")
     }
     return tensor
   }
@@ -106,44 +180,4 @@ extension Tensor {
 
 extension Shape {
   fileprivate var swapped: Shape { [self[1], self[0]] }
-}
-
-/// Reads the values of a `config.json`.
-struct HuggingFaceReader {
-  let json: [String: Any]
-
-  func integer(_ key: String, default fallback: Int? = nil) throws(ConfigurationError) -> Int {
-    guard let value = json[key], !(value is NSNull) else {
-      if let fallback { return fallback }
-      throw ConfigurationError("config.json has no '\(key)'")
-    }
-    guard let number = value as? NSNumber, let exact = Int(exactly: number.doubleValue) else {
-      throw ConfigurationError("'\(key)' in config.json is not a whole number")
-    }
-    return exact
-  }
-
-  func number(_ key: String, default fallback: Double) throws(ConfigurationError) -> Double {
-    guard let value = json[key], !(value is NSNull) else { return fallback }
-    guard let number = value as? NSNumber else {
-      throw ConfigurationError("'\(key)' in config.json is not a number")
-    }
-    return number.doubleValue
-  }
-
-  func flag(_ key: String, default fallback: Bool) -> Bool {
-    (json[key] as? NSNumber)?.boolValue ?? fallback
-  }
-
-  func isNull(_ key: String) -> Bool { json[key].map { $0 is NSNull } ?? true }
-
-  /// Throws unless a setting, if there is one, has the value that this model is built for.
-  func require<Value: Equatable>(
-    _ key: String, _ expected: Value, as cast: (Any) -> Value?
-  ) throws(ConfigurationError) {
-    guard let value = json[key], !(value is NSNull) else { return }
-    guard cast(value) == expected else {
-      throw ConfigurationError("'\(key)' is \(value); only \(expected) can be read")
-    }
-  }
 }

@@ -1,0 +1,122 @@
+internal import Foundation
+internal import NanoData
+internal import NanoModels
+internal import NanoTensor
+
+/// Checkpoints of the transformers library: `config.json`, `model.safetensors` (or its parts), and the tokenizer.
+public enum HuggingFaceFolder {
+  private static let kinds: [any HuggingFaceModel.Type] = [NanoGPT2.self, NanoKimiK2.self]
+
+  // MARK: Writing
+
+  /// Writes a model so that `AutoModelForCausalLM` and `AutoTokenizer` load it.
+  /// - Returns: the names of the files.
+  /// - Throws: when transformers has no such model, or a file cannot be written.
+  @discardableResult
+  public static func export(_ contents: ModelFolder.Contents, to path: String) throws -> [String] {
+    guard let model = contents.model as? any HuggingFaceModel else {
+      throw ModelFolderError(
+        description: "\(type(of: contents.model).displayName) of characters has no counterpart in "
+          + "transformers; models of the stories study have")
+    }
+    guard let tokenizer = contents.tokenizer as? any StoryTokenizer else {
+      throw ModelFolderError(description: "models of characters are not exported")
+    }
+    var configuration = try model.huggingFaceConfiguration()
+    configuration["eos_token_id"] = Int(tokenizer.endOfStory)
+    configuration["bos_token_id"] = Int(contents.textStart?.first ?? tokenizer.endOfStory)
+    let files = try HuggingFaceTokenizer.files(
+      for: tokenizer, textStart: contents.textStart, contextLength: model.configuration.contextLength)
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    try AtomicFile.write(
+      Safetensors.encode(model.huggingFaceWeights(), metadata: ["format": "pt"]),
+      to: path + "/model.safetensors")
+    try AtomicFile.write(try json(configuration), to: path + "/config.json")
+    for (name, data) in files { try AtomicFile.write(data, to: path + "/" + name) }
+    return ["config.json", "model.safetensors"] + files.map(\.name)
+  }
+
+  static func json(_ object: [String: Any]) throws -> Data {
+    try JSONSerialization.data(
+      withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+  }
+
+  // MARK: Reading
+
+  /// What was read, and what one should know of it.
+  public struct Imported: Sendable {
+    public let contents: ModelFolder.Contents
+    /// A line for each thing that is not as the folder has it, or not as one may expect.
+    public let notes: [String]
+  }
+
+  /// Reads such a folder.
+  /// - Throws: when a file is missing or damaged, or the model is one that we do not have.
+  public static func load(_ path: String) throws(ModelFolderError) -> Imported {
+    let folder = HuggingFaceFiles(path: path)
+    let json = try folder.object("config.json")
+    return try load(try kind(of: json, in: folder), json, folder)
+  }
+
+  /// The model whose class `architectures` names, or else `model_type`.
+  private static func kind(
+    of json: JSONObject, in folder: HuggingFaceFiles
+  ) throws(ModelFolderError) -> any HuggingFaceModel.Type {
+    var name = "none"
+    if case .array(let names)? = json["architectures"], case .string(let first)? = names.first { name = first }
+    if name == "none", case .string(let type)? = json["model_type"] {
+      name = ["gpt2": "GPT2LMHeadModel", "deepseek_v3": "DeepseekV3ForCausalLM"][type] ?? type
+    }
+    guard let kind = kinds.first(where: { $0.architectures.contains(name) }) else {
+      let known = kinds.flatMap { $0.architectures }.joined(separator: ", ")
+      throw folder.problem("config.json", "the architecture is \(name); known: \(known)")
+    }
+    return kind
+  }
+
+  private static func load<Model: HuggingFaceModel>(
+    _ kind: Model.Type, _ json: JSONObject, _ folder: HuggingFaceFiles
+  ) throws(ModelFolderError) -> Imported {
+    let description: HuggingFaceDescription<Model>
+    do {
+      description = try Model.description(ofHuggingFace: json)
+    } catch {
+      throw folder.problem("config.json", "\(error)")
+    }
+    let tokenizer = try HuggingFaceTokenizer(folder, endsOfText: description.endsOfText)
+    let vocabularySize = description.configuration.vocabularySize
+    guard tokenizer.tokenizer.vocabularySize <= vocabularySize else {
+      throw folder.problem(
+        tokenizer.file,
+        "\(tokenizer.tokenizer.vocabularySize) pieces, the model has only \(vocabularySize) tokens")
+    }
+    let weights = try HuggingFaceWeights(folder: folder)
+    let tensors = try weights.tensors(in: folder, leavingOut: description.leavesOut)
+    let model: Model
+    do {
+      model = try Model(huggingFace: description, tensors: tensors)
+    } catch {
+      throw folder.problem("model.safetensors", "\(error)")
+    }
+    let contents = ModelFolder.Contents(
+      model: model, tokenizer: tokenizer.tokenizer, textStart: tokenizer.textStart)
+    var notes: [String] = []
+    let padding = vocabularySize - tokenizer.tokenizer.vocabularySize
+    if padding > 0 {
+      notes.append(
+        "\(padding) of \(vocabularySize) tokens have no piece in \(tokenizer.file): kept, so that likelihoods stay "
+          + "what they are, and never written")
+    }
+    if weights.names.contains(where: description.predictsFurther) {
+      notes.append(
+        "layers from \(description.nextTokenLayers.lowerBound) on, which predict further tokens, are left out "
+          + "(num_nextn_predict_layers is \(description.nextTokenLayers.count))")
+    }
+    let end = Int(tokenizer.tokenizer.endOfStory)
+    if !description.endsOfText.isEmpty, !description.endsOfText.contains(end) {
+      let named = description.endsOfText.map(String.init).joined(separator: ", ")
+      notes.append("a text ends with token \(end) of \(tokenizer.file), not with eos_token_id \(named)")
+    }
+    return Imported(contents: contents, notes: notes)
+  }
+}
