@@ -31,20 +31,23 @@ public struct SHA256 {
   }
 
   public mutating func update(_ bytes: [UInt8]) {
+    bytes.withUnsafeBytes { update($0) }
+  }
+
+  /// The same with bytes where they lie.
+  public mutating func update(_ bytes: UnsafeRawBufferPointer) {
     byteCount += UInt64(bytes.count)
     var start = 0
     if !pending.isEmpty {
       start = min(64 - pending.count, bytes.count)
       pending += bytes[..<start]
       guard pending.count == 64 else { return }
-      pending.withUnsafeBufferPointer { compress($0.baseAddress!) }
+      pending.withUnsafeBytes { compress($0) }
       pending.removeAll(keepingCapacity: true)
     }
-    bytes.withUnsafeBufferPointer { buffer in
-      while start + 64 <= buffer.count {
-        compress(buffer.baseAddress! + start)
-        start += 64
-      }
+    while start + 64 <= bytes.count {
+      compress(UnsafeRawBufferPointer(rebasing: bytes[start..<start + 64]))
+      start += 64
     }
     pending += bytes[start...]
   }
@@ -62,7 +65,7 @@ public struct SHA256 {
     }.joined()
   }
 
-  private mutating func compress(_ block: UnsafePointer<UInt8>) {
+  private mutating func compress(_ block: UnsafeRawBufferPointer) {
     func rotated(_ x: UInt32, _ count: UInt32) -> UInt32 { x >> count | x << (32 - count) }
     withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { w in
       for i in 0..<16 {

@@ -90,17 +90,26 @@ public struct StoryPreparation: Sendable {
         throw TokenizerError(description: "\(model): \(error)")
       }
     }
-    let path = try cached("tokenizer \(vocabularySize) \(Self.tokenizerBytes)", extension: "model")
+    let path = try cached("tokenizer \(vocabularySize) \(Self.tokenizerBytes)", extension: "tokenizer")
     return try foundOrMade {
-      FileManager.default.contents(atPath: path).flatMap { try? SentencePieceTokenizer(model: $0) }
+      Self.cachedTokenizer(path)
     } orMade: {
       progress(.trainingTokenizer, 0)
       let tokenizer = try SentencePieceTokenizer(
         trainingOn: try tokenizerSample(), vocabularySize: vocabularySize)
-      try AtomicFile.write(tokenizer.model, to: path)
+      try AtomicFile.write(Data(tokenizer.digest.utf8) + tokenizer.model, to: path)
       progress(.trainingTokenizer, 1)
       return tokenizer
     }
+  }
+
+  /// A tokenizer behind its hash; nil when there is none, or a damaged one.
+  private static func cachedTokenizer(_ path: String) -> SentencePieceTokenizer? {
+    let digestLength = 64
+    guard let data = FileManager.default.contents(atPath: path) else { return nil }
+    let model = Data(data.dropFirst(digestLength))
+    guard data.prefix(digestLength).elementsEqual(SHA256.hexadecimal(of: model).utf8) else { return nil }
+    return try? SentencePieceTokenizer(model: model)
   }
 
   /// Stories from all over the training split.
@@ -201,7 +210,7 @@ public struct StoryPreparation: Sendable {
       throw StoryError(
         description: "\(cacheFolder): cannot be created; set NANO_KIMI_CACHE to a folder that can")
     }
-    let key = SHA256.hexadecimal(of: "format 3 \(source.fingerprint) \(settings)".utf8)
+    let key = SHA256.hexadecimal(of: "format 4 \(source.fingerprint) \(settings)".utf8)
     return "\(cacheFolder)/\(key.prefix(32)).\(suffix)"
   }
 }

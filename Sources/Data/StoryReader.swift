@@ -8,18 +8,24 @@ public struct StoryError: Error, Hashable, CustomStringConvertible {
 
 /// Reads the stories of a file one after another, in memory for one story and one buffer.
 ///
-/// Three forms: text whose stories end with `<|endoftext|>`, as TinyStories is distributed; JSON Lines
-/// (`.jsonl`, `.ndjson`, or lines that begin with `{`) with a `text` or `story` field; and any other UTF-8 text, cut
-/// into stories at the first blank line after 1,000 bytes, or where ``LongText`` does before 4,000.
+/// Four forms: text whose stories end with `<|endoftext|>`, as TinyStories is distributed; JSON Lines (`.jsonl`,
+/// `.ndjson`, or lines that begin with `{`) with a `text` or `story` field; a JSON array of such objects, or of strings;
+/// and any other UTF-8 text, cut into stories at the first blank line after 1,000 bytes, or where ``LongText`` does
+/// before 4,000. A byte-order mark is skipped. Tables (CSV, Parquet) and packed files are refused.
 public struct StoryReader: Sendable {
-  public enum Form: Sendable, Hashable {
-    case endOfTextMarks, jsonLines, plainText
+  public enum Form: String, Sendable, Hashable, Codable {
+    case endOfTextMarks = "text with <|endoftext|> after each story"
+    case jsonLines = "JSON Lines"
+    case jsonArray = "a JSON array"
+    case plainText = "plain text, cut into stories"
   }
 
   public let path: String
   public let form: Form
   /// Bytes of the file.
   public let byteCount: Int
+  /// Where the text begins: behind a byte-order mark.
+  private let start: Int
 
   static let mark = Array("<|endoftext|>".utf8)
   private static let shortestPlainStory = 1_000
@@ -27,7 +33,7 @@ public struct StoryReader: Sendable {
   private static let bufferSize = 1 << 22
 
   /// Looks at the file and tells its form.
-  /// - Throws: when it is missing, a directory or a pipe, empty, or not readable.
+  /// - Throws: when it is missing, a directory or a pipe, empty, not readable, or of a form that is not read.
   public init(_ path: String) throws(StoryError) {
     var isDirectory: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
@@ -42,43 +48,65 @@ public struct StoryReader: Sendable {
         description: "\(path): is not a regular file; stories are read more than once, so save them to one")
     }
     guard let handle = FileHandle(forReadingAtPath: path),
-      let start = try? handle.read(upToCount: Self.bufferSize)
+      let first = try? handle.read(upToCount: Self.bufferSize)
     else { throw StoryError(description: "\(path): the file is empty or not readable") }
-    guard !start.isEmpty else { throw StoryError(description: "\(path): the file is empty") }
+    guard !first.isEmpty else { throw StoryError(description: "\(path): the file is empty") }
     self.path = path
     byteCount = Int((try? handle.seekToEnd()) ?? 0)
-    let isJSON =
-      path.hasSuffix(".jsonl") || path.hasSuffix(".ndjson")
-      || start.first { !$0.isWhitespace } == UInt8(ascii: "{")
-    form =
-      isJSON
-      ? .jsonLines : start.firstRange(of: Self.mark) != nil ? .endOfTextMarks : .plainText
+    start = TextFile.byteOrderMarkLength(of: first)
+    do throws(TextFileError) {
+      form = try Self.form(of: first.dropFirst(start), path: path)
+    } catch {
+      throw StoryError(description: error.description)
+    }
+  }
+
+  private static func form(of text: Data, path: String) throws(TextFileError) -> Form {
+    try FileForm.requireText(text, path: path)
+    let name = path.lowercased()
+    switch FileForm.jsonStart(of: text) {
+    case .array: return .jsonArray
+    case .object: return .jsonLines
+    case nil where name.hasSuffix(".jsonl") || name.hasSuffix(".ndjson"): return .jsonLines
+    case nil: break
+    }
+    if name.hasSuffix(".json") {
+      throw TextFileError(
+        description: "\(path): neither a JSON array nor JSON Lines; write one array of stories, or one object with a "
+          + "'text' a line")
+    }
+    if text.firstRange(of: mark) != nil { return .endOfTextMarks }
+    try FileForm.requireNoTable(text, path: path)
+    return .plainText
   }
 
   /// Calls `body` with every story in order, and how many bytes of the file have been read so far.
-  /// - Throws: for broken UTF-8 or NUL bytes (with the offset), malformed JSON (with the line), when there is
-  ///   no story at all, or what `body` throws.
+  /// - Throws: for broken UTF-8 or NUL bytes (with the offset), malformed JSON (with the line or the story), when there
+  ///   is no story at all, or what `body` throws.
   public func forEachStory(_ body: (_ story: String, _ bytesRead: Int) throws -> Void) throws {
     guard let handle = FileHandle(forReadingAtPath: path) else {
       throw StoryError(description: "\(path): cannot be read; check its permissions")
     }
-    var (rest, offset, line, count) = ([UInt8](), 0, 0, 0)
+    try handle.seek(toOffset: UInt64(start))
+    var (rest, offset, index, count) = ([UInt8](), start, 0, 0)
+    var array = JSONArrayScanner()
     var isAtEnd = false
     while !isAtEnd {
       let data = try handle.read(upToCount: Self.bufferSize) ?? Data()
       isAtEnd = data.isEmpty
       rest += data
       var start = 0
-      while let piece = nextPiece(in: rest, from: start, isAtEnd: isAtEnd) {
-        line += 1
+      while let piece = try nextPiece(in: rest, from: start, isAtEnd: isAtEnd, &array, offset: offset) {
+        index += 1
         let bytes = rest[piece.content]
-        if let story = try story(in: bytes, offset: offset + piece.content.lowerBound, line: line) {
+        if let story = try story(in: bytes, offset: offset + piece.content.lowerBound, index: index) {
           try body(story, offset + piece.end)
           count += 1
         }
         start = piece.end
       }
       rest.removeFirst(start)
+      array.didRemove(start)
       offset += start
     }
     if count == 0 {
@@ -90,8 +118,16 @@ public struct StoryReader: Sendable {
 
   /// The next stretch that may be a story, and where the one after it begins.
   private func nextPiece(
-    in bytes: [UInt8], from start: Int, isAtEnd: Bool
-  ) -> (content: Range<Int>, end: Int)? {
+    in bytes: [UInt8], from start: Int, isAtEnd: Bool, _ array: inout JSONArrayScanner, offset: Int
+  ) throws -> (content: Range<Int>, end: Int)? {
+    if form == .jsonArray {
+      do throws(JSONArrayScanner.Problem) {
+        return try array.nextElement(in: bytes, isAtEnd: isAtEnd)
+      } catch {
+        throw StoryError(
+          description: "\(path): the JSON array is broken at byte \(offset + error.position): \(error.description)")
+      }
+    }
     guard start < bytes.count else { return nil }
     let last = isAtEnd ? (content: start..<bytes.count, end: bytes.count) : nil
     switch form {
@@ -101,7 +137,7 @@ public struct StoryReader: Sendable {
     case .endOfTextMarks:
       guard let mark = firstIndex(of: Self.mark, in: bytes, from: start) else { return last }
       return (start..<mark, mark + Self.mark.count)
-    case .plainText:
+    case .jsonArray, .plainText:
       guard isAtEnd || bytes.count - start > Self.longestPlainStory else { return nil }
       let end = Self.plainStoryEnd(in: bytes[start...])
       return (start..<end, end)
@@ -138,7 +174,7 @@ public struct StoryReader: Sendable {
   // MARK: Decoding
 
   /// The story in a stretch; nil when there is none.
-  private func story(in bytes: ArraySlice<UInt8>, offset: Int, line: Int) throws -> String? {
+  private func story(in bytes: ArraySlice<UInt8>, offset: Int, index: Int) throws -> String? {
     if let zero = bytes.firstIndex(of: 0) {
       throw StoryError(
         description: "\(path): a NUL byte at offset \(offset + zero - bytes.startIndex); this is not text")
@@ -152,22 +188,29 @@ public struct StoryReader: Sendable {
     switch form {
     case .plainText: return bytes.allSatisfy(\.isWhitespace) ? nil : text
     case .endOfTextMarks: return Self.trimmed(bytes)
-    case .jsonLines:
+    case .jsonLines, .jsonArray:
       guard let content = Self.trimmed(bytes) else { return nil }
-      guard
-        let object = try? JSONSerialization.jsonObject(with: Data(content.utf8)) as? [String: Any]
-      else {
-        throw StoryError(description: "\(path): line \(line) is not a JSON object")
-      }
-      guard let text = object["text"] as? String ?? object["story"] as? String else {
-        throw StoryError(
-          description: "\(path): line \(line) has no 'text' or 'story' that is a string")
-      }
-      guard !text.utf8.contains(0) else {
-        throw StoryError(description: "\(path): line \(line) holds a NUL character")
-      }
-      return Self.trimmed(Array(text.utf8)[...])
+      return Self.trimmed(Array(try jsonStory(content, index: index).utf8)[...])
     }
+  }
+
+  /// The text of an object, or of a string in an array.
+  private func jsonStory(_ content: String, index: Int) throws(StoryError) -> String {
+    func problem(_ text: String) -> StoryError {
+      StoryError(
+        description: "\(path): \(form == .jsonArray ? "story \(index) of the array" : "line \(index)") \(text)")
+    }
+    let value = try? JSONSerialization.jsonObject(with: Data(content.utf8), options: .fragmentsAllowed)
+    var text = form == .jsonArray ? value as? String : nil
+    if text == nil {
+      guard let object = value as? [String: Any] else {
+        throw problem("is not a JSON object; a file of JSON is one array of stories, or one object a line")
+      }
+      text = object["text"] as? String ?? object["story"] as? String
+    }
+    guard let text else { throw problem("has no 'text' or 'story' that is a string") }
+    guard !text.utf8.contains(0) else { throw problem("holds a NUL character") }
+    return text
   }
 
   /// Without white space around; nil when nothing else is left.

@@ -10,6 +10,16 @@ public struct StorySource: Sendable {
   private let content: Content
   /// For people: a path, or `built-in`.
   public let name: String
+  /// What the files were recognized as, for people.
+  public var form: String {
+    switch content {
+    case .files(let training, let validation):
+      let forms = [training.form, validation?.form ?? training.form]
+      return forms[0] == forms[1]
+        ? forms[0].rawValue : "\(forms[0].rawValue), to validate \(forms[1].rawValue)"
+    case .memory: return "stories of a grammar"
+    }
+  }
 
   /// A file of stories, or a folder with a training file as TinyStories is distributed
   /// (`TinyStoriesV2-GPT4-train.txt`, `TinyStories-train.txt` or `train.txt`, and the like with `valid`).
@@ -98,11 +108,18 @@ public struct StorySource: Sendable {
     }
   }
 
+  /// A file that is written, or only given back its old time, has a new time of change.
   private static func fingerprint(_ reader: StoryReader) -> String {
-    let attributes = try? FileManager.default.attributesOfItem(atPath: reader.path)
-    let time = (attributes?[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
+    var status = stat()
+    _ = stat(reader.path, &status)
+    #if canImport(Darwin)
+      let times = [status.st_mtimespec, status.st_ctimespec]
+    #else
+      let times = [status.st_mtim, status.st_ctim]
+    #endif
     var hash = SHA256()
-    hash.update(Array("\(reader.byteCount) \(time) \(reader.form)".utf8))
+    let stamps = times.map { "\($0.tv_sec).\($0.tv_nsec)" }
+    hash.update(Array("\(reader.byteCount) \(stamps) \(reader.form)".utf8))
     if let handle = FileHandle(forReadingAtPath: reader.path) {
       let end = 1 << 20
       hash.update(Array((try? handle.read(upToCount: end)) ?? Data()))

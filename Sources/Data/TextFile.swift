@@ -8,8 +8,8 @@ public struct TextFileError: Error, Hashable, CustomStringConvertible {
 
 /// Reading text from outside.
 public enum TextFile {
-  /// The whole text of a UTF-8 file.
-  /// - Throws: when the path is missing, a directory, unreadable, empty or not UTF-8; the offset of the first
+  /// The whole text of a UTF-8 file, without a byte-order mark.
+  /// - Throws: when the path is missing, a directory, unreadable, empty or not UTF-8 text; the offset of the first
   ///   bad byte is named.
   public static func read(_ path: String) throws(TextFileError) -> String {
     var isDirectory: ObjCBool = false
@@ -26,11 +26,26 @@ public enum TextFile {
       throw TextFileError(description: "\(path): cannot be read; check its permissions")
     }
     guard !data.isEmpty else { throw TextFileError(description: "\(path): the file is empty") }
-    if let text = String(validating: data, as: UTF8.self) { return text }
+    try FileForm.requireText(data, path: path)
+    let start = byteOrderMarkLength(of: data)
+    guard data.count > start else { throw TextFileError(description: "\(path): the file is empty") }
+    if let text = String(validating: data.dropFirst(start), as: UTF8.self) { return text }
     let offset = firstInvalidByte(in: data) ?? 0
     throw TextFileError(
       description:
         "\(path): not UTF-8 text: invalid byte at offset \(offset); convert it with iconv")
+  }
+
+  /// What a text seems to be a file of, if that is not plain text: whoever trains on it as it stands should know.
+  public static func syntax(of text: String, path: String) -> String? {
+    let start = Data(text.utf8.prefix(4_096))
+    if FileForm.isTable(start, path: path) { return "comma-separated values" }
+    return FileForm.jsonStart(of: start) == nil ? nil : "JSON"
+  }
+
+  /// Bytes of the byte-order mark that a text begins with.
+  static func byteOrderMarkLength(of text: Data) -> Int {
+    text.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
   }
 
   /// The offset of the first byte that starts no valid UTF-8 sequence; nil for valid UTF-8.

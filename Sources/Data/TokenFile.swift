@@ -6,9 +6,9 @@ public struct TokenFileError: Error, Hashable, CustomStringConvertible {
   public let description: String
 }
 
-/// Tokenized stories on disk, mapped into memory: a header, then 16 or 32 bits a token, little-endian.
+/// Tokenized stories on disk, mapped into memory: a header, 16 or 32 bits a token, little-endian, and a checksum of both.
 ///
-/// The header names the tokenizer, so that tokens of another one are never mistaken.
+/// The header names the tokenizer, so that tokens of another one are never mistaken. A flipped bit anywhere is found.
 public struct TokenFile: Sendable {
   /// What the header tells.
   public struct Header: Hashable, Sendable, Codable {
@@ -20,13 +20,19 @@ public struct TokenFile: Sendable {
     /// Of the stories' raw text.
     public var characterCount: Int
     public var byteCount: Int
+    /// Of the tokens' bytes: what was read, whatever file it came from.
+    public var sha256: String
   }
 
   public let header: Header
   private let data: Data
   private let start: Int
 
-  static let magic = Array("NKTOKEN1".utf8)
+  static let magic = Array("NKTOKEN2".utf8)
+  /// Bytes of the header's text, with blanks at its end: it is written before it is known.
+  static let headerLength = 512
+  /// Bytes of the checksum at the end.
+  private static let checksumLength = 8
 
   /// Maps a file.
   /// - Throws: when it is missing, damaged, truncated, or made by another tokenizer.
@@ -37,18 +43,21 @@ public struct TokenFile: Sendable {
       throw problem("no such file, or not readable")
     }
     guard data.count >= 16, Array(data.prefix(8)) == Self.magic else {
-      throw problem("not a token file")
+      let isAnother = data.starts(with: Self.magic.dropLast()) && !data.starts(with: Self.magic)
+      throw problem(
+        isAnother ? "a token file of another version; tokenize the text again" : "not a token file")
     }
-    let length = data[8..<16].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    let length = data.word(at: 8)
     guard length <= UInt64(data.count - 16),
       let header = try? JSONDecoder().decode(Header.self, from: data[16..<16 + Int(length)]),
       header.bytesPerToken == 2 || header.bytesPerToken == 4, header.tokenCount >= 0
     else { throw problem("the header is damaged; delete the file and tokenize again") }
     let (bytes, overflow) = header.tokenCount.multipliedReportingOverflow(by: header.bytesPerToken)
-    guard !overflow, data.count - 16 - Int(length) == bytes else {
+    let found = data.count - 16 - Int(length) - Self.checksumLength
+    guard !overflow, found == bytes else {
       throw problem(
-        "\(data.count - 16 - Int(length)) bytes of tokens where the header tells of \(bytes); the file is "
-          + "truncated: delete it and tokenize again")
+        "\(found) bytes of tokens where the header tells of \(bytes); the file is truncated: delete it and tokenize "
+          + "again")
     }
     guard header.tokenizer == tokenizer.digest else {
       throw problem("made by another tokenizer; tokenize the text again")
@@ -56,7 +65,10 @@ public struct TokenFile: Sendable {
     self.header = header
     self.data = data
     start = 16 + Int(length)
-    let largest = largestToken
+    let (largest, checksum) = readThrough()
+    guard checksum == data.word(at: data.count - Self.checksumLength) else {
+      throw problem("the checksum differs; the file is damaged: delete it and tokenize again")
+    }
     guard largest < tokenizer.vocabularySize else {
       throw problem(
         "a token \(largest) where the tokenizer has \(tokenizer.vocabularySize); the file is damaged: delete it "
@@ -64,16 +76,22 @@ public struct TokenFile: Sendable {
     }
   }
 
-  private var largestToken: UInt32 {
+  /// The largest token, and the checksum of all of them and the header.
+  private func readThrough() -> (largest: UInt32, checksum: UInt64) {
     data.withUnsafeBytes { bytes in
-      func largest<Token: FixedWidthInteger>(_: Token.Type) -> Token {
-        var largest: Token = 0
-        for offset in stride(from: start, to: bytes.count, by: MemoryLayout<Token>.size) {
-          largest = max(largest, Token(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Token.self)))
+      func read<Token: FixedWidthInteger & UnsignedInteger>(_: Token.Type) -> (UInt32, UInt64) {
+        var (largest, checksum): (Token, Checksum) = (0, Checksum())
+        for offset in stride(
+          from: start, to: bytes.count - Self.checksumLength, by: MemoryLayout<Token>.size)
+        {
+          let token = Token(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Token.self))
+          largest = max(largest, token)
+          checksum.add(UInt64(token))
         }
-        return largest
+        for byte in bytes[..<start] { checksum.add(UInt64(byte)) }
+        return (UInt32(largest), checksum.value)
       }
-      return header.bytesPerToken == 2 ? UInt32(largest(UInt16.self)) : largest(UInt32.self)
+      return header.bytesPerToken == 2 ? read(UInt16.self) : read(UInt32.self)
     }
   }
 
@@ -102,39 +120,40 @@ public struct TokenFile: Sendable {
   }
 }
 
-/// Writes a ``TokenFile`` story by story: tokens aside, the whole put in place at the end.
+/// Writes a ``TokenFile`` story by story; it is there when it is finished.
 public final class TokenFileWriter {
-  private let path: String
-  private let body: Int32
+  private let file: AtomicFile
   private var header: TokenFile.Header
   private let endOfStory: Int32
+  private var checksum = Checksum()
+  private var hash = SHA256()
 
   /// - Throws: when the file cannot be created.
   public init(
     _ path: String, tokenizer: some StoryTokenizer
   ) throws(FileWriteError) {
-    self.path = path
     endOfStory = tokenizer.endOfStory
     header = TokenFile.Header(
       tokenizer: tokenizer.digest,
       bytesPerToken: tokenizer.vocabularySize <= 1 << 16 ? 2 : 4, tokenCount: 0, storyCount: 0,
-      characterCount: 0, byteCount: 0)
-    body = open(path + ".tokens", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard body >= 0 else { throw FileWriteError(path, "cannot be created") }
-    unlink(path + ".tokens")  // goes with this process, however that ends
+      characterCount: 0, byteCount: 0, sha256: "")
+    file = try AtomicFile(path)
+    try file.append(Data(count: 16 + TokenFile.headerLength))
   }
-
-  deinit { close(body) }
 
   /// Adds a story and the token that ends it.
   public func append(_ tokens: [Int32], of story: String) throws(FileWriteError) {
-    var bytes = Data(capacity: (tokens.count + 1) * header.bytesPerToken)
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity((tokens.count + 1) * header.bytesPerToken)
     for token in tokens + [endOfStory] {
+      let token = UInt32(bitPattern: token)
       for index in 0..<header.bytesPerToken {
-        bytes.append(UInt8(truncatingIfNeeded: token >> (8 * Int32(index))))
+        bytes.append(UInt8(truncatingIfNeeded: token >> (8 * UInt32(index))))
       }
+      checksum.add(UInt64(token))
     }
-    try AtomicFile.append(bytes, to: body, path: path)
+    hash.update(bytes)
+    try file.append(Data(bytes))
     header.tokenCount += tokens.count + 1
     header.storyCount += 1
     header.characterCount += story.unicodeScalars.count
@@ -143,13 +162,33 @@ public final class TokenFileWriter {
 
   /// Puts the file in place.
   public func finish() throws(FileWriteError) {
+    header.sha256 = hash.finalized()
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
-    // A structure of strings and integers always encodes.
-    let json = try! encoder.encode(header)
-    var start = Data(TokenFile.magic)
-    start.append(contentsOf: (0..<8).map { UInt8(truncatingIfNeeded: json.count >> (8 * $0)) })
-    start.append(json)
-    try AtomicFile.write(start, followedBy: body, to: path)
+    // A structure of strings and integers always encodes, in less than the room there is.
+    var json = try! encoder.encode(header)
+    json.append(Data(repeating: UInt8(ascii: " "), count: TokenFile.headerLength - json.count))
+    let start = Data(TokenFile.magic) + Data(littleEndian: UInt64(json.count)) + json
+    for byte in start { checksum.add(UInt64(byte)) }
+    try file.append(Data(littleEndian: checksum.value))
+    try file.overwriteStart(with: start)
+    try file.commit()
+  }
+}
+
+/// FNV-1a of 64 bits over words: each step can be undone, so no change of a single word goes unnoticed.
+private struct Checksum {
+  private(set) var value: UInt64 = 0xCBF2_9CE4_8422_2325
+
+  mutating func add(_ word: UInt64) { value = (value ^ word) &* 0x100_0000_01B3 }
+}
+
+extension Data {
+  fileprivate init(littleEndian word: UInt64) {
+    self.init((0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * UInt64($0))) })
+  }
+
+  fileprivate func word(at offset: Int) -> UInt64 {
+    self[startIndex + offset..<startIndex + offset + 8].reversed().reduce(0) { $0 << 8 | UInt64($1) }
   }
 }

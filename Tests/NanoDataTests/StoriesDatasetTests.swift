@@ -83,3 +83,48 @@ import Testing
   #expect(all.count == 4 && Set(all).count == 1)
   #expect(tokenizers.withLock { $0 } == 1 && tokenizations.withLock { $0 } == 1)
 }
+
+/// A cache is made again when it is damaged, tokens and tokenizer alike.
+@Test func damagedCachesAreMadeAgain() throws {
+  let folder = try TemporaryFolder()
+  let texts = (0..<50).map { "Kim found a kite, number \($0), near the river." }
+  let path = try write(texts.joined(separator: "<|endoftext|>"), "train.txt", in: folder)
+  let cache = folder.path + "/cache"
+  func prepare() throws -> (String, [Int32]) {
+    let preparation = StoryPreparation(try StorySource(path), cacheFolder: cache)
+    let tokenizer = try preparation.tokenizer(model: nil, vocabularySize: 320)
+    let file = try preparation.tokens(of: .training, tokenizer: tokenizer)
+    return (tokenizer.digest, file[0..<file.count])
+  }
+  let first = try prepare()
+  let files = try FileManager.default.contentsOfDirectory(atPath: cache)
+  #expect(Set(files.map { $0.split(separator: ".").last }) == ["tokens", "tokenizer"])
+  for name in files {
+    let file = URL(fileURLWithPath: cache + "/" + name)
+    let whole = try Data(contentsOf: file)
+    for share in 1..<12 {
+      var flipped = whole
+      flipped[whole.count * share / 12] ^= 1
+      try flipped.write(to: file)
+      #expect(try prepare() == first, "\(name)")
+      #expect(try Data(contentsOf: file) == whole, "\(name)")
+    }
+  }
+}
+
+/// Also when the file has its old size and time.
+@Test func changedStoriesAreTokenizedAgain() throws {
+  let folder = try TemporaryFolder()
+  let filler = String(repeating: "Kim found a kite near the river.<|endoftext|>", count: 60_000)
+  let path = try write(filler + "abc" + filler, "train.txt", in: folder)
+  func hash() throws -> String {
+    try StoryPreparation(try StorySource(path), cacheFolder: folder.path + "/cache")
+      .tokens(of: .training, tokenizer: tokenizer()).header.sha256
+  }
+  let before = try hash()
+  let attributes = try FileManager.default.attributesOfItem(atPath: path)
+  _ = try write(filler + "abd" + filler, "train.txt", in: folder)
+  try FileManager.default.setAttributes(
+    [.modificationDate: try #require(attributes[.modificationDate])], ofItemAtPath: path)
+  #expect(try hash() != before)
+}

@@ -64,3 +64,78 @@ private func stories(_ path: String) throws -> [String] {
   #expect { try StorySource(folder.path) } throws: { "\($0)".contains("no TinyStories file") }
   #expect { try StorySource(folder.path + "/nowhere") } throws: { "\($0)".contains("no such file") }
 }
+
+/// As corpora are published: an array of objects or of strings, in any layout, also behind a byte-order mark.
+@Test func jsonArraysAreReadStoryByStory() throws {
+  let folder = try TemporaryFolder()
+  func expect(_ text: String, _ name: String, _ expected: [String]) throws {
+    let path = try write(text, name, in: folder)
+    #expect(try StoryReader(path).form == .jsonArray, "\(name)")
+    #expect(try stories(path) == expected, "\(name)")
+  }
+  try expect(
+    #"[{"story": "A, [b] \"c\" }", "n": [1, {"x": 2}]},{"text":"D\u00e9 \\"}]"#, "a.json",
+    ["A, [b] \"c\" }", "Dé \\"])
+  try expect("\u{FEFF}[\n  {\n    \"text\": \"One.\"\n  } ,\n  { \"story\": \"\" }\n]\n", "b.json", ["One."])
+  try expect(#" [ "One.", "Two, ]" ] "#, "c.txt", ["One.", "Two, ]"])
+  let long = (0..<40_000).map { String(repeating: "word ", count: 40) + "\($0)" }
+  let objects = long.map { #"{"story": "\#($0)"}"# }
+  try expect("[" + objects.joined(separator: ",\n") + "]", "long.json", long)
+}
+
+@Test func brokenJSONArraysAreNamed() throws {
+  let folder = try TemporaryFolder()
+  func expect(_ text: String, _ part: String) throws {
+    let path = try write(text, "a.json", in: folder)
+    #expect { try stories(path) } throws: { "\($0)".contains("a.json") && "\($0)".contains(part) }
+  }
+  try expect(#"[{"text": "a"}, {"text": "b"}"#, "ends before the array does")
+  try expect(#"[{"text": "a"}, {"text": "b"#, "ends before the array does")
+  try expect(#"[{"text": "a"} {"text": "b"}]"#, "at byte 15: a comma or a bracket is missing")
+  try expect(#"[{"text": "a"}, ]"#, "an element is missing")
+  try expect(#"[{"text": "a"}] {}"#, "something follows")
+  try expect(#"[{"text": "a"}, {oops}]"#, "story 2 of the array is not a JSON object")
+  try expect(#"[{"text": "a"}, 7]"#, "story 2 of the array is not a JSON object")
+  try expect(#"[{"text": "a"}, {"title": "b"}]"#, "story 2 of the array has no 'text'")
+  try expect("[]", "no story")
+  try expect("Just text.", "neither a JSON array nor JSON Lines")
+}
+
+@Test func jsonLinesMayHaveAMarkAndAnyName() throws {
+  let folder = try TemporaryFolder()
+  let lines = #"{"text": "A"}"# + "\n" + #"{"story": "B"}"# + "\n"
+  let marked = "\u{FEFF}" + lines
+  for (text, name) in [(marked, "a.jsonl"), (marked, "b.json"), (lines, "c.json"), (lines, "d.txt")] {
+    let path = try write(text, name, in: folder)
+    #expect(try StoryReader(path).form == .jsonLines && stories(path) == ["A", "B"], "\(name)")
+  }
+  // Braces and brackets also begin texts.
+  for text in ["{{Infobox}} and more.", "[Enter a ghost.] Boo."] {
+    let path = try write(text, "e.txt", in: folder)
+    #expect(try StoryReader(path).form == .plainText && stories(path) == [text])
+  }
+  let distributed = try write("\u{FEFF}One.<|endoftext|>Two.", "f.txt", in: folder)
+  #expect(try stories(distributed) == ["One.", "Two."])
+}
+
+/// Never trained on as plain text: tables, and what is packed.
+@Test func tablesAndPackedFilesAreRefusedWithAdvice() throws {
+  let folder = try TemporaryFolder()
+  func expect(_ data: Data, _ name: String, _ part: String) throws {
+    let path = try write(data, name, in: folder)
+    #expect { try StoryReader(path) } throws: { "\($0)".contains(name) && "\($0)".contains(part) }
+  }
+  let csv = Data("id,text\n1,\"Once upon a time\"\n".utf8)
+  for name in ["a.csv", "a.CSV", "a.txt", "a.tsv"] { try expect(csv, name, "JSON Lines") }
+  try expect(Data("text\n\"Once upon a time\"\n".utf8), "b.txt", "JSON Lines")
+  try expect(Data("text\tid\nOnce\t1\n".utf8), "c.txt", "JSON Lines")
+  try expect(Data([0xEF, 0xBB, 0xBF]) + csv, "d.txt", "JSON Lines")
+  try expect(Data("PAR1".utf8) + Data([0x15, 0, 0xFF]), "train-00000.parquet", "to_json")
+  try expect(Data([0x1F, 0x8B, 8, 0]), "a.txt.gz", "gunzip")
+  try expect(Data([0x28, 0xB5, 0x2F, 0xFD, 0]), "a.zst", "unzstd")
+  try expect(Data([0x50, 0x4B, 3, 4, 0]), "a.zip", "unzip")
+  try expect(Data([0xFF, 0xFE, 0x61, 0]), "wide.txt", "UTF-16")
+  // The way out for a text that only looks like a table.
+  let text = "\ntext, story\n\"Yes\", she said.\n"
+  #expect(try stories(try write(text, "e.txt", in: folder)) == [text])
+}
