@@ -6,13 +6,16 @@ import NanoReport
 import NanoTensor
 import NanoTraining
 
-/// One comparison: runs each model and keeps the run folder up to date with what there is.
+/// One comparison of the character study: runs each model, or goes on where a run ended, and keeps the run folder up to
+/// date with what there is.
 struct CompareSession {
-  let configuration: StudyConfiguration
-  let corpus: Corpus
-  let dataset: TextDataset
-  let folder: RunFolder
-  let isQuiet: Bool
+  private let plan: RunPlan<StudyConfiguration>
+  private let corpus: Corpus
+  private let dataset: TextDataset
+  private let folder: RunFolder
+  private let hold: RunHold
+  private let initial: InitialModel?
+  private let isQuiet: Bool
   var device = Device.cpu
   /// Why a model's training failed, if it did.
   private(set) var failure: TrainingError?
@@ -22,20 +25,37 @@ struct CompareSession {
   private var samples = ""
   private var wasInterrupted = false
 
+  private var configuration: StudyConfiguration { plan.configuration }
+
   init(
-    configuration: StudyConfiguration, corpus: Corpus, dataset: TextDataset, folder: RunFolder,
-    isQuiet: Bool
+    plan: RunPlan<StudyConfiguration>, corpus: Corpus, dataset: TextDataset, folder: RunFolder, hold: RunHold,
+    initial: InitialModel?, isQuiet: Bool
   ) {
-    self.configuration = configuration
+    self.plan = plan
     self.corpus = corpus
     self.dataset = dataset
     self.folder = folder
+    self.hold = hold
+    self.initial = initial
     self.isQuiet = isQuiet
+  }
+
+  /// What a model reached at the run's end.
+  private struct Finished: Codable {
+    var result: ModelResult
+    var curve: [EvaluationPoint]
   }
 
   /// Trains every model; ends early when interrupted or when training fails, with everything so far written.
   mutating func run() throws -> StudyResults {
     for model in configuration.models where failure == nil && !wasInterrupted {
+      if let finished = try RunPlanFile.result(of: model.rawValue, in: folder.path, Finished.self),
+        finished.result.completedIterations == configuration.iterations
+      {
+        let kept = try ModelFolder.load(folder.path + "/" + model.rawValue).model
+        try add(finished.result, finished.curve, sample: sample(kept, named: model.displayName))
+        continue
+      }
       switch model {
       case .nanoGPT:
         try train(
@@ -55,36 +75,56 @@ struct CompareSession {
   private mutating func train<Model: LanguageModel>(
     _ type: Model.Type, as model: StudyModel, rule: some Optimizer
   ) throws where Model.Configuration == CharacterModelConfiguration {
+    let path = folder.path + "/" + model.rawValue
+    try OutputFolder.make(path)
     var run = ModelRun(configuration, dataset: dataset)
     run.device = device
-    let fresh = try run.makeModel(
+    var fresh = try run.makeModel(
       type,
       configuration.modelConfiguration(vocabularySize: corpus.tokenizer.vocabularySize))
+    if let initial = try plan.firstWeights(of: model.rawValue, in: folder.path, given: initial) {
+      try RunError.naming(initial.path) { try fresh.loadWeights(initial.weights) }
+    }
     var display = ProgressDisplay(model: model, folder: folder, isQuiet: isQuiet)
-    let outcome = try run.train(fresh, rule: rule, observer: &display) { Interruption.isRequested }
+    let outcome = try run.train(
+      fresh, rule: rule, checkpoints: CheckpointFolder(path + "/checkpoints"), observer: &display
+    ) {
+      try hold.requireFolder()
+      return Interruption.isRequested
+    }
     display.finish()
     failure = outcome.failure
     wasInterrupted = outcome.wasInterrupted
-    results.append(outcome.result)
-    curves.append(LossCurves.Curve(model: model.rawValue, points: outcome.curve))
-    try ModelFolder.save(
-      outcome.bestModel, tokenizer: corpus.tokenizer, to: folder.path + "/" + model.rawValue)
-    samples += sample(outcome.bestModel, named: model.displayName)
+    try ModelFolder.save(outcome.bestModel, tokenizer: corpus.tokenizer, data: plan.data, to: path)
+    if failure == nil && !wasInterrupted {
+      let finished = Finished(result: outcome.result, curve: outcome.curve)
+      try AtomicFile.write(JSONEncoder.readable.encode(finished), to: "\(path)/\(RunPlanFile.resultName)")
+    }
+    try add(
+      outcome.result, outcome.curve, sample: sample(outcome.bestModel, named: model.displayName))
+  }
+
+  private mutating func add(_ result: ModelResult, _ curve: [EvaluationPoint], sample: String) throws {
+    results.append(result)
+    curves.append(LossCurves.Curve(model: result.name, points: curve))
+    samples += sample
     try writeReport()
   }
 
   private var studyResults: StudyResults {
     StudyResults(
       configuration: configuration, corpus: corpus.description, interrupted: wasInterrupted,
-      models: results)
+      madeLongerAt: plan.madeLongerAt, models: results)
   }
 
   private func writeReport() throws {
+    try hold.requireFolder()
     let results = studyResults
     try folder.write(JSONEncoder.readable.encode(results), to: "results.json")
     try folder.write(ComparisonGraph.draw(results), to: "comparison_graph.png")
     try folder.write(
-      LossCurves.draw(curves, optimum: corpus.optimumNLL), to: "loss_curves.png")
+      LossCurves.draw(curves, caution: Completeness(results).caution, optimum: corpus.optimumNLL),
+      to: "loss_curves.png")
     try folder.write(Data(samples.utf8), to: "samples.txt")
   }
 

@@ -17,16 +17,16 @@ struct EvaluateCommand: ParsableCommand {
 
   @Option(
     help: """
-      What the model was trained on, of which the validation split is read: stories, or for a model of characters \
-      a text, by default input.txt here; else the built-in corpus.
+      A text or stories, of which the part is read that validates; by default what the model was validated on, which \
+      its folder tells.
       """)
   var data: String?
 
   @Option(help: "Stories, or a whole text, to score instead of what --data sets apart.")
   var valid: String?
 
-  @Option(parsing: .unconditional, help: "The seed of the run, which its built-in corpus was made from.")
-  var seed = StudyConfiguration(preset: .seed).seed
+  @Option(parsing: .unconditional, help: "Score the built-in corpus of this seed.")
+  var seed: UInt64?
 
   @Option(
     parsing: .unconditional, help: "Tokens of a window, the stride; by default the model's context.")
@@ -64,7 +64,7 @@ struct EvaluateCommand: ParsableCommand {
         "context is \(window); it must be from 1 to the model's "
           + "\(contents.model.configuration.contextLength)")
     }
-    let scored = try scoredText(for: contents.tokenizer)
+    let scored = try scoredText(for: contents)
     let evaluator = FullPassEvaluator(
       scored.text, windowLength: window,
       precision: try StudyOptions.choose(precision, for: "precision") ?? .float32)
@@ -97,31 +97,65 @@ struct EvaluateCommand: ParsableCommand {
   }
 
   /// What is scored, what that is called, and what it costs the grammar that wrote it, if one did.
-  private func scoredText(
-    for tokenizer: any Tokenizer
-  ) throws -> (text: ScoredText, content: String, optimum: Double?) {
-    switch tokenizer {
+  private typealias Scored = (text: ScoredText, content: String, optimum: Double?)
+
+  private func scoredText(for contents: ModelFolder.Contents) throws -> Scored {
+    switch contents.tokenizer {
     case let tokenizer as CharacterTokenizer:
       if let valid {
         let content = try TextFile.read(valid)
         let text = try RunError.naming(valid) { try ScoredText(whole: content, tokenizer: tokenizer) }
         return (text, "\(valid): \(text.characterCount) characters", nil)
       }
-      let corpus = try Corpus.load(data, seed: seed, tokenizer: tokenizer)
+      let corpus = try Corpus(try location(contents.data), tokenizer: tokenizer)
       let text = try RunError.naming(corpus.source) {
         ScoredText(
           validating: try TextDataset(tokens: corpus.tokens, contextLength: 1), tokenizer: tokenizer)
       }
+      try compare(corpus.data, with: contents.data)
       return (text, "\(corpus.source): \(text.characterCount) characters", corpus.optimumNLL)
     case let tokenizer as any StoryTokenizer:
-      let source = try StoriesRunOptions.source(data ?? valid, valid: valid, seed: seed)
+      let location =
+        valid != nil && data == nil
+        ? DataRecord.Location(path: valid, validation: valid) : try location(contents.data)
+      let source = try StoriesRunOptions.source(location)
       let tokens = try StoryPreparation(source).tokens(of: .validation, tokenizer: tokenizer)
+      if valid == nil {
+        try compare(
+          DataRecord(
+            source: source.name, path: nil, validationPath: nil, builtInSeed: nil, form: source.form, split: "",
+            trainingSHA256: "", validationSHA256: tokens.header.sha256), with: contents.data)
+      }
       return (
         ScoredText(tokens, endOfStory: tokenizer.endOfStory),
-        "\(valid ?? source.name): \(tokens.header.storyCount) stories", nil
+        "\(valid ?? source.name): \(source.form), \(tokens.header.storyCount) stories", nil
       )
     default:
-      fatalError("evaluate: no text for \(type(of: tokenizer))")
+      throw RunError("\(model): a model with such a tokenizer is not scored")
     }
+  }
+
+  /// Where the text is: where flags say, else where the model's folder says.
+  private func location(_ record: DataRecord?) throws -> DataRecord.Location {
+    if let data { return DataRecord.Location(path: data, validation: valid) }
+    if let seed { return DataRecord.Location(seed: seed) }
+    guard let record else {
+      throw RunError(
+        "\(model): does not say what the model was validated on; name a text with --data, of which a tenth is read, or "
+          + "with --valid, of which all is")
+    }
+    return try record.location()
+  }
+
+  /// Throws when the text that was meant has changed; of another that was named, says so.
+  private func compare(_ found: DataRecord, with record: DataRecord?) throws {
+    guard let record, found.validationSHA256 != record.validationSHA256 else { return }
+    guard data == nil, seed == nil else {
+      Terminal.writeError(
+        "Note: not the text that the model was validated on, which came from \(record.source).")
+      return
+    }
+    throw RunError(
+      "\(found.source): has changed since the model was validated on it; name with --data or --valid what to score")
   }
 }

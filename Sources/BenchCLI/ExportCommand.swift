@@ -19,8 +19,10 @@ struct ExportCommand: ParsableCommand {
 
   func run() throws {
     _ = try StudyOptions.choose(format, for: "format") as ModelFormat?
-    try RunFolder.check(out)
-    let files = try HuggingFaceFolder.export(try ModelFolder.load(model), to: out)
+    try OutputFolder.check(out)
+    let contents = try ModelFolder.load(model)
+    var files: [String] = []
+    try OutputFolder.create([out]) { files = try HuggingFaceFolder.export(contents, to: $0) }
     print("\(out): \(files.joined(separator: ", "))")
   }
 }
@@ -42,9 +44,9 @@ struct ImportCommand: ParsableCommand {
 
   func run() throws {
     _ = try StudyOptions.choose(format, for: "format") as ModelFormat?
-    try RunFolder.check(out)
+    try OutputFolder.check(out)
     let imported = try HuggingFaceFolder.load(model)
-    try ModelFolder.save(imported.contents, to: out)
+    try OutputFolder.create([out]) { try ModelFolder.save(imported.contents, to: $0) }
     let tokenizer = imported.contents.tokenizer is ByteLevelTokenizer ? "tokenizer.json" : "tokenizer.model"
     print("\(out): config.json, model.safetensors, \(tokenizer)")
     for note in imported.notes { print("note: \(note)") }

@@ -101,7 +101,8 @@ struct StoriesOptions: ParsableArguments {
   var memoryLimit: String?
 
   /// The study that these flags and the shared ones make together, validated.
-  /// - Parameter begun: the study that a resumed run was begun with; flags can only contradict it.
+  /// - Parameter begun: the study that a resumed run was begun with, or that its first weights make; flags can only
+  ///   contradict its sizes.
   func configuration(
     _ shared: StudyOptions, startingFrom begun: StoriesConfiguration? = nil
   ) throws -> StoriesConfiguration {
@@ -111,8 +112,11 @@ struct StoriesOptions: ParsableArguments {
       ?? StoriesConfiguration(
         size: size, vocabularySize: vocab ?? 4096, contextLength: shared.context ?? 256)
     if begun != nil {
+      guard vocab == nil else {
+        throw ValidationError("--vocab is for a new tokenizer; this run has one")
+      }
       study.size = size
-      assign(shared.context, to: &study.kimi.contextLength)
+      if let context = shared.context, context != study.contextLength { study.windowLength = context }
     } else if Build.isDebug {
       study.iterations = 10
     }

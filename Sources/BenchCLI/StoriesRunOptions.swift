@@ -19,105 +19,116 @@ struct StoriesRunOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "Steps from one line of the loss table to the next.")
   var tableEvery: Int?
 
-  @Option(parsing: .unconditional, help: "Steps from one checkpoint to the next.")
-  var checkpointEvery: Int?
-
-  @Option(parsing: .unconditional, help: "Checkpoints to keep.")
-  var keep: Int?
-
-  @Option(help: "The folder of a run to go on with.")
-  var resume: String?
-
   func validate() throws {
     guard tableEvery ?? 1 >= 1 else {
       throw ValidationError("table-every is \(tableEvery!); it must be at least 1")
     }
-    guard resume == nil || tokenizer == nil else {
-      throw ValidationError("--tokenizer is for a new run; a resumed one has its own")
-    }
-  }
-
-  /// What to run, in a new folder of one of some names or in one that is resumed with the settings it was begun with.
-  func plan(
-    _ stories: StoriesOptions, _ shared: StudyOptions, data: String?, out: [String]
-  ) throws -> StoriesPlan {
-    let begun = try resume.map(StoriesPlan.read)
-    var configuration = try stories.configuration(shared, startingFrom: begun?.configuration)
-    if let sampleEvery { configuration.sampleInterval = sampleEvery }
-    if let checkpointEvery { configuration.checkpointInterval = checkpointEvery }
-    if let keep { configuration.keptCheckpoints = keep }
-    try configuration.validate()
-    var plan = begun ?? StoriesPlan(configuration: configuration, data: data, valid: valid)
-    plan.configuration = configuration
-    if let data { plan.data = data }
-    if let valid { plan.valid = valid }
-    guard let begun, let resume else {
-      try RunFolder.check(out)
-      return plan
-    }
-    let differences = try plan.differences(from: begun)
-    guard differences.isEmpty else {
-      throw RunError(
-        "\(resume): begun with other settings: \(differences.joined(separator: "; ")); leave these flags out "
-          + "to resume, or begin a new run")
-    }
-    return plan
   }
 
   private static let tokenizerName = "tokenizer.model"
 
-  /// Tokenizer and tokens, from the cache or made now, and the run's folder. A new folder begins with the tokenizer and
-  /// the plan in it; a resumed one must still have the same stories.
-  func dataset(
-    _ plan: inout StoriesPlan, out: [String], isQuiet: Bool
-  ) throws -> (StoriesDataset, folder: String) {
-    let source = try Self.source(plan.data, valid: plan.valid, seed: plan.configuration.seed)
+  /// Tokenizer and tokens of a run, and its plan.
+  struct Preparation {
+    let dataset: StoriesDataset
+    let form: String
+    var plan: RunPlan<StoriesConfiguration>
+    /// What a person should know, if the run is made longer.
+    var notice: String?
+    let initial: InitialModel?
+  }
+
+  /// What to run: something new, or what is in the folder that `run` resumes, with the settings it was begun with.
+  func prepare(
+    _ stories: StoriesOptions, _ shared: StudyOptions, _ run: RunOptions, data: String?, isQuiet: Bool
+  ) throws -> Preparation {
+    let begun = try run.resume.map { try RunPlanFile.read(RunPlan<StoriesConfiguration>.self, $0) }
+    let initial = try run.initial.map(InitialModel.init)
+    let fromInitial = try initial.map(Self.study)
+    var configuration = try stories.configuration(
+      shared, startingFrom: begun?.configuration ?? fromInitial)
+    if let sampleEvery { configuration.sampleInterval = sampleEvery }
+    assign(run.checkpointEvery.map(Optional.some), to: &configuration.checkpointInterval)
+    assign(run.keep, to: &configuration.keptCheckpoints)
+    try configuration.validate()
+    if let fromInitial, configuration.models != fromInitial.models {
+      throw ValidationError("--init has weights for \(fromInitial.modelNames[0]) alone; leave --models out")
+    }
+    let location =
+      try begun?.data.location(data: data, valid: valid)
+      ?? DataRecord.Location(path: data, validation: valid, seed: configuration.seed)
+    let source = try Self.source(location)
     let preparation = StoryPreparation(source) { stage, share in
       if !isQuiet, Terminal.isInteractive { Terminal.show(stage, share) }
     }
-    let tokenizer = try preparation.tokenizer(
-      model: resume.map { "\($0)/\(Self.tokenizerName)" } ?? self.tokenizer,
-      vocabularySize: plan.configuration.vocabularySize)
-    plan.configuration.setVocabularySize(tokenizer.vocabularySize)
-    try plan.configuration.validate()
+    let model = (run.resume ?? run.initial).map { "\($0)/\(Self.tokenizerName)" } ?? tokenizer
+    let tokenizer = try preparation.tokenizer(model: model, vocabularySize: configuration.vocabularySize)
+    if begun == nil, initial == nil { configuration.setVocabularySize(tokenizer.vocabularySize) }
+    try configuration.validate()
     let dataset = try StoriesDataset(
       tokenizer: tokenizer, training: try preparation.tokens(of: .training, tokenizer: tokenizer),
       validation: try preparation.tokens(of: .validation, tokenizer: tokenizer),
-      source: source.name, contextLength: plan.configuration.contextLength)
-    let digest = "\(dataset.training.header) \(dataset.validation.header)"
-    let stories = SHA256.hexadecimal(of: digest.utf8)
-    let folder: String
-    if let resume {
-      guard plan.stories == stories else {
-        throw RunError("\(resume): the stories have changed since the run was begun; begin a new run")
-      }
-      folder = resume
-    } else {
-      plan.stories = stories
-      folder = try RunFolder.create(
-        out,
-        with: [
-          Self.tokenizerName: tokenizer.model,
-          StoriesPlan.fileName: JSONEncoder.readable.encode(plan),
-        ])
-    }
+      source: source.name, contextLength: configuration.contextLength)
     if !isQuiet {
       if Terminal.isInteractive { Terminal.rewriteLine("") }
       Terminal.writeError(
-        "Stories: \(source.name), \(dataset.training.header.storyCount) to train on "
+        "Stories: \(source.name), \(source.form), \(dataset.training.header.storyCount) to train on "
           + "(\(dataset.training.count) tokens), \(dataset.validation.header.storyCount) to validate "
           + "(\(dataset.validation.count) tokens), \(tokenizer.vocabularySize) pieces")
     }
-    return (dataset, folder)
+    let record = Self.record(of: dataset, location, form: source.form)
+    var plan =
+      try begun
+      ?? RunPlan(study: .stories, configuration: configuration, data: record, initial: initial?.record)
+    var notice: String?
+    if let resume = run.resume {
+      try plan.data.require(record, resume)
+      plan.data = record
+      notice = try plan.goOn(with: configuration, in: resume)
+    }
+    return Preparation(dataset: dataset, form: source.form, plan: plan, notice: notice, initial: initial)
+  }
+
+  /// The study of a model that was trained before.
+  private static func study(_ initial: InitialModel) throws -> StoriesConfiguration {
+    guard let study = StoriesConfiguration(of: initial.contents.model.configuration),
+      initial.contents.tokenizer is SentencePieceTokenizer
+    else {
+      throw RunError(
+        "\(initial.path): not a model of stories with a SentencePiece tokenizer; leave --preset stories out for one of "
+          + "characters")
+    }
+    return study
+  }
+
+  /// A new run's folder, which begins with the tokenizer and the plan in it.
+  static func createFolder(_ names: [String], _ preparation: Preparation) throws -> String {
+    try OutputFolder.create(
+      names,
+      with: [
+        tokenizerName: preparation.dataset.tokenizer.model,
+        RunPlanFile.name: JSONEncoder.readable.encode(preparation.plan),
+      ])
+  }
+
+  /// What stories are and where they came from.
+  static func record(
+    of dataset: StoriesDataset, _ location: DataRecord.Location, form: String
+  ) -> DataRecord {
+    DataRecord(
+      source: dataset.source, path: location.path.map(absolutePath),
+      validationPath: location.validation.map(absolutePath),
+      builtInSeed: location.path == nil ? location.seed : nil, form: form,
+      split: location.validation == nil ? "the folder's own, else one story in ten" : "a file of its own",
+      trainingSHA256: dataset.training.header.sha256, validationSHA256: dataset.validation.header.sha256)
   }
 
   /// The named stories, else the built-in corpus.
-  static func source(_ data: String?, valid: String?, seed: UInt64) throws -> StorySource {
-    if let data { return try StorySource(data, validation: valid) }
-    guard valid == nil else {
+  static func source(_ location: DataRecord.Location) throws -> StorySource {
+    if let path = location.path { return try StorySource(path, validation: location.validation) }
+    guard location.validation == nil else {
       throw ValidationError("--valid needs --data; the built-in corpus has its own split")
     }
-    var generator = RandomGenerator(seed: seed).split(0)
+    var generator = RandomGenerator(seed: location.seed).split(0)
     return StorySource(builtInWith: &generator)
   }
 }

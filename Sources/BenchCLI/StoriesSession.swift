@@ -8,12 +8,11 @@ import NanoTraining
 /// One comparison of the stories study: runs each model, or goes on where a run ended, and keeps the run
 /// folder up to date with what there is.
 struct StoriesSession {
-  let plan: StoriesPlan
-  let dataset: StoriesDataset
-  let path: String
-  let isQuiet: Bool
+  private let preparation: StoriesRunOptions.Preparation
+  private let hold: RunHold
+  private let isQuiet: Bool
   /// Steps from one line of the loss table to the next.
-  let tableInterval: Int?
+  private let tableInterval: Int?
   var device = Device.cpu
   /// Why a model's training failed, if it did.
   private(set) var failure: TrainingError?
@@ -21,12 +20,14 @@ struct StoriesSession {
   private var results: [StoriesResult] = []
   private var wasInterrupted = false
 
+  private var plan: RunPlan<StoriesConfiguration> { preparation.plan }
+  private var path: String { hold.path }
+
   init(
-    plan: StoriesPlan, dataset: StoriesDataset, path: String, isQuiet: Bool, tableInterval: Int?
+    _ preparation: StoriesRunOptions.Preparation, hold: RunHold, isQuiet: Bool, tableInterval: Int?
   ) {
-    self.plan = plan
-    self.dataset = dataset
-    self.path = path
+    self.preparation = preparation
+    self.hold = hold
     self.isQuiet = isQuiet
     self.tableInterval = tableInterval
   }
@@ -35,7 +36,9 @@ struct StoriesSession {
 
   mutating func run() throws -> StoriesResults {
     for model in plan.configuration.models where failure == nil && !wasInterrupted {
-      if let finished = finishedResult(model) {
+      if let finished = try RunPlanFile.result(of: model.rawValue, in: path, StoriesResult.self),
+        finished.completedIterations == plan.configuration.iterations
+      {
         results.append(finished)
         continue
       }
@@ -47,38 +50,36 @@ struct StoriesSession {
 
   private mutating func train(_ model: StoriesModel) throws {
     var run = StoriesRun(
-      plan.configuration, model: model, dataset: dataset, folder: folder(model))
+      plan.configuration, model: model, dataset: preparation.dataset, folder: folder(model), data: plan.data)
     run.device = device
     var display = StoriesDisplay(
-      model: model, dataset: dataset, folder: folder(model), seed: plan.configuration.seed,
+      model: model, dataset: preparation.dataset, folder: folder(model), seed: plan.configuration.seed,
       isQuiet: isQuiet, tableInterval: tableInterval)
-    let outcome = try run.train(observer: &display) { Interruption.isRequested }
+    let initial = try plan.firstWeights(of: model.rawValue, in: path, given: preparation.initial)
+    let outcome = try run.train(from: initial?.weights, observer: &display) {
+      try hold.requireFolder()
+      return Interruption.isRequested
+    }
     display.finish()
     failure = outcome.failure
     wasInterrupted = outcome.wasInterrupted
     results.append(outcome.result)
     if failure == nil && !wasInterrupted {
       try AtomicFile.write(
-        JSONEncoder.readable.encode(outcome.result), to: folder(model) + "/result.json")
+        JSONEncoder.readable.encode(outcome.result), to: "\(folder(model))/\(RunPlanFile.resultName)")
     }
     try writeReport()
   }
 
-  /// What a model reached in an earlier run of this folder.
-  private func finishedResult(_ model: StoriesModel) -> StoriesResult? {
-    guard let data = FileManager.default.contents(atPath: folder(model) + "/result.json") else {
-      return nil
-    }
-    return try? JSONDecoder().decode(StoriesResult.self, from: data)
-  }
-
   private var studyResults: StoriesResults {
     StoriesResults(
-      configuration: plan.configuration, corpus: StoriesCorpusDescription(dataset),
-      interrupted: wasInterrupted, models: results)
+      configuration: plan.configuration,
+      corpus: StoriesCorpusDescription(preparation.dataset, form: preparation.form),
+      interrupted: wasInterrupted, madeLongerAt: plan.madeLongerAt, models: results)
   }
 
   private func writeReport() throws {
+    try hold.requireFolder()
     let results = studyResults
     try AtomicFile.write(JSONEncoder.readable.encode(results), to: path + "/results.json")
     try AtomicFile.write(
@@ -90,65 +91,6 @@ struct StoriesSession {
       results, metrics: plan.configuration.models.map { ($0.rawValue, folder($0)) })
     {
       try AtomicFile.write(picture, to: path + "/" + name)
-    }
-  }
-}
-
-/// What defines a run and is kept in its folder, so that it can be resumed.
-struct StoriesPlan: Codable, Equatable {
-  var configuration: StoriesConfiguration
-  var data: String?
-  var valid: String?
-  /// A hash of what the stories are.
-  var stories: String?
-
-  static let fileName = "run.json"
-
-  static func read(_ folder: String) throws -> StoriesPlan {
-    let path = "\(folder)/\(fileName)"
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw RunError("\(path): no such file; --resume needs the folder of a stories run")
-    }
-    do {
-      return try JSONDecoder().decode(StoriesPlan.self, from: data)
-    } catch let error as DecodingError {
-      throw RunError("\(path): \(error.summary)")
-    }
-  }
-
-  /// Names of the settings in which two plans differ.
-  func differences(from other: StoriesPlan) throws -> [String] {
-    func flattened(_ plan: StoriesPlan) throws -> [String: String] {
-      var values: [String: String] = [:]
-      func add(_ value: Any, _ name: String) {
-        if let object = value as? [String: Any] {
-          for (key, value) in object { add(value, name.isEmpty ? key : name + "." + key) }
-        } else {
-          values[name] = "\(value)"
-        }
-      }
-      add(try JSONSerialization.jsonObject(with: JSONEncoder().encode(plan)), "")
-      return values
-    }
-    let (mine, others) = (try flattened(self), try flattened(other))
-    return Set(mine.keys).union(others.keys).filter { mine[$0] != others[$0] }.sorted().map {
-      "\($0) (\(others[$0] ?? "none") there, \(mine[$0] ?? "none") now)"
-    }
-  }
-}
-
-/// A run that cannot be started or continued.
-struct RunError: Error, CustomStringConvertible {
-  let description: String
-
-  init(_ description: String) { self.description = description }
-
-  /// What `body` returns; its error names the text that it was about.
-  static func naming<Result>(_ source: String, _ body: () throws -> Result) throws -> Result {
-    do {
-      return try body()
-    } catch {
-      throw RunError("\(source): \(error)")
     }
   }
 }

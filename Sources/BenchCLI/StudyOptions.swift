@@ -74,9 +74,14 @@ struct StudyOptions: ParsableArguments {
   }
 
   /// The character study that flags and preset make together, validated.
-  func configuration() throws -> StudyConfiguration {
-    var study = StudyConfiguration(preset: try Self.choose(preset, for: "preset") ?? .seed)
-    if Build.isDebug { study.shorten() }
+  /// - Parameter begun: the study that a resumed run was begun with; flags can only contradict it.
+  func configuration(
+    startingFrom begun: StudyConfiguration? = nil
+  ) throws -> StudyConfiguration {
+    let preset: StudyPreset? = try Self.choose(preset, for: "preset")
+    var study = begun ?? StudyConfiguration(preset: preset ?? .seed)
+    if begun == nil, Build.isDebug { study.shorten() }
+    assign(preset, to: &study.preset)
     assign(iterations, to: &study.iterations)
     assign(evalInterval, to: &study.evaluationInterval)
     assign(evalIters, to: &study.evaluationBatches)
@@ -140,6 +145,21 @@ enum Build {
 }
 
 extension StudyConfiguration {
+  /// A study of one model that was trained before, with its sizes.
+  init(of initial: InitialModel, preset options: StudyOptions) throws {
+    self = try options.configuration()
+    guard let sizes = initial.contents.model.configuration as? CharacterModelConfiguration,
+      let model = StudyModel(rawValue: type(of: initial.contents.model).identifier)
+    else { throw RunError("\(initial.path): not a model of characters; add --preset stories for one of stories") }
+    models = [model]
+    contextLength = sizes.contextLength
+    width = sizes.width
+    layerCount = sizes.layerCount
+    headCount = sizes.headCount
+    expertCount = sizes.expertCount
+    attentionScale = sizes.attentionScale
+  }
+
   /// A run short enough for an unoptimized build.
   fileprivate mutating func shorten() {
     iterations = 100

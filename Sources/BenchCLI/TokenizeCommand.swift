@@ -34,24 +34,28 @@ struct TokenizeCommand: ParsableCommand {
   }
 
   func run() throws {
-    try RunFolder.check(out)
+    try OutputFolder.check(out)
     let isQuiet = quiet || !Terminal.isInteractive
-    let preparation = StoryPreparation(try StorySource(data, validation: valid)) { stage, share in
+    let source = try StorySource(data, validation: valid)
+    let preparation = StoryPreparation(source) { stage, share in
       if !isQuiet { Terminal.show(stage, share) }
     }
     let model = try preparation.tokenizer(model: tokenizer, vocabularySize: vocab)
-    try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
-    try AtomicFile.write(model.model, to: out + "/tokenizer.model")
     let watch = Stopwatch()
-    for split in Split.allCases {
-      let path = "\(out)/\(split.rawValue).tokens"
-      try preparation.writeTokens(of: split, tokenizer: model, to: path)
-      let header = try TokenFile(path, tokenizer: model).header
-      if !isQuiet { Terminal.rewriteLine("") }
-      print(
-        "\(split.rawValue): \(header.storyCount) stories, \(header.characterCount) characters, "
-          + "\(header.tokenCount) tokens of \(8 * header.bytesPerToken) bits")
+    var lines = ["\(source.name): \(source.form)"]
+    try OutputFolder.create([out]) { folder in
+      try AtomicFile.write(model.model, to: folder + "/tokenizer.model")
+      for split in Split.allCases {
+        let path = "\(folder)/\(split.rawValue).tokens"
+        try preparation.writeTokens(of: split, tokenizer: model, to: path)
+        let header = try TokenFile(path, tokenizer: model).header
+        lines.append(
+          "\(split.rawValue): \(header.storyCount) stories, \(header.characterCount) characters, "
+            + "\(header.tokenCount) tokens of \(8 * header.bytesPerToken) bits")
+      }
     }
+    if !isQuiet { Terminal.rewriteLine("") }
+    for line in lines { print(line) }
     if !quiet { Terminal.writeError(String(format: "%.1f s", watch.seconds)) }
   }
 }

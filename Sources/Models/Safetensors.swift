@@ -45,13 +45,27 @@ public enum Safetensors {
   public static func encode(
     _ tensors: [(name: String, tensor: Tensor)], metadata: [String: String] = [:]
   ) -> Data {
+    var data = header(of: tensors.map { ($0.name, $0.tensor.shape) }, metadata: metadata)
+    data.reserveCapacity(data.count + 4 * tensors.reduce(0) { $0 + $1.tensor.elementCount })
+    for (_, tensor) in tensors {
+      tensor.withElements { elements in
+        elements.withUnsafeBytes { data.append(contentsOf: $0) }
+      }
+    }
+    return data
+  }
+
+  /// How a file with tensors of the given names and shapes begins; their elements follow in this order.
+  public static func header(
+    of tensors: [(name: String, shape: Shape)], metadata: [String: String] = [:]
+  ) -> Data {
     var header: [String: HeaderValue] =
       metadata.isEmpty ? [:] : ["__metadata__": .metadata(metadata)]
     var offset = 0
-    for (name, tensor) in tensors {
-      let end = offset + tensor.elementCount * 4
+    for (name, shape) in tensors {
+      let end = offset + shape.elementCount * 4
       header[name] = .tensor(
-        Entry(dtype: "F32", shape: tensor.shape.dimensions, dataOffsets: [offset, end]))
+        Entry(dtype: "F32", shape: shape.dimensions, dataOffsets: [offset, end]))
       offset = end
     }
     let encoder = JSONEncoder()
@@ -60,14 +74,9 @@ public enum Safetensors {
     var json = try! encoder.encode(header)
     while json.count % 8 != 0 { json.append(UInt8(ascii: " ")) }  // data starts 8-byte aligned
 
-    var data = Data(capacity: 8 + json.count + offset)
+    var data = Data(capacity: 8 + json.count)
     withUnsafeBytes(of: UInt64(json.count).littleEndian) { data.append(contentsOf: $0) }
     data.append(json)
-    for (_, tensor) in tensors {
-      tensor.withElements { elements in
-        elements.withUnsafeBytes { data.append(contentsOf: $0) }
-      }
-    }
     return data
   }
 

@@ -72,20 +72,27 @@ public struct AdamW: Optimizer, Hashable, Codable {
     state.stepCount += 1
   }
 
-  public func snapshot(of state: State) -> StateSnapshot {
-    StateSnapshot(
-      stepCount: state.stepCount,
-      buffers: ["mean": state.mean.scalars, "square": state.square.scalars])
+  public func stepCount(of state: State) -> Int { state.stepCount }
+
+  public func forEachBuffer(
+    of state: State, _ body: (_ name: String, _ elements: Span<Float>) throws -> Void
+  ) rethrows {
+    try state.mean.withElements { try body("mean", $0) }
+    try state.square.withElements { try body("square", $0) }
   }
 
   public func restoreState(
     for parameter: ParameterDescription, from snapshot: StateSnapshot
   ) throws(StateMismatch) -> State {
     let shape: Shape = [parameter.shape.elementCount]
+    let square = try snapshot.buffer("square", of: parameter)
+    guard square.allSatisfy({ $0 >= 0 }) else {
+      throw StateMismatch(parameter: parameter.name, reason: "buffer 'square' has elements below zero")
+    }
     return State(
       stepCount: snapshot.stepCount,
       mean: Tensor(try snapshot.buffer("mean", of: parameter), shape: shape),
-      square: Tensor(try snapshot.buffer("square", of: parameter), shape: shape))
+      square: Tensor(square, shape: shape))
   }
 
   public func learningRate(for parameter: ParameterDescription) -> Float { learningRate }

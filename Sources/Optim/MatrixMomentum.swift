@@ -21,10 +21,6 @@ public struct MatrixMomentum: Sendable {
     stack = Self.stack(of: parameter, rule: rule)
   }
 
-  var snapshot: StateSnapshot {
-    StateSnapshot(stepCount: stepCount, buffers: ["momentum": momentum.scalars])
-  }
-
   private static func stack(of parameter: ParameterDescription, rule: StaticString) -> MatrixStack {
     guard let stack = parameter.shape.matrixStack else {
       fatalError(

@@ -161,7 +161,13 @@ public struct Muon: Optimizer, Hashable {
     }
   }
 
-  public func snapshot(of state: MatrixMomentum) -> StateSnapshot { state.snapshot }
+  public func stepCount(of state: MatrixMomentum) -> Int { state.stepCount }
+
+  public func forEachBuffer(
+    of state: MatrixMomentum, _ body: (_ name: String, _ elements: Span<Float>) throws -> Void
+  ) rethrows {
+    try state.momentum.withElements { try body("momentum", $0) }
+  }
 
   public func restoreState(
     for parameter: ParameterDescription, from snapshot: StateSnapshot

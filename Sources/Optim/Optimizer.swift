@@ -22,8 +22,13 @@ public protocol Optimizer<State>: Sendable {
     _ parameter: inout MutableSpan<Float>, gradient: Span<Float>, factors: StepFactors,
     state: inout State)
 
-  /// The state as plain arrays.
-  func snapshot(of state: State) -> StateSnapshot
+  /// Steps that a state has seen.
+  func stepCount(of state: State) -> Int
+
+  /// Calls `body` with every buffer of a state, where it lies: for a checkpoint without a second copy.
+  func forEachBuffer(
+    of state: State, _ body: (_ name: String, _ elements: Span<Float>) throws -> Void
+  ) rethrows
 
   /// The state that ``snapshot(of:)`` saved.
   func restoreState(
@@ -80,6 +85,15 @@ public struct StateMismatch: Error, Hashable, CustomStringConvertible {
 }
 
 extension Optimizer {
+  /// The state as plain arrays.
+  public func snapshot(of state: State) -> StateSnapshot {
+    var buffers: [String: [Float]] = [:]
+    forEachBuffer(of: state) { name, elements in
+      buffers[name] = elements.withUnsafeBufferPointer { Array($0) }
+    }
+    return StateSnapshot(stepCount: stepCount(of: state), buffers: buffers)
+  }
+
   /// One step on an array.
   public func update(
     _ parameter: inout [Float], gradient: [Float], factors: StepFactors = StepFactors(),
@@ -114,7 +128,7 @@ extension Optimizer {
 }
 
 extension StateSnapshot {
-  /// The buffer `name`, checked to have the parameter's element count.
+  /// The buffer `name`, checked to have the parameter's element count and finite elements.
   func buffer(
     _ name: String, of parameter: ParameterDescription
   ) throws(StateMismatch) -> [Float] {
@@ -126,6 +140,9 @@ extension StateSnapshot {
         parameter: parameter.name,
         reason: "buffer '\(name)' has \(buffer.count) elements, the parameter "
           + "\(parameter.shape.elementCount)")
+    }
+    guard buffer.allSatisfy(\.isFinite) else {
+      throw StateMismatch(parameter: parameter.name, reason: "buffer '\(name)' has elements that are not finite")
     }
     return buffer
   }

@@ -64,10 +64,19 @@ public struct RoutedOptimizer<Chosen: Optimizer, Fallback: Optimizer>: Optimizer
     }
   }
 
-  public func snapshot(of state: State) -> StateSnapshot {
+  public func stepCount(of state: State) -> Int {
     switch state {
-    case .chosen(let inner): chosen.snapshot(of: inner)
-    case .fallback(let inner): fallback.snapshot(of: inner)
+    case .chosen(let inner): chosen.stepCount(of: inner)
+    case .fallback(let inner): fallback.stepCount(of: inner)
+    }
+  }
+
+  public func forEachBuffer(
+    of state: State, _ body: (_ name: String, _ elements: Span<Float>) throws -> Void
+  ) rethrows {
+    switch state {
+    case .chosen(let inner): try chosen.forEachBuffer(of: inner, body)
+    case .fallback(let inner): try fallback.forEachBuffer(of: inner, body)
     }
   }
 

@@ -70,8 +70,12 @@ public struct SGD: Optimizer, Hashable, Codable {
     state.stepCount += 1
   }
 
-  public func snapshot(of state: State) -> StateSnapshot {
-    StateSnapshot(stepCount: state.stepCount, buffers: ["momentum": state.momentum.scalars])
+  public func stepCount(of state: State) -> Int { state.stepCount }
+
+  public func forEachBuffer(
+    of state: State, _ body: (_ name: String, _ elements: Span<Float>) throws -> Void
+  ) rethrows {
+    try state.momentum.withElements { try body("momentum", $0) }
   }
 
   public func restoreState(

@@ -17,12 +17,15 @@ struct BarPanels {
 
   var title: String
   var subtitle: String
+  /// Why the bars do not compare the models, if they do not: in the title's place, and nothing is set in proportion.
+  var caution: String?
   var panels: [Panel]
 
   func png() throws(DrawingError) -> Data {
     let (width, height, header) = (900.0, 720.0, 64.0)
     let canvas = try Canvas(width: width, height: height)
-    canvas.text(title, at: Point(x: 40, y: 34), size: 19, bold: true)
+    canvas.text(
+      caution ?? title, at: Point(x: 40, y: 34), size: caution == nil ? 19 : 14, bold: true)
     canvas.text(subtitle, at: Point(x: 40, y: 54), size: 11.5, color: .faint)
     for (index, panel) in panels.enumerated() {
       let cell = Rectangle(
@@ -41,7 +44,7 @@ struct BarPanels {
     let axis = Axis(0...highest * 1.15, tickCount: 5)
     canvas.text(panel.title, at: Point(x: plot.x, y: cell.y + 30), size: 14, bold: true)
     canvas.text(panel.unit, at: Point(x: plot.x, y: cell.y + 47), size: 11, color: .faint)
-    if let ratio = Self.ratioText(values) {
+    if caution == nil, let ratio = Self.ratioText(values) {
       canvas.text(
         ratio, at: Point(x: plot.maxX, y: cell.y + 30), size: 11.5, color: .faint, align: .right)
     }

@@ -12,6 +12,7 @@ public enum ComparisonGraph {
     let names = results.models.map { Palette.displayName(of: $0.name) }
     return try BarPanels(
       title: "Character study: \(names.joined(separator: " and "))", subtitle: subtitle(results),
+      caution: Completeness(results).caution,
       panels: [
         BarPanels.Panel(
           title: "Best validation loss", unit: "nats a character", format: "%.4f",
@@ -31,9 +32,8 @@ public enum ComparisonGraph {
 
   private static func subtitle(_ results: StudyResults) -> String {
     let configuration = results.configuration
-    let iterations = results.models.map(\.completedIterations).max() ?? 0
     return
-      "\(iterations) iterations, batch \(configuration.batchSize), context \(configuration.contextLength), "
+      "\(configuration.iterations) iterations, batch \(configuration.batchSize), context \(configuration.contextLength), "
       + "width \(configuration.width), \(configuration.layerCount) layers, seed \(results.seed), "
       + "\(results.precision.rawValue), \(results.machine.processor)"
   }

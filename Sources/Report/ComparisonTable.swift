@@ -3,7 +3,12 @@ public import NanoTraining
 
 /// The comparison as text: a table and a verdict.
 public enum ComparisonTable {
-  private static let rows: [TextTable<ModelResult>.Row] = [
+  private static func rows(of total: Int) -> [TextTable<ModelResult>.Row] {
+    let made: TextTable<ModelResult>.Row = ("iterations", { madeText($0.completedIterations, of: total) })
+    return [made] + figures
+  }
+
+  private static let figures: [TextTable<ModelResult>.Row] = [
     ("parameters", { grouped($0.parameters) }),
     ("best validation loss", { fixed($0.bestValidationLoss, 4) }),
     ("final validation loss", { fixed($0.finalValidationLoss, 4) }),
@@ -23,11 +28,24 @@ public enum ComparisonTable {
 
   /// The table, one line a figure.
   public static func text(_ results: StudyResults) -> String {
-    TextTable(rows: rows, columns: results.models, name: { Palette.displayName(of: $0.name) }).text
+    TextTable(
+      rows: rows(of: results.configuration.iterations), columns: results.models,
+      name: { Palette.displayName(of: $0.name) }
+    ).text
   }
 
-  /// Which model is better, by what margin, at what cost.
+  /// Which model is better, by what margin, at what cost; of a run that did not reach its end, only how far it came.
   public static func verdict(_ results: StudyResults) -> String {
+    [outcome(of: results), results.lengthNote].compactMap { $0 }.joined(separator: " ")
+  }
+
+  private static func outcome(of results: StudyResults) -> String {
+    if let caution = Completeness(results).caution {
+      let reached = results.models.filter(\.bestValidationLoss.isFinite).map {
+        "\(Palette.displayName(of: $0.name)) reached \(fixed($0.bestValidationLoss, 4))"
+      }
+      return incompleteVerdict(caution, reached: reached, unit: "nats a character")
+    }
     let ranked = results.models.filter(\.bestValidationLoss.isFinite)
       .sorted { $0.bestValidationLoss < $1.bestValidationLoss }
     guard let best = ranked.first else { return "No model was evaluated." }

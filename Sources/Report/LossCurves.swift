@@ -37,12 +37,14 @@ public enum LossCurves {
   /// - Parameters:
   ///   - unit: what a loss is a number of.
   ///   - timeLabel: what the seconds are.
+  ///   - caution: what each model made, where that was not all.
   ///   - optimum: the loss that no model can undercut, drawn as a line.
   public static func draw(
     _ curves: [Curve], unit: String = "nats a character",
-    timeLabel: String = "seconds, evaluation included", optimum: Double? = nil
+    timeLabel: String = "seconds, evaluation included", caution: String? = nil, optimum: Double? = nil
   ) throws -> Data {
-    let canvas = try Canvas(width: 1100, height: 460)
+    let canvas = try Canvas(width: 1100, height: caution == nil ? 460 : 480)
+    if let caution { canvas.text(caution, at: Point(x: 40, y: 472), size: 11.5, color: .faint) }
     let views: [(title: String, label: String, x: (Curve.Entry) -> Double)] = [
       ("Loss over training", "iteration", \.step), ("Loss over time", timeLabel, \.seconds),
     ]

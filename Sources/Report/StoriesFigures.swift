@@ -17,7 +17,7 @@ public enum StoriesFigures {
         "loss_curves.png",
         try LossCurves.draw(
           results.models.map { LossCurves.Curve($0) }, unit: "nats a token",
-          timeLabel: "seconds of training")
+          timeLabel: "seconds of training", caution: Completeness(results).caution)
       ),
       ("memory.png", try memory(records)),
     ]
@@ -50,6 +50,7 @@ public enum StoriesFigures {
       subtitle: "\(c.iterations) iterations, batch \(c.batchSize), context \(c.contextLength), "
         + "\(results.corpus.vocabulary) pieces, seed \(results.seed), \(results.precision.rawValue), "
         + results.machine.processor,
+      caution: Completeness(results).caution,
       panels: [
         BarPanels.Panel(
           title: "Best validation loss", unit: "bits a character", format: "%.4f",

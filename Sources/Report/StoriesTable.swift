@@ -3,7 +3,12 @@ public import NanoTraining
 
 /// The stories comparison as text: a table, and the verdict under three ways of being fair.
 public enum StoriesTable {
-  private static let rows: [TextTable<StoriesResult>.Row] = [
+  private static func rows(of total: Int) -> [TextTable<StoriesResult>.Row] {
+    let made: TextTable<StoriesResult>.Row = ("iterations", { madeText($0.completedIterations, of: total) })
+    return [made] + figures
+  }
+
+  private static let figures: [TextTable<StoriesResult>.Row] = [
     ("parameters", { grouped($0.parameters) }),
     ("active parameters", { grouped($0.activeParameters) }),
     ("best validation NLL (nats/token)", { fixed($0.bestValidationLoss, 4) }),
@@ -25,7 +30,10 @@ public enum StoriesTable {
 
   /// The table, one line a figure.
   public static func text(_ results: StoriesResults) -> String {
-    TextTable(rows: rows, columns: results.models, name: { Palette.displayName(of: $0.name) }).text
+    TextTable(
+      rows: rows(of: results.configuration.iterations), columns: results.models,
+      name: { Palette.displayName(of: $0.name) }
+    ).text
   }
 
   /// The loss table: every evaluation of every model.
@@ -47,8 +55,18 @@ public enum StoriesTable {
   }
 
   /// Which model is better: at equal steps against a partner of as many active and of as many total
-  /// parameters, and after equal training time.
+  /// parameters, and after equal training time. Of a run that did not reach its end, only how far it came.
   public static func verdict(_ results: StoriesResults) -> String {
+    [outcome(of: results), results.lengthNote].compactMap { $0 }.joined(separator: "\n")
+  }
+
+  private static func outcome(of results: StoriesResults) -> String {
+    if let caution = Completeness(results).caution {
+      let reached = results.models.filter(\.bestValidationLoss.isFinite).map {
+        "\(Palette.displayName(of: $0.name)) reached \(fixed($0.bestValidationLoss, 4))"
+      }
+      return incompleteVerdict(caution, reached: reached, unit: "nats a token")
+    }
     guard let kimi = results.models.first(where: { $0.name == StoriesModel.nanoKimiK2.rawValue })
     else { return "NanoKimiK2 was not part of this run." }
     func partner(_ model: StoriesModel) -> StoriesResult? {

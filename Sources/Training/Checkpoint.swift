@@ -11,157 +11,117 @@ public struct CheckpointError: Error, Hashable, CustomStringConvertible {
 
 /// The whole state of a run between two steps, in one file that appears whole or not at all.
 ///
-/// A safetensors file: weights under their names, optimizer buffers behind `optimizer:`, everything else as
-/// JSON in the metadata, with a SHA-256 of all of it.
-public struct Checkpoint: Sendable {
-  /// What is not a tensor.
-  public struct Progress: Hashable, Sendable, Codable {
-    /// Steps made.
-    public var step: Int
-    public var trainer: TrainerConfiguration
-    /// Steps of each parameter's optimizer state.
-    var optimizerSteps: [String: Int] = [:]
-    var loads = LoadAverages()
-    public var curve: [StoriesPoint] = []
-    /// The evaluation of the weights that are kept as the best.
-    var best: StoriesPoint?
-    /// Losses of the steps since the last evaluation.
-    var recentLosses: [Double] = []
-    /// Seconds of training and of everything, before this point.
-    var trainingSeconds = 0.0
-    var totalSeconds = 0.0
-    var peakTensorBytes = 0
-    var peakResidentBytes = 0
-    /// Of the last steps, for their median; a checkpoint must not grow with the run.
-    var recentStepSeconds: [Double] = []
-    var updateSeconds = 0.0
-    var residentBytesAtStart = 0
-    var lossScale: LossScale?
-  }
-
-  public var progress: Progress
-  var weights: [(name: String, tensor: Tensor)]
-  var optimizer: [String: StateSnapshot]
-
-  private static let optimizerPrefix = "optimizer:"
-
-  /// Writes a checkpoint.
-  public func write(to path: String) throws {
-    var progress = progress
-    progress.optimizerSteps = optimizer.mapValues(\.stepCount)
-    var tensors = weights
-    for (name, snapshot) in optimizer.sorted(by: { $0.key < $1.key }) {
-      for (buffer, values) in snapshot.buffers.sorted(by: { $0.key < $1.key }) {
-        tensors.append(
-          (
-            "\(Self.optimizerPrefix)\(buffer):\(name)",
-            Tensor(values, shape: [values.count])
-          ))
-      }
-    }
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .sortedKeys
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    let json = String(decoding: try encoder.encode(progress), as: UTF8.self)
-    let hash = Self.hash(json, tensors)
-    try AtomicFile.write(
-      Safetensors.encode(tensors, metadata: ["progress": json, "sha256": hash]), to: path)
-  }
+/// A safetensors file: weights under their names, those of the best evaluation behind `best:` where no other file has
+/// them, optimizer buffers behind `optimizer:`, everything else as JSON in the metadata, with a SHA-256 of all of it.
+struct Checkpoint<Point: RunPoint> {
+  let progress: RunProgress<Point>
+  private(set) var weights: [String: Tensor] = [:]
+  private(set) var bestWeights: [String: Tensor] = [:]
+  private(set) var optimizer: [String: StateSnapshot] = [:]
 
   /// Reads a checkpoint back.
   /// - Throws: when the file is missing, truncated or altered.
-  public init(_ path: String) throws(CheckpointError) {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw CheckpointError(description: "\(path): no such file, or not readable")
+  init(_ path: String) throws(CheckpointError) {
+    func problem(_ text: String) -> CheckpointError { CheckpointError(description: "\(path): \(text)") }
+    guard FileManager.default.fileExists(atPath: path) else { throw problem("no such file") }
+    let file: (tensors: [(name: String, tensor: Tensor)], metadata: [String: String])
+    do {
+      // Mapped, so that it takes no memory beside the tensors.
+      file = try Safetensors.decodeFile(Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped))
+    } catch {
+      throw problem("the checkpoint is damaged: \(error)")
+    }
+    guard let json = file.metadata["progress"], let hash = file.metadata["sha256"] else {
+      throw problem("not a checkpoint, or a damaged one")
+    }
+    guard file.metadata["format"] == CheckpointFormat.version else {
+      throw problem("a checkpoint of another version; begin a new run, from its best weights with --init")
+    }
+    var found = CheckpointFormat.hash(of: json)
+    for (name, tensor) in file.tensors {
+      tensor.withElements { CheckpointFormat.add(name, tensor.shape, $0, to: &found) }
+    }
+    guard found.finalized() == hash else {
+      throw problem("the checkpoint is damaged (its hash differs)")
     }
     do {
-      let file = try Safetensors.decodeFile(data)
-      guard let json = file.metadata["progress"], let hash = file.metadata["sha256"] else {
-        throw CheckpointError(description: "\(path): not a checkpoint")
-      }
-      guard Self.hash(json, file.tensors) == hash else {
-        throw CheckpointError(description: "\(path): the checkpoint is damaged (its hash differs)")
-      }
-      let decoder = JSONDecoder()
-      decoder.nonConformingFloatDecodingStrategy = .convertFromString(
-        positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-      progress = try decoder.decode(Progress.self, from: Data(json.utf8))
-      weights = file.tensors.filter { !$0.name.hasPrefix(Self.optimizerPrefix) }
-      optimizer = progress.optimizerSteps.mapValues { StateSnapshot(stepCount: $0, buffers: [:]) }
-      for (name, tensor) in file.tensors where name.hasPrefix(Self.optimizerPrefix) {
-        let parts = name.dropFirst(Self.optimizerPrefix.count).split(separator: ":", maxSplits: 1)
-        guard parts.count == 2 else { continue }
-        optimizer[String(parts[1])]?.buffers[String(parts[0])] = tensor.scalars
-      }
-    } catch let error as CheckpointError {
-      throw error
+      progress = try CheckpointFormat.decoder.decode(RunProgress<Point>.self, from: Data(json.utf8))
     } catch let error as DecodingError {
-      throw CheckpointError(description: "\(path): the checkpoint is damaged: \(error.summary)")
+      throw problem("the checkpoint is damaged: \(error.summary)")
     } catch {
-      throw CheckpointError(description: "\(path): the checkpoint is damaged: \(error)")
+      throw problem("the checkpoint is damaged: \(error)")
     }
-  }
-
-  init(
-    progress: Progress, weights: [(name: String, tensor: Tensor)],
-    optimizer: [String: StateSnapshot]
-  ) {
-    self.progress = progress
-    self.weights = weights
-    self.optimizer = optimizer
-  }
-
-  /// Of the JSON and of every tensor's name and bytes, in order of names.
-  private static func hash(_ json: String, _ tensors: [(name: String, tensor: Tensor)]) -> String {
-    var hash = SHA256()
-    hash.update(Array(json.utf8))
-    for (name, tensor) in tensors.sorted(by: { $0.name < $1.name }) {
-      hash.update(Array("\(name) \(tensor.shape)".utf8))
-      tensor.withElements { elements in
-        elements.withUnsafeBytes { hash.update(Array($0)) }
+    for (name, tensor) in file.tensors {
+      let parts = name.split(separator: ":", maxSplits: 2).map(String.init)
+      switch (parts.count, parts.first) {
+      case (1, _): weights[name] = tensor
+      case (2, CheckpointFormat.best): bestWeights[parts[1]] = tensor
+      case (3, CheckpointFormat.optimizer):
+        optimizer[parts[2], default: StateSnapshot(stepCount: progress.step, buffers: [:])]
+          .buffers[parts[1]] = tensor.scalars
+      default: throw problem("'\(name)' belongs to no checkpoint")
       }
     }
-    return hash.finalized()
   }
 }
 
-/// The checkpoints of one model's run: `step-<number>.checkpoint` files, of which the last few are kept.
-public struct CheckpointFolder: Sendable {
-  public let path: String
+/// What the files of checkpoints have in common.
+enum CheckpointFormat {
+  static let version = "2"
+  static let best = "best"
+  static let optimizer = "optimizer"
 
-  public init(_ path: String) { self.path = path }
+  private static let notNumbers = (positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
 
-  /// Steps of the checkpoints there are, ascending.
-  public var steps: [Int] {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-    return names.compactMap { name in
-      guard name.hasPrefix("step-"), name.hasSuffix(".checkpoint") else { return nil }
-      return Int(name.dropFirst(5).dropLast(11))
-    }.sorted()
+  static var decoder: JSONDecoder {
+    let decoder = JSONDecoder()
+    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+      positiveInfinity: notNumbers.positiveInfinity, negativeInfinity: notNumbers.negativeInfinity,
+      nan: notNumbers.nan)
+    return decoder
   }
 
-  public func file(step: Int) -> String { "\(path)/step-\(step).checkpoint" }
-
-  /// Writes a checkpoint and removes the oldest ones beyond `kept`.
-  public func save(_ checkpoint: Checkpoint, keeping kept: Int) throws {
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    try checkpoint.write(to: file(step: checkpoint.progress.step))
-    for step in steps.dropLast(kept) { try? FileManager.default.removeItem(atPath: file(step: step)) }
+  private static var encoder: JSONEncoder {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: notNumbers.positiveInfinity, negativeInfinity: notNumbers.negativeInfinity,
+      nan: notNumbers.nan)
+    return encoder
   }
 
-  /// The last checkpoint; nil when there is none.
-  /// - Throws: when it is damaged, naming the one before it, if any.
-  public func last() throws(CheckpointError) -> Checkpoint? {
-    guard let step = steps.last else { return nil }
-    do throws(CheckpointError) {
-      return try Checkpoint(file(step: step))
-    } catch {
-      let advice =
-        steps.dropLast().last.map {
-          "; delete it to resume from the one before, of step \($0)"
-        } ?? "; there is no earlier one, so delete it to start the model anew"
-      throw CheckpointError(description: error.description + advice)
+  static func hash(of json: String) -> SHA256 {
+    var hash = SHA256()
+    hash.update(Array(json.utf8))
+    return hash
+  }
+
+  static func add(_ name: String, _ shape: Shape, _ elements: Span<Float>, to hash: inout SHA256) {
+    hash.update(Array("\(name) \(shape)".utf8))
+    elements.withUnsafeBytes { hash.update($0) }
+  }
+
+  /// Writes a checkpoint from where its parts lie: what it takes in memory does not grow with the model.
+  /// - Parameter forEachTensor: calls its argument with every tensor, each time in the same order.
+  static func write(
+    _ progress: RunProgress<some RunPoint>, to path: String,
+    forEachTensor: (_ body: (String, Shape, Span<Float>) throws -> Void) throws -> Void
+  ) throws {
+    let json = String(decoding: try encoder.encode(progress), as: UTF8.self)
+    var hash = hash(of: json)
+    var shapes: [(name: String, shape: Shape)] = []
+    try forEachTensor { name, shape, elements in
+      add(name, shape, elements, to: &hash)
+      shapes.append((name, shape))
     }
+    let file = try AtomicFile(path)
+    try file.append(
+      Safetensors.header(
+        of: shapes,
+        metadata: ["format": version, "progress": json, "sha256": hash.finalized()]))
+    try forEachTensor { _, _, elements in
+      try elements.withUnsafeBytes { try file.append($0) }
+    }
+    try file.commit()
   }
 }

@@ -1,3 +1,4 @@
+public import NanoOptim
 public import NanoTensor
 
 /// What defines a comparison of models.
@@ -6,6 +7,10 @@ public protocol ComparisonConfiguration: Sendable, Codable {
   var presetName: String { get }
   var seed: UInt64 { get }
   var precision: Precision { get }
+  var iterations: Int { get set }
+  var learningRateSchedule: any LearningRateSchedule { get }
+  /// Names of the models, as their folders and results have them.
+  var modelNames: [String] { get }
 }
 
 /// What `results.json` holds. Names are stable.
@@ -21,10 +26,13 @@ public struct ComparisonResults<
   public var versions: Versions
   /// Whether the run was stopped before its last iteration.
   public var interrupted: Bool
+  /// Iterations that the run was to end after before it was made longer, each time.
+  public var madeLongerAt: [Int]?
   public var models: [Figures]
 
   public init(
-    configuration: Configuration, corpus: Corpus, interrupted: Bool, models: [Figures]
+    configuration: Configuration, corpus: Corpus, interrupted: Bool, madeLongerAt: [Int]? = nil,
+    models: [Figures]
   ) {
     preset = configuration.presetName
     seed = configuration.seed
@@ -34,6 +42,7 @@ public struct ComparisonResults<
     machine = .current
     versions = .current
     self.interrupted = interrupted
+    self.madeLongerAt = madeLongerAt
     self.models = models
   }
 }

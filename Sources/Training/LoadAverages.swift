@@ -3,7 +3,7 @@ internal import NanoLayers
 /// Running mean loads of the experts of every mixture.
 struct LoadAverages: Hashable, Sendable, Codable {
   /// One entry a mixture: shares of the assignments.
-  private(set) var shares: [[Double]] = []
+  var shares: [[Double]] = []
   private static let decay = 0.98
 
   mutating func add(_ routing: [RoutingStatistics]) {
@@ -20,6 +20,12 @@ struct LoadAverages: Hashable, Sendable, Codable {
         Self.decay * $0 + (1 - Self.decay) * $1
       }
     }
+  }
+
+  /// Whether a model with so many experts in each mixture can have come to them.
+  func fit(expertCounts: [Int]) -> Bool {
+    shares.isEmpty
+      || shares.map(\.count) == expertCounts && shares.joined().allSatisfy { $0 >= 0 && $0 <= 1.001 }
   }
 
   func deadExperts(ofMixture index: Int) -> Int {

@@ -12,6 +12,12 @@ public struct LossScale: Hashable, Sendable, Codable {
     self.growthInterval = growthInterval
   }
 
+  /// Whether a run can have come to it.
+  var isPlausible: Bool {
+    value > 0 && value.isFinite && value <= 0x1p101 && stepsSinceOverflow >= 0 && growthInterval > 0
+      && stepsSinceOverflow <= growthInterval
+  }
+
   /// After a step whose gradients were finite.
   mutating func didSucceed() {
     stepsSinceOverflow += 1

@@ -26,6 +26,7 @@ public enum ModelFolder {
     var textStart: [Int32]?
     /// The token that ends a text, where the tokenizer's file does not say.
     var endOfText: Int32?
+    var data: DataRecord?
   }
 
   /// A model with what turns its tokens into text.
@@ -35,11 +36,16 @@ public enum ModelFolder {
     public let tokenizer: any Tokenizer
     /// What comes before a text; nil for the end of the text before it.
     public let textStart: [Int32]?
+    /// What the model was trained and validated on, if that is known.
+    public let data: DataRecord?
 
-    public init(model: some LanguageModel, tokenizer: any Tokenizer, textStart: [Int32]? = nil) {
+    public init(
+      model: some LanguageModel, tokenizer: any Tokenizer, textStart: [Int32]? = nil, data: DataRecord? = nil
+    ) {
       self.model = model
       self.tokenizer = tokenizer
       self.textStart = textStart
+      self.data = data
     }
   }
 
@@ -49,21 +55,25 @@ public enum ModelFolder {
 
   // MARK: Writing
 
-  /// Makes the folder and writes its files, each whole or not at all.
+  /// Makes the folder, in one that exists, and writes its files, each whole or not at all.
   public static func save<Model: LanguageModel>(
-    _ model: Model, tokenizer: CharacterTokenizer, to path: String
+    _ model: Model, tokenizer: CharacterTokenizer, data: DataRecord? = nil, to path: String
   ) throws {
     try save(
-      model, Description(model: Model.identifier, configuration: model.configuration, vocabulary: tokenizer), to: path)
+      model,
+      Description(model: Model.identifier, configuration: model.configuration, vocabulary: tokenizer, data: data),
+      to: path)
   }
 
   /// The same for a model whose tokens are SentencePiece's.
   public static func save<Model: LanguageModel>(
-    _ model: Model, tokenizer: SentencePieceTokenizer, textStart: [Int32]? = nil, to path: String
+    _ model: Model, tokenizer: SentencePieceTokenizer, textStart: [Int32]? = nil, data: DataRecord? = nil,
+    to path: String
   ) throws {
     try save(
       model,
-      Description(model: Model.identifier, configuration: model.configuration, textStart: textStart), to: path)
+      Description(
+        model: Model.identifier, configuration: model.configuration, textStart: textStart, data: data), to: path)
     try AtomicFile.write(tokenizer.model, to: path + "/tokenizer.model")
   }
 
@@ -83,9 +93,10 @@ public enum ModelFolder {
   public static func save(_ contents: Contents, to path: String) throws {
     switch contents.tokenizer {
     case let tokenizer as CharacterTokenizer:
-      try save(contents.model, tokenizer: tokenizer, to: path)
+      try save(contents.model, tokenizer: tokenizer, data: contents.data, to: path)
     case let tokenizer as SentencePieceTokenizer:
-      try save(contents.model, tokenizer: tokenizer, textStart: contents.textStart, to: path)
+      try save(
+        contents.model, tokenizer: tokenizer, textStart: contents.textStart, data: contents.data, to: path)
     case let tokenizer as ByteLevelTokenizer:
       try save(contents.model, tokenizer: tokenizer, textStart: contents.textStart, to: path)
     default:
@@ -96,10 +107,9 @@ public enum ModelFolder {
   private static func save<Model: LanguageModel>(
     _ model: Model, _ description: Description<Model.Configuration>, to path: String
   ) throws {
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    try OutputFolder.make(path)
     try AtomicFile.write(
-      Safetensors.encode(model.weights, metadata: ["model": Model.identifier]),
-      to: path + "/model.safetensors")
+      model.weights, metadata: ["model": Model.identifier], to: path + "/model.safetensors")
     try AtomicFile.write(
       JSONEncoder.readable.encode(description), to: path + "/config.json")
   }
@@ -148,7 +158,8 @@ public enum ModelFolder {
       var generator = RandomGenerator(seed: 0)
       var model = try Model(description.configuration, using: &generator)
       try model.loadWeights(Safetensors.decode(weights))
-      return Contents(model: model, tokenizer: tokenizer, textStart: description.textStart)
+      return Contents(
+        model: model, tokenizer: tokenizer, textStart: description.textStart, data: description.data)
     } catch let error as ModelFolderError {
       throw error
     } catch let error as DecodingError {
@@ -181,6 +192,20 @@ public enum ModelFolder {
       throw ModelFolderError(description: "\(path): no such file, or not readable")
     }
     return data
+  }
+}
+
+extension AtomicFile {
+  /// Writes tensors as safetensors, from where they lie.
+  static func write(
+    _ tensors: [(name: String, tensor: Tensor)], metadata: [String: String], to path: String
+  ) throws {
+    let file = try AtomicFile(path)
+    try file.append(Safetensors.header(of: tensors.map { ($0.name, $0.tensor.shape) }, metadata: metadata))
+    for (_, tensor) in tensors {
+      try tensor.withElements { try $0.withUnsafeBytes { try file.append($0) } }
+    }
+    try file.commit()
   }
 }
 

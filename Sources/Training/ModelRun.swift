@@ -67,95 +67,104 @@ public struct ModelRun: Sendable {
       sequenceLength: configuration.contextLength, using: &generator)
   }
 
-  /// Runs the whole protocol.
-  /// - Parameter shouldStop: asked after every step; true ends the run with what there is.
-  /// - Throws: what the observer throws.
+  /// Runs the whole protocol, or what is left of it.
+  /// - Parameters:
+  ///   - model: what to begin with, where there is no checkpoint.
+  ///   - checkpoints: where the run's state is kept, to go on from; nil to keep none.
+  ///   - shouldStop: asked after every step; true ends the run with what there is, after a checkpoint.
+  /// - Throws: for a damaged or foreign checkpoint, files that cannot be written, and what the observer and
+  ///   `shouldStop` throw.
   public func train<Model: LanguageModel, Rule: Optimizer>(
-    _ model: Model, rule: Rule, observer: inout some RunObserver, shouldStop: () -> Bool
+    _ model: Model, rule: Rule, checkpoints: CheckpointFolder? = nil, observer: inout some RunObserver,
+    shouldStop: () throws -> Bool
   ) throws -> RunOutcome<Model> {
-    ResidentMemory.resetPeak()
     let tensorBytesBefore = MemoryPool.shared.statistics.currentBytes
-    MemoryPool.shared.resetPeak()
-    let residentBefore = ResidentMemory.currentBytes
     let evaluator = Evaluator(
       dataset: dataset, batchCount: configuration.evaluationBatches,
       sequenceCount: configuration.batchSize, sequenceLength: configuration.contextLength,
       precision: configuration.precision, generator: stream(.evaluation), pool: pool)
-    let parameters = model.parameterCount
-    device.resetPeak()
-    var trainer = Trainer(
-      model.on(device), rule: rule,
+    var run = try ResumableTrainer<Model, Rule, EvaluationPoint>(
+      checkpoints, fresh: model, rule: rule,
       configuration: TrainerConfiguration(
-        shardCount: configuration.shardCount, precision: configuration.precision), pool: pool)
+        shardCount: configuration.shardCount, precision: configuration.precision),
+      iterations: configuration.iterations, device: device,
+      tensorBytesBefore: tensorBytesBefore, pool: pool)
     let tokens = Double(configuration.batchSize * configuration.contextLength)
-
-    var curve: [EvaluationPoint] = []
-    var best: (point: EvaluationPoint, model: Model)?
-    var stepTimes: [Double] = []
-    var evaluationTime = 0.0
     var wasInterrupted = false
     var failure: TrainingError?
-    let start = Stopwatch()
 
-    for step in 0..<configuration.iterations {
-      if step % configuration.evaluationInterval == 0 || step == configuration.iterations - 1 {
+    while run.progress.step < configuration.iterations {
+      let step = run.progress.step
+      if step % configuration.evaluationInterval == 0 || step == configuration.iterations - 1,
+        run.progress.curve.last?.step != step
+      {
         let watch = Stopwatch()
         let point = EvaluationPoint(
           step: step,
-          trainingLoss: evaluator.meanLoss(of: trainer.model, on: .training, step: step),
-          validationLoss: evaluator.meanLoss(of: trainer.model, on: .validation, step: step),
-          seconds: start.seconds)
-        evaluationTime += watch.seconds
+          trainingLoss: evaluator.meanLoss(of: run.trainer.model, on: .training, step: step),
+          validationLoss: evaluator.meanLoss(of: run.trainer.model, on: .validation, step: step),
+          seconds: run.seconds)
+        run.progress.evaluationSeconds += watch.seconds
         guard point.validationLoss.isFinite else {
           failure = .notFinite(step: step, tensor: "the validation loss")
           break
         }
-        curve.append(point)
-        if point.validationLoss < best?.point.validationLoss ?? .infinity {
-          best = (point, trainer.model.on(.cpu))
+        run.progress.curve.append(point)
+        if point.validationLoss < run.progress.best?.validationLoss ?? .infinity {
+          run.progress.best = point
+          run.best = run.trainer.model.on(.cpu)
         }
         try observer.didEvaluate(point, of: configuration.iterations)
       }
       let watch = Stopwatch()
       do {
-        let report = try trainer.step(on: trainingBatch(step))
+        let report = try run.trainer.step(on: trainingBatch(step))
         let seconds = watch.seconds
-        stepTimes.append(seconds)
+        run.didStep(seconds: seconds, report)
         try observer.didStep(
           step, of: configuration.iterations, loss: report.loss, tokensPerSecond: tokens / seconds)
       } catch let error as TrainingError {
         failure = error
         break
       }
-      if shouldStop() {
-        wasInterrupted = true
-        break
+      wasInterrupted = try shouldStop()
+      let made = run.progress.step
+      if wasInterrupted || made == configuration.iterations
+        || configuration.checkpointInterval.map({ made % $0 == 0 }) ?? false
+      {
+        try run.save(keeping: configuration.keptCheckpoints)
       }
+      if wasInterrupted { break }
     }
-
-    let seconds = start.seconds
-    let peakTensorBytes =
-      device.memory?.peakBytes ?? MemoryPool.shared.statistics.peakBytes - tensorBytesBefore
-    let growth = ResidentMemory.currentBytes - residentBefore
-    let (point, bestModel) = best ?? (.unmeasured, trainer.model.on(.cpu))
-    let steps = Double(max(1, stepTimes.count))
-    let meanStep = stepTimes.reduce(0, +) / steps
-    let perplexity = exp(point.validationLoss)
-    let result = ModelResult(
-      name: Model.identifier, parameters: parameters, bestValidationLoss: point.validationLoss,
-      finalValidationLoss: (curve.last ?? .unmeasured).validationLoss,
-      finalTrainingLoss: (curve.last ?? .unmeasured).trainingLoss, perplexity: perplexity,
-      parameterEfficiency: perplexity / (Double(parameters) / 1e6), trainStepMeanMs: meanStep * 1e3,
-      trainStepMedianMs: stepTimes.median * 1e3,
-      trainStepWithEvaluationMeanMs: (meanStep + evaluationTime / steps) * 1e3,
-      inferenceMeanMs: inferenceTimes(of: bestModel.on(device), count: 100).mean * 1e3,
-      peakTensorBytes: peakTensorBytes, residentGrowthBytesPerStep: Double(growth) / steps,
-      peakResidentBytes: ResidentMemory.peakBytes,
-      tokensPerSecond: meanStep > 0 ? tokens / meanStep : 0, seconds: seconds,
-      completedIterations: stepTimes.count, bestIteration: point.step)
+    run.updateProgress()
+    let (progress, bestModel) = (run.progress, run.best ?? run.trainer.model.on(.cpu))
     return RunOutcome(
-      result: result, curve: curve, bestModel: bestModel, wasInterrupted: wasInterrupted,
-      failure: failure)
+      result: result(of: bestModel, progress), curve: progress.curve, bestModel: bestModel,
+      wasInterrupted: wasInterrupted, failure: failure)
+  }
+
+  private func result<Model: LanguageModel>(
+    of bestModel: Model, _ progress: RunProgress<EvaluationPoint>
+  ) -> ModelResult {
+    let growth = ResidentMemory.currentBytes - progress.residentBytesAtStart
+    let parameters = bestModel.parameterCount
+    let point = progress.best ?? .unmeasured
+    let steps = Double(max(1, progress.step))
+    let meanStep = progress.trainingSeconds / steps
+    let perplexity = exp(point.validationLoss)
+    let tokens = Double(configuration.batchSize * configuration.contextLength)
+    return ModelResult(
+      name: Model.identifier, parameters: parameters, bestValidationLoss: point.validationLoss,
+      finalValidationLoss: (progress.curve.last ?? .unmeasured).validationLoss,
+      finalTrainingLoss: (progress.curve.last ?? .unmeasured).trainingLoss, perplexity: perplexity,
+      parameterEfficiency: perplexity / (Double(parameters) / 1e6), trainStepMeanMs: meanStep * 1e3,
+      trainStepMedianMs: progress.recentStepSeconds.median * 1e3,
+      trainStepWithEvaluationMeanMs: (meanStep + progress.evaluationSeconds / steps) * 1e3,
+      inferenceMeanMs: inferenceTimes(of: bestModel.on(device), count: 100).mean * 1e3,
+      peakTensorBytes: progress.peakTensorBytes, residentGrowthBytesPerStep: Double(growth) / steps,
+      peakResidentBytes: max(progress.peakResidentBytes, ResidentMemory.peakBytes),
+      tokensPerSecond: meanStep > 0 ? tokens / meanStep : 0, seconds: progress.totalSeconds,
+      completedIterations: progress.step, bestIteration: point.step)
   }
 
   /// Seconds of `count` forwards of one batch, shards in parallel, after a tenth as many to warm up.

@@ -68,7 +68,21 @@ public struct StoriesConfiguration: ComparisonConfiguration, Hashable {
   }
 
   public var vocabularySize: Int { kimi.vocabularySize }
-  public var contextLength: Int { kimi.contextLength }
+  /// Tokens of a sequence: the models' context, or what a run with models from elsewhere has instead.
+  public var contextLength: Int { windowLength ?? kimi.contextLength }
+  public var windowLength: Int?
+  public var modelNames: [String] { models.map(\.rawValue) }
+
+  /// A study of one model of given sizes.
+  public init?(of configuration: any ModelConfiguration) {
+    self.init(
+      vocabularySize: configuration.vocabularySize, contextLength: configuration.contextLength)
+    switch configuration {
+    case let sizes as NanoKimiK2Configuration: (kimi, models) = (sizes, [.nanoKimiK2])
+    case let sizes as NanoGPT2Configuration: (gpt, models) = (sizes, [.nanoGPT])
+    default: return nil
+    }
+  }
 
   /// The sizes of a NanoGPT with about as many parameters as NanoKimiK2 in total: more layers.
   public var gptTotal: NanoGPT2Configuration {
@@ -140,6 +154,10 @@ public struct StoriesConfiguration: ComparisonConfiguration, Hashable {
     ]
     for (name, value) in rates where !(value > 0 && value.isFinite) {
       throw ConfigurationError("\(name) is \(value); it must be a positive number")
+    }
+    if let windowLength, !(1...kimi.contextLength).contains(windowLength) {
+      throw ConfigurationError(
+        "context is \(windowLength); it must be from 1 to the model's \(kimi.contextLength)")
     }
     guard gptDropout >= 0, gptDropout < 1 else {
       throw ConfigurationError("dropout is \(gptDropout); it must be from 0 to below 1")

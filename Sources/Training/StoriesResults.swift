@@ -4,7 +4,7 @@ internal import NanoModels
 internal import NanoTensor
 
 /// One evaluation of the stories study.
-public struct StoriesPoint: Hashable, Sendable, Codable {
+public struct StoriesPoint: RunPoint {
   public var step: Int
   /// Mean training loss since the evaluation before; nil for the first.
   public var trainingLoss: Double?
@@ -19,8 +19,16 @@ public struct StoriesPoint: Hashable, Sendable, Codable {
   /// Nats a token of the same windows at every point, so that points can be compared along curves.
   public var comparableNLL: Double { nllOfWindows ?? validation.nllPerToken }
 
-  func isBetter(than other: StoriesPoint?) -> Bool {
-    validation.nllPerToken < other?.validation.nllPerToken ?? .infinity
+  public var isPlausible: Bool {
+    let numbers = [
+      trainingLoss ?? 0, validation.nllPerToken, comparableNLL, validation.bitsPerCharacter, trainingSeconds, seconds,
+    ]
+    return numbers.allSatisfy(\.isFinite) && validation.tokens > 0 && trainingSeconds >= 0 && seconds >= 0
+  }
+
+  /// Whether it is better on the windows that every evaluation reads.
+  func isBetterOnWindows(than other: StoriesPoint?) -> Bool {
+    comparableNLL < other?.comparableNLL ?? .infinity
   }
 }
 
@@ -60,7 +68,7 @@ public struct StoriesResult: Hashable, Sendable, Codable {
 
   init<Model: LanguageModel>(
     model: StoriesModel, _ type: Model.Type, parameters: Int, activeParameters: Int,
-    progress: Checkpoint.Progress, tokensPerStep: Int
+    progress: RunProgress<StoriesPoint>, tokensPerStep: Int
   ) {
     let curve = progress.curve
     let best = progress.best
@@ -122,9 +130,13 @@ public struct StoriesCorpusDescription: Hashable, Sendable, Codable {
   /// Of the validation stories' raw text.
   public var validationCharacters, validationBytes: Int
 
-  public init(_ dataset: StoriesDataset) {
+  /// What the files were recognized as.
+  public var form: String?
+
+  public init(_ dataset: StoriesDataset, form: String) {
     let (training, validation) = (dataset.training.header, dataset.validation.header)
     source = dataset.source
+    self.form = form
     vocabulary = dataset.tokenizer.vocabularySize
     trainingStories = training.storyCount
     validationStories = validation.storyCount

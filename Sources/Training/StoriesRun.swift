@@ -25,14 +25,17 @@ public struct StoriesRun: Sendable {
   public let model: StoriesModel
   public let dataset: StoriesDataset
   public let folder: String
+  /// What the model's folder says of its data.
+  public let data: DataRecord?
   /// Where the model is trained and evaluated.
   public var device = Device.cpu
   private let pool: WorkerPool
 
   public init(
     _ configuration: StoriesConfiguration, model: StoriesModel, dataset: StoriesDataset,
-    folder: String, pool: WorkerPool = .shared
+    folder: String, data: DataRecord? = nil, pool: WorkerPool = .shared
   ) {
+    self.data = data
     self.configuration = configuration
     self.model = model
     self.dataset = dataset
@@ -77,32 +80,43 @@ public struct StoriesRun: Sendable {
 
   // MARK: Running
 
-  /// Trains from the last checkpoint, or from fresh weights when there is none.
-  /// - Parameter shouldStop: asked after every step; true ends the run after a checkpoint.
+  /// Trains from the last checkpoint, or from given or fresh weights when there is none.
+  /// - Parameters:
+  ///   - initial: weights to begin with; fresh ones by default.
+  ///   - shouldStop: asked after every step; true ends the run after a checkpoint.
   /// - Throws: for a damaged or foreign checkpoint, files that cannot be written, and what the observer
   ///   throws.
   public func train(
-    observer: inout some StoriesObserver, shouldStop: () -> Bool
+    from initial: [String: Tensor]? = nil, observer: inout some StoriesObserver,
+    shouldStop: () throws -> Bool
   ) throws -> Outcome {
-    var generator = stream(.weights)
     switch model {
     case .nanoKimiK2:
       return try train(
-        try NanoKimiK2(configuration.kimi, using: &generator), observer: &observer,
+        try makeModel(NanoKimiK2.self, configuration.kimi, from: initial), observer: &observer,
         shouldStop: shouldStop)
     case .nanoGPT:
       return try train(
-        try NanoGPT2(configuration.gpt, using: &generator), observer: &observer,
+        try makeModel(NanoGPT2.self, configuration.gpt, from: initial), observer: &observer,
         shouldStop: shouldStop)
     case .nanoGPTTotal:
       return try train(
-        try NanoGPT2(configuration.gptTotal, using: &generator), observer: &observer,
+        try makeModel(NanoGPT2.self, configuration.gptTotal, from: initial), observer: &observer,
         shouldStop: shouldStop)
     }
   }
 
+  private func makeModel<Model: LanguageModel>(
+    _ type: Model.Type, _ configuration: Model.Configuration, from initial: [String: Tensor]?
+  ) throws -> Model {
+    var generator = stream(.weights)
+    var model = try Model(configuration, using: &generator)
+    if let initial { try model.loadWeights(initial) }
+    return model
+  }
+
   private func train(
-    _ fresh: some LanguageModel, observer: inout some StoriesObserver, shouldStop: () -> Bool
+    _ fresh: some LanguageModel, observer: inout some StoriesObserver, shouldStop: () throws -> Bool
   ) throws -> Outcome {
     switch configuration.optimizer(of: model) {
     case .adamW:
@@ -113,9 +127,9 @@ public struct StoriesRun: Sendable {
   }
 
   private func train<Model: LanguageModel, Rule: Optimizer>(
-    _ fresh: Model, rule: Rule, observer: inout some StoriesObserver, shouldStop: () -> Bool
+    _ fresh: Model, rule: Rule, observer: inout some StoriesObserver, shouldStop: () throws -> Bool
   ) throws -> Outcome {
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    try OutputFolder.make(folder)
     var loop = try StoriesLoop(self, fresh: fresh, rule: rule, pool: pool)
     // Only now: what weights and optimizer hold is no longer there for steps.
     MemoryPool.shared.limit = configuration.memoryLimit ?? MemoryPool.shared.systemLimit
@@ -129,9 +143,13 @@ public struct StoriesRun: Sendable {
       while true {
         try loop.evaluateIfDue(&observer)
         try loop.sampleIfDue(&observer)
-        if loop.isAtEnd { break }
+        if loop.isAtEnd {
+          // With the end's evaluation, for a run that is made longer.
+          try loop.saveCheckpointIfDue(now: true)
+          break
+        }
         try loop.step(&observer)
-        wasInterrupted = shouldStop()
+        wasInterrupted = try shouldStop()
         try loop.saveCheckpointIfDue(now: wasInterrupted)
         if wasInterrupted { break }
       }

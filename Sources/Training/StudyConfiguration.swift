@@ -1,4 +1,5 @@
 public import NanoModels
+public import NanoOptim
 public import NanoTensor
 
 /// Everything that defines a run of the character study.
@@ -25,6 +26,10 @@ public struct StudyConfiguration: ComparisonConfiguration, Hashable {
   public var precision: Precision
   public var shardCount: Int
   public var models: [StudyModel]
+  /// Iterations from one checkpoint to the next; nil for none on the way.
+  public var checkpointInterval: Int?
+  /// Checkpoints that are kept of each model.
+  public var keptCheckpoints = 2
 
   public init(preset: StudyPreset) {
     self = preset.configuration
@@ -52,6 +57,9 @@ public struct StudyConfiguration: ComparisonConfiguration, Hashable {
     models = StudyModel.allCases
   }
 
+  public var learningRateSchedule: any LearningRateSchedule { ConstantSchedule() }
+  public var modelNames: [String] { models.map(\.rawValue) }
+
   /// The sizes of the models for a vocabulary.
   public func modelConfiguration(vocabularySize: Int) -> CharacterModelConfiguration {
     CharacterModelConfiguration(
@@ -66,7 +74,8 @@ public struct StudyConfiguration: ComparisonConfiguration, Hashable {
       ("iterations", iterations, 1...1_000_000_000),
       ("eval-interval", evaluationInterval, 1...1_000_000_000),
       ("eval-iters", evaluationBatches, 1...1_000_000), ("batch", batchSize, 1...65_536),
-      ("shards", shardCount, 1...1024),
+      ("shards", shardCount, 1...1024), ("checkpoint-every", checkpointInterval ?? 1, 1...1_000_000_000),
+      ("keep", keptCheckpoints, 1...1_000_000),
     ]
     for (name, value, range) in ranges where !range.contains(value) {
       throw ConfigurationError(

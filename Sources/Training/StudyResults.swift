@@ -33,6 +33,7 @@ public struct ModelResult: Hashable, Sendable, Codable {
   /// Perplexity per million parameters; lower is better.
   public var parameterEfficiency: Double
   public var trainStepMeanMs: Double
+  /// Of the last 1,000 steps.
   public var trainStepMedianMs: Double
   /// Mean time of an iteration with evaluations spread over all.
   public var trainStepWithEvaluationMeanMs: Double
@@ -53,10 +54,14 @@ public struct ModelResult: Hashable, Sendable, Codable {
 }
 
 /// One evaluation.
-public struct EvaluationPoint: Hashable, Sendable {
+public struct EvaluationPoint: RunPoint {
   public let step: Int
   public let trainingLoss: Double
   public let validationLoss: Double
   /// Seconds since the model's run began.
   public let seconds: Double
+
+  public var isPlausible: Bool {
+    trainingLoss.isFinite && validationLoss.isFinite && seconds >= 0 && seconds.isFinite
+  }
 }

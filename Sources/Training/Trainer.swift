@@ -65,14 +65,24 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
 
   // MARK: State
 
-  /// The optimizer's state of every parameter, by name.
+  /// The optimizer's state of every parameter, by name: what ``restore(stepCount:lossScale:optimizer:)`` takes.
   public var optimizerSnapshot: [String: StateSnapshot] {
     Dictionary(
       uniqueKeysWithValues: zip(names, states).map { ($0, rule.snapshot(of: $1)) })
   }
 
+  /// Calls `body` with every buffer of every parameter's optimizer state, where it lies.
+  func forEachOptimizerBuffer(
+    _ body: (_ parameter: String, _ buffer: String, _ elements: Span<Float>) throws -> Void
+  ) rethrows {
+    for (name, state) in zip(names, states) {
+      try rule.forEachBuffer(of: state) { try body(name, $0, $1) }
+    }
+  }
+
   /// Continues from a checkpoint: weights come with the model, the rest from here.
-  /// - Throws: when a parameter's state is missing or has another size; the trainer is then unchanged.
+  /// - Throws: when a parameter's state is missing or has another size, or a state is left over; the trainer is then
+  ///   unchanged.
   public mutating func restore(
     stepCount: Int, lossScale: LossScale?, optimizer snapshots: [String: StateSnapshot]
   ) throws(StateMismatch) {
@@ -82,6 +92,14 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
         throw StateMismatch(parameter: description.name, reason: "missing")
       }
       restored.append(try rule.restoreState(for: description, from: snapshot))
+      var known: Set<String> = []
+      rule.forEachBuffer(of: restored[restored.count - 1]) { buffer, _ in known.insert(buffer) }
+      if let buffer = snapshot.buffers.keys.filter({ !known.contains($0) }).min() {
+        throw StateMismatch(parameter: description.name, reason: "an unknown buffer '\(buffer)'")
+      }
+    }
+    if let name = Set(snapshots.keys).subtracting(names).min() {
+      throw StateMismatch(parameter: name, reason: "belongs to no parameter of this model")
     }
     states = restored
     self.stepCount = stepCount

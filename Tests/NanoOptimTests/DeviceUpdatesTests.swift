@@ -310,7 +310,9 @@ private struct Halving: Optimizer {
     }
   }
 
-  func snapshot(of state: Int) -> StateSnapshot { StateSnapshot(stepCount: state, buffers: [:]) }
+  func stepCount(of state: Int) -> Int { state }
+
+  func forEachBuffer(of state: Int, _ body: (_ name: String, _ elements: Span<Float>) throws -> Void) {}
 
   func restoreState(for parameter: ParameterDescription, from snapshot: StateSnapshot) -> Int { snapshot.stepCount }
 

@@ -21,6 +21,29 @@ import Testing
   }
 }
 
+/// Neither a title that says "and", nor a proportion of the bars.
+@Test func picturesOfUnequalRunsSayWhatEachModelMade() throws {
+  let models = [
+    try characterModel("nanogpt", loss: 2), try characterModel("nanokimi", loss: 1, iterations: 30),
+  ]
+  #expect(
+    Completeness(characterResults(models, interrupted: true)).caution
+      == "Interrupted: NanoGPT made 100, NanoKimi made 30 of 100 iterations")
+  #expect(Completeness(characterResults([models[0]])).caution == nil)
+  func draw(_ caution: String?) throws -> Data {
+    let bars = models.map { BarPanels.Bar(model: $0.name, value: $0.bestValidationLoss) }
+    return try BarPanels(
+      title: "Title", subtitle: "", caution: caution,
+      panels: [BarPanels.Panel(title: "Loss", unit: "", format: "%.4f", bars: bars)]
+    ).png()
+  }
+  // The proportion stands at the panel's upper right, in the colour of axes.
+  let counts = try [nil, "Title"].map {
+    try pixelCounts(of: draw($0), red: 107, green: 115, blue: 128)[0]
+  }
+  #expect(counts[1] < counts[0])
+}
+
 /// How many pixels of a picture have a colour, in each quarter: top left, top right, bottom left and right.
 private func pixelCounts(of png: Data, red: Int, green: Int, blue: Int) throws -> [Int] {
   let folder = try TemporaryFolder()

@@ -8,7 +8,7 @@ func decode<Value: Decodable>(_ object: [String: Any]) throws -> Value {
 }
 
 func characterModel(
-  _ name: String, loss: Double, parameters: Int = 200_000, stepMs: Double = 5
+  _ name: String, loss: Double, parameters: Int = 200_000, stepMs: Double = 5, iterations: Int = 100
 ) throws -> ModelResult {
   try decode([
     "name": name, "parameters": parameters, "bestValidationLoss": loss, "finalValidationLoss": loss,
@@ -16,15 +16,19 @@ func characterModel(
     "trainStepMeanMs": stepMs, "trainStepMedianMs": stepMs, "trainStepWithEvaluationMeanMs": stepMs,
     "inferenceMeanMs": 1, "peakTensorBytes": 12_000_000, "residentGrowthBytesPerStep": 0,
     "peakResidentBytes": 50_000_000, "tokensPerSecond": 1_000, "seconds": 60,
-    "completedIterations": 100, "bestIteration": 100,
+    "completedIterations": iterations, "bestIteration": 100,
   ])
 }
 
-func characterResults(_ models: [ModelResult], optimum: Double? = nil) -> StudyResults {
-  StudyResults(
-    configuration: StudyConfiguration(preset: .seed),
+func characterResults(
+  _ models: [ModelResult], optimum: Double? = nil, interrupted: Bool = false, madeLongerAt: [Int]? = nil
+) -> StudyResults {
+  var configuration = StudyConfiguration(preset: .seed)
+  configuration.iterations = 100
+  return StudyResults(
+    configuration: configuration,
     corpus: CorpusDescription(source: "text", characters: 1_000, vocabulary: 65, optimumNLL: optimum),
-    interrupted: false, models: models)
+    interrupted: interrupted, madeLongerAt: madeLongerAt, models: models)
 }
 
 /// A model that was evaluated at steps 0 and 100, its loss falling from 8 to `loss` in `seconds`.
@@ -56,9 +60,11 @@ func storiesModel(
   ])
 }
 
-func storiesResults(_ models: [StoriesResult]) throws -> StoriesResults {
-  StoriesResults(
-    configuration: StoriesConfiguration(),
+func storiesResults(_ models: [StoriesResult], iterations: Int = 100) throws -> StoriesResults {
+  var configuration = StoriesConfiguration()
+  configuration.iterations = iterations
+  return StoriesResults(
+    configuration: configuration,
     corpus: try decode([
       "source": "stories", "vocabulary": 400, "trainingStories": 9, "validationStories": 1,
       "trainingTokens": 900, "validationTokens": 100, "validationCharacters": 300,

@@ -25,3 +25,13 @@ import Testing
   #expect(alone[1] == "Total-matched: not run; add nanogpt-total to --models.")
   #expect(alone[2] == "Wall-clock-matched: no partner was run.")
 }
+
+@Test func unequalStoriesRunsHaveNoWinner() throws {
+  let gpt = try storiesModel("nanogpt", loss: 4, seconds: 50, parameters: 1_000_000)
+  let kimi = try storiesModel("nanokimik2", loss: 3, seconds: 100, parameters: 2_000_000)
+  let verdict = try StoriesTable.verdict(storiesResults([gpt, kimi], iterations: 200))
+  #expect(
+    verdict == "Ended early: NanoGPT made 100, NanoKimiK2 made 100, NanoGPT (total) made 0 of 200 iterations. Unequal "
+      + "training compares nothing, so no model is called better. NanoGPT reached 4.0000, NanoKimiK2 reached 3.0000 "
+      + "nats a token.")
+}

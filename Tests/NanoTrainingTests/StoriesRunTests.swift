@@ -91,3 +91,36 @@ func aStoppedRunEndsWithTheBitsOfOneThatWasNot(precision: Precision, model: Stor
   #expect(try losses("parts") == losses("whole"))
   #expect(try losses("parts").count == 13)
 }
+
+/// With a constant rate it is the longer run: the same losses, the same weights.
+@Test func aFinishedStoriesRunIsMadeLonger() throws {
+  let folder = try TemporaryFolder()
+  var observer = SilentObserver()
+  func run(_ name: String, iterations: Int) throws -> StoriesResult {
+    let run = try storiesRun(folder, name)
+    var configuration = run.configuration
+    (configuration.iterations, configuration.schedule) = (iterations, .constant)
+    configuration.warmupSteps = 2
+    return try StoriesRun(
+      configuration, model: .nanoKimiK2, dataset: run.dataset, folder: run.folder
+    ).train(observer: &observer) { false }.result
+  }
+  _ = try run("parts", iterations: 12)
+  let (longer, whole) = (try run("parts", iterations: 20), try run("whole", iterations: 20))
+  #expect(longer.curve.map(\.step) == [0, 5, 10, 12, 15, 20])
+  #expect(longer.curve.last?.validation == whole.curve.last?.validation)
+  #expect(longer.bestValidationLoss <= longer.finalValidationLoss)
+}
+
+@Test func trainingBeginsFromGivenWeights() throws {
+  let folder = try TemporaryFolder()
+  var observer = SilentObserver()
+  let first = try storiesRun(folder, "first")
+  let trained = try first.train(observer: &observer) { false }.result
+  let kept = try ModelFolder.load(first.folder).model
+  let weights = Dictionary(uniqueKeysWithValues: kept.weights.map { ($0.name, $0.tensor) })
+  let second = try storiesRun(folder, "second").train(from: weights, observer: &observer) { false }.result
+  let start = try #require(second.curve.first)
+  #expect(start.step == 0 && abs(start.validation.nllPerToken - trained.bestValidationLoss) < 0.1)
+  #expect(second.bestValidationLoss < trained.bestValidationLoss)
+}
