@@ -79,7 +79,8 @@ struct CompareCommand: ParsableCommand {
     var session = StoriesSession(
       preparation, hold: hold!, isQuiet: quiet, tableInterval: storiesRun.tableEvery)
     session.device = try deviceOption.resolved(
-      precision: preparation.plan.configuration.precision, dropout: preparation.plan.configuration.gptDropout)
+      precision: preparation.plan.configuration.precision, dropout: preparation.plan.configuration.gptDropout,
+      model: preparation.plan.configuration.kimi)
     let results = try session.run()
     if json {
       print(String(decoding: try JSONEncoder.readable.encode(results), as: UTF8.self))

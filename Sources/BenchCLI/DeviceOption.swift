@@ -1,4 +1,6 @@
 import ArgumentParser
+import NanoLayers
+import NanoModels
 import NanoTensor
 
 /// Where a command computes.
@@ -18,19 +20,28 @@ struct DeviceOption: ParsableArguments {
 
   /// The device, with a line on standard error if it is a GPU.
   /// - Throws: what is missing, when a GPU is asked for by name, or what is not computed there.
-  func resolved(precision: Precision = .float32, dropout: Float = 0) throws -> Device {
+  func resolved(
+    precision: Precision = .float32, dropout: Float = 0, model: NanoKimiK2Configuration? = nil
+  ) throws -> Device {
     if device == .cpu { return .cpu }
     let found: Device
     do { found = try Device.cuda() } catch {
       if device == .cuda { throw error }
       return .cpu
     }
-    guard found.supports(precision), dropout == 0 else {
-      if device == .auto { return .cpu }
-      throw ValidationError(
-        dropout > 0
-          ? "dropout is not computed on a GPU; leave it out, or use --device cpu"
-          : "--precision \(precision.rawValue) is not computed on a GPU; use fp32 or bf16, or --device cpu")
+    let obstacle: String? =
+      if !found.supports(precision) {
+        "--precision \(precision.rawValue) is not computed on a GPU; use fp32 or bf16"
+      } else if dropout > 0 {
+        "dropout is not computed on a GPU; leave it out"
+      } else if model?.mixture.groups != nil {
+        "groups of experts are not computed on a GPU"
+      } else {
+        nil
+      }
+    if let obstacle {
+      guard device == .auto else { throw ValidationError(obstacle + ", or use --device cpu") }
+      return .cpu
     }
     found.allowsTF32 = allowsTF32
     Terminal.writeError("Computing on \(found).")

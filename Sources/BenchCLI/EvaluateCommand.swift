@@ -69,7 +69,9 @@ struct EvaluateCommand: ParsableCommand {
       scored.text, windowLength: window,
       precision: try StudyOptions.choose(precision, for: "precision") ?? .float32)
     let watch = Stopwatch()
-    let evaluation = evaluator.evaluate(contents.model.on(try deviceOption.resolved(precision: evaluator.precision)))
+    let device = try deviceOption.resolved(
+      precision: evaluator.precision, model: (contents.model as? NanoKimiK2)?.configuration)
+    let evaluation = evaluator.evaluate(contents.model.on(device))
     guard evaluation.nllPerToken.isFinite else { throw RunError("\(model): \(NotFiniteLogits())") }
     if json {
       let report = Report(evaluation: evaluation, optimumNLL: scored.optimum)

@@ -67,9 +67,12 @@ private func killsUntilTheEnd(
     changed.error.contains("batchSize (4 there, 8 now)") && changed.error.contains("learningRate"))
   let shorter = try stories.run(["compare", "--resume", path, "--iterations", "3"])
   #expect(shorter.status == 1 && shorter.error.contains("made longer, not shorter"), "\(shorter.error)")
-  let hold = try OutputFolder.hold(path)
-  let held = try stories.run(["compare", "--resume", path])
-  withExtendedLifetime(hold) {}
+  func resumedWhileHeld() throws -> CommandResult {
+    let hold = try OutputFolder.hold(path)
+    defer { withExtendedLifetime(hold) {} }
+    return try stories.run(["compare", "--resume", path])
+  }
+  let held = try resumedWhileHeld()
   #expect(held.status == 1 && held.error.contains("another process is at work"), "\(held.error)")
   try Data("Other stories.<|endoftext|>".utf8).write(to: URL(fileURLWithPath: stories.data))
   let other = try stories.run(["compare", "--resume", path])
@@ -144,12 +147,13 @@ private func killsUntilTheEnd(
   #expect(try stories.run(["import", "--model", exported, "--out", imported]).status == 0)
   let third = try stories.run(begin + ["--init", imported, "--out", stories.folder.path + "/third"])
   #expect(third.status == 0, "\(third.error)")
-  for (flags, part) in [
+  let wrong = [
     (["--models", "nanogpt"], "nanokimik2 alone"), (["--vocab", "500"], "--vocab"),
     (["--preset", "seed"], "not a model of characters"), (["--embd", "32"], "shape"),
     (["--context", "64"], "context is 64"),
-  ] {
-    let refused = try stories.run(begin + flags + ["--out", stories.folder.path + "/refused"])
+  ]
+  for (index, (flags, part)) in wrong.enumerated() {
+    let refused = try stories.run(begin + flags + ["--out", stories.folder.path + "/refused\(index)"])
     #expect(refused.status != 0 && refused.error.contains(part), "\(flags): \(refused.error)")
   }
 }
