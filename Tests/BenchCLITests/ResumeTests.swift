@@ -74,7 +74,8 @@ private func killsUntilTheEnd(
   }
   let held = try resumedWhileHeld()
   #expect(held.status == 1 && held.error.contains("another process is at work"), "\(held.error)")
-  try Data("Other stories.<|endoftext|>".utf8).write(to: URL(fileURLWithPath: stories.data))
+  let others = String(repeating: "Other stories.\n<|endoftext|>\n", count: 40)
+  try Data(others.utf8).write(to: URL(fileURLWithPath: stories.data))
   let other = try stories.run(["compare", "--resume", path])
   #expect(other.status == 1 && other.error.contains("holds another text"), "\(other.error)")
   let none = try stories.run(["compare", "--resume", stories.folder.path])
