@@ -81,9 +81,11 @@ let package = Package(
     library(
       "NanoTraining", path: "Training",
       dependencies: [
-        "NanoModels", "NanoData", "NanoLayers", "NanoOptim", "NanoAutograd", "NanoTensor", "NanoPreconditions",
+        "NanoModels", "NanoData", "NanoLayers", "NanoOptim", "NanoAutograd", "NanoTensor", "NanoCUDA",
+        "NanoPreconditions",
       ]),
-    library("NanoReport", path: "Report", dependencies: ["NanoTraining", "NanoData", "CCairo"]),
+    library(
+      "NanoReport", path: "Report", dependencies: ["NanoTraining", "NanoModels", "NanoTensor", "CCairo"]),
     .executableTarget(
       name: "BenchCLI",
       dependencies: [
@@ -98,7 +100,7 @@ let package = Package(
       path: "Tests/NanoTestSupport", swiftSettings: swiftSettings),
     .testTarget(name: "CUDAEmulationTests", exclude: ["Programs"], swiftSettings: swiftSettings),
     tests("NanoCUDA", dependencies: ["NanoCUDA"]),
-    tests("NanoPreconditions", dependencies: ["NanoPreconditions"]),
+    .testTarget(name: "NanoPreconditionsTests", dependencies: ["NanoPreconditions"], swiftSettings: swiftSettings),
     tests("NanoTensor", dependencies: ["NanoTensor", "CNanoKernels"]),
     tests("NanoAutograd", dependencies: ["NanoAutograd", "NanoTensor"]),
     tests("NanoLayers", dependencies: ["NanoLayers", "NanoAutograd", "NanoTensor"]),
