@@ -16,7 +16,7 @@ struct Weight {
     guard let format = precision.activationFormat, let half = packedWeights?.rounded(tensor, to: format) else {
       return nil
     }
-    return MatrixView(half.numbers, rows: half.shape.rowCount, columns: half.shape.width)
+    return half.matrix
   }
 
   /// One matrix of a stack.

@@ -46,12 +46,8 @@ public struct LatentCache: Sendable {
     count += 1
   }
 
-  var latentView: MatrixView {
-    MatrixView(latents.elements, rows: count, columns: latents.shape.width)
-  }
-  var sharedKeyView: MatrixView {
-    MatrixView(sharedKeys.elements, rows: count, columns: sharedKeys.shape.width)
-  }
+  var latentView: MatrixView { latents.matrix(rows: 0..<count) }
+  var sharedKeyView: MatrixView { sharedKeys.matrix(rows: 0..<count) }
 }
 
 extension LatentAttention: CachedAttention {
@@ -85,31 +81,26 @@ extension LatentAttention: CachedAttention {
 
   private func attend(_ head: Int, _ query: Tensor, _ cache: LatentCache, _ output: inout Tensor) {
     let c = configuration
-    let rank = c.keyValueRank
     // The head's rows of W_kvb: keys without position, then values.
-    let firstRow = head * (c.positionFreeWidth + c.valueWidth)
-    let weights = keyValueUp.weight.value.elements + firstRow * rank
-    let keyWeights = MatrixView(weights, rows: c.positionFreeWidth, columns: rank)
-    let valueWeights = MatrixView(
-      weights + c.positionFreeWidth * rank, rows: c.valueWidth, columns: rank)
-    let queryRow = query.elements + head * c.keyWidth
+    let firstKey = head * (c.positionFreeWidth + c.valueWidth)
+    let firstValue = firstKey + c.positionFreeWidth
+    let weights = keyValueUp.weight.value
+    let keyWeights = weights.matrix(rows: firstKey..<firstValue)
+    let valueWeights = weights.matrix(rows: firstValue..<firstValue + c.valueWidth)
+    // Of the head's query, the channels without position, then the rotated ones.
+    let (first, rotated, end) = (
+      head * c.keyWidth, head * c.keyWidth + c.positionFreeWidth, (head + 1) * c.keyWidth
+    )
 
-    var absorbed = Tensor(uninitialized: [1, rank])
-    multiply(
-      MatrixView(queryRow, rows: 1, columns: c.positionFreeWidth), keyWeights,
-      into: absorbed.mutableElements)
+    let absorbed: Tensor = matmul(query.matrix(columns: first..<rotated), keyWeights)
     var scores = Tensor(uninitialized: [1, cache.count])
-    let s = scores.mutableElements
-    multiply(absorbed.matrix, cache.latentView.transposed, into: s, scale: c.scale)
-    multiply(
-      MatrixView(queryRow + c.positionFreeWidth, rows: 1, columns: c.rotaryWidth),
-      cache.sharedKeyView.transposed, into: s, scale: c.scale,
-      adding: .matrix(s, rowStride: cache.count))
+    matmul(absorbed.matrix, cache.latentView.transposed, into: &scores, scale: c.scale)
+    matmul(
+      query.matrix(columns: rotated..<end), cache.sharedKeyView.transposed, into: &scores, scale: c.scale,
+      adding: .result(times: 1))
     let probabilities = scores.softmaxOfRow
-    var mixed = Tensor(uninitialized: [1, rank])
-    multiply(probabilities.matrix, cache.latentView, into: mixed.mutableElements)
-    multiply(
-      mixed.matrix, valueWeights.transposed, into: output.mutableElements + head * c.valueWidth)
+    let mixed: Tensor = matmul(probabilities.matrix, cache.latentView)
+    matmul(mixed.matrix, valueWeights.transposed, into: &output, from: head * c.valueWidth)
   }
 }
 
@@ -138,7 +129,7 @@ public struct KeyValueCache: Sendable {
 
   private func view(_ tensor: Tensor, _ channels: Range<Int>) -> MatrixView {
     MatrixView(
-      tensor.elements + channels.lowerBound, rows: count, columns: channels.count,
+      tensor.numbers.advanced(by: channels.lowerBound), rows: count, columns: channels.count,
       rowStride: tensor.shape.width)
   }
 }
@@ -159,16 +150,13 @@ extension CausalSelfAttention: CachedAttention {
     var output = Tensor(uninitialized: [1, width])
     for head in 0..<heads {
       let channels = head * width / heads..<(head + 1) * width / heads
-      let query = MatrixView(
-        row.elements + channels.lowerBound, rows: 1, columns: channels.count)
       var scores = Tensor(uninitialized: [1, cache.count])
-      multiply(
-        query, cache.keys(channels: channels).transposed, into: scores.mutableElements,
+      matmul(
+        row.matrix(columns: channels), cache.keys(channels: channels).transposed, into: &scores,
         scale: configuration.scale)
       let probabilities = scores.softmaxOfRow
-      multiply(
-        probabilities.matrix, cache.values(channels: channels),
-        into: output.mutableElements + channels.lowerBound)
+      matmul(
+        probabilities.matrix, cache.values(channels: channels), into: &output, from: channels.lowerBound)
     }
     return projection(context.tape.constant(output), in: context)
   }
@@ -177,13 +165,12 @@ extension CausalSelfAttention: CachedAttention {
 extension Tensor {
   /// Writes the row at an index up to the row count, which doubles where the index has reached it.
   fileprivate mutating func appendRow(_ index: Int, _ row: Tensor) {
-    let width = shape.width
     if index == shape[0] {
-      var longer = Tensor(zeros: [2 * index, width])
-      longer.mutableElements.update(from: elements, count: index * width)
+      var longer = Tensor(zeros: [2 * index, shape.width])
+      kernels.copyRows(of: self, to: &longer, at: 0)
       self = longer
     }
-    (mutableElements + index * width).update(from: row.elements, count: width)
+    kernels.copyRows(of: row, to: &self, at: index)
   }
 
   /// Softmax of all elements.

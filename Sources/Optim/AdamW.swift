@@ -1,4 +1,3 @@
-internal import CNanoKernels
 internal import Foundation
 internal import NanoTensor
 
@@ -48,16 +47,13 @@ public struct AdamW: Optimizer, Hashable, Codable {
     state.stepCount += 1
     let step = Double(state.stepCount)
     let rate = learningRate * factors.learningRate
-    var constants = nk_adamw(
+    let constants = AdamWConstants(
       beta1: beta1, beta2: beta2, epsilon: epsilon, decay: 1 - rate * weightDecay,
-      step_size: Float(Double(rate) / (1 - pow(Double(beta1), step))),
-      inverse_root_correction: Float(1 / (1 - pow(Double(beta2), step)).squareRoot()),
-      gradient_factor: factors.gradient)
-    let count = state.mean.elementCount
-    let (mean, square) = (state.mean.mutableElements, state.square.mutableElements)
-    withPointers(&parameter, gradient, count: count, rule: "AdamW") { parameter, gradient in
-      kernels.adamw(&constants, parameter, gradient, mean, square, count)
-    }
+      stepSize: Float(Double(rate) / (1 - pow(Double(beta1), step))),
+      inverseRootCorrection: Float(1 / (1 - pow(Double(beta2), step)).squareRoot()),
+      gradientFactor: factors.gradient)
+    checkCounts(parameter, gradient, state: state.mean, rule: "AdamW")
+    kernels.adamW(constants, &parameter, gradient: gradient, mean: &state.mean, square: &state.square)
   }
 
   public func enqueueUpdate(of parameter: DeviceParameter, state: inout State, in updates: inout DeviceUpdates) {

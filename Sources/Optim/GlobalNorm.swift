@@ -1,4 +1,3 @@
-internal import CNanoKernels
 internal import NanoTensor
 
 /// The Euclidean norm of all gradients together, for clipping.
@@ -17,10 +16,7 @@ public struct GlobalNorm: Hashable, Sendable {
 
   /// Takes a gradient into account.
   public mutating func add(_ gradient: Span<Float>) {
-    gradient.withUnsafeBufferPointer { buffer in
-      guard let elements = buffer.baseAddress else { return }
-      sumOfSquares += kernels.sum_of_squares(elements, buffer.count)
-    }
+    sumOfSquares += kernels.sumOfSquares(gradient)
   }
 
   public var value: Float { Float(sumOfSquares.squareRoot()) }

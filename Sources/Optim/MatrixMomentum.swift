@@ -1,4 +1,3 @@
-internal import CNanoKernels
 internal import NanoTensor
 
 /// The state of a parameter under ``Muon`` and ``TrueMuon``: its momentum, and which matrices it consists of.
@@ -29,16 +28,18 @@ public struct MatrixMomentum: Sendable {
     return stack
   }
 
-  /// Orthogonalizes each matrix of `direction` and takes the step `p ← decay · p - step · O`.
+  /// Takes the step `p ← decay · p - step · O`, with O the polar factor of each matrix of `direction`.
   func apply(
-    _ direction: UnsafeMutablePointer<Float>, to parameter: UnsafeMutablePointer<Float>,
-    orthogonalization: Orthogonalization, decay: Float, step: Float
+    _ direction: Tensor, to parameter: inout MutableSpan<Float>, orthogonalization: Orthogonalization, decay: Float,
+    step: Float
   ) {
     let count = stack.matrixElementCount
-    for index in 0..<stack.count {
-      let (o, p) = (direction + index * count, parameter + index * count)
-      orthogonalization.apply(o, rows: stack.rows, columns: stack.columns)
-      kernels.combine(decay, p, -step, o, p, count)
+    for start in stride(from: 0, to: stack.count * count, by: count) {
+      let factor = direction.withElements {
+        orthogonalization.polarFactor(
+          of: $0.extracting(start..<start + count), rows: stack.rows, columns: stack.columns)
+      }
+      kernels.combine(decay, &parameter, from: start, -step, factor)
     }
   }
 }

@@ -1,4 +1,3 @@
-internal import CNanoKernels
 internal import Foundation
 internal import NanoTensor
 
@@ -111,26 +110,20 @@ public struct Muon: Optimizer, Hashable {
     state: inout MatrixMomentum
   ) {
     state.stepCount += 1
-    let count = state.momentum.elementCount
+    checkCounts(parameter, gradient, state: state.momentum, rule: "Muon")
     let gradientWeight = factors.gradient * (momentumForm == .heavyBall ? 1 : 1 - momentum)
     let correction = lookAheadCorrection(at: state.stepCount)
-    let m = state.momentum.mutableElements
-    var direction = Tensor(uninitialized: [count])
-    let o = direction.mutableElements
-    withPointers(&parameter, gradient, count: count, rule: "Muon") { parameter, gradient in
-      kernels.combine(momentum, m, gradientWeight, gradient, m, count)
-      if usesNesterov {
-        kernels.combine(
-          momentum * correction.momentum, m, gradientWeight * correction.gradient, gradient, o,
-          count)
-      } else {
-        o.update(from: m, count: count)
-      }
-      let rate = learningRate * factors.learningRate
-      let scale = updateScale.factor(outputs: state.stack.outputs, inputs: state.stack.inputs)
-      state.apply(
-        o, to: parameter, orthogonalization: orthogonalization, decay: 1 - rate * weightDecay, step: rate * scale)
-    }
+    kernels.combine(momentum, &state.momentum, gradientWeight, gradient)
+    let direction =
+      usesNesterov
+      ? kernels.combination(
+        momentum * correction.momentum, state.momentum, gradientWeight * correction.gradient, gradient)
+      : state.momentum
+    let rate = learningRate * factors.learningRate
+    let scale = updateScale.factor(outputs: state.stack.outputs, inputs: state.stack.inputs)
+    state.apply(
+      direction, to: &parameter, orthogonalization: orthogonalization, decay: 1 - rate * weightDecay,
+      step: rate * scale)
   }
 
   /// What the two terms of the look-ahead are divided by for their bias, inverted.

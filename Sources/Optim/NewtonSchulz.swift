@@ -1,4 +1,3 @@
-internal import CNanoKernels
 internal import NanoPreconditions
 public import NanoTensor
 
@@ -67,53 +66,42 @@ public struct NewtonSchulz: Hashable, Sendable, Codable {
     checkPrecondition(
       matrix.count == rows * columns,
       "NewtonSchulz: \(matrix.count) elements for \(rows)×\(columns)")
-    matrix.withUnsafeMutableBufferPointer { buffer in
-      guard let elements = buffer.baseAddress else { return }
-      orthogonalize(elements, rows: rows, columns: columns)
-    }
+    let factor = polarFactor(of: matrix.span, rows: rows, columns: columns)
+    factor.withElements { matrix.replace(with: $0) }
   }
 
-  func orthogonalize(_ matrix: UnsafeMutablePointer<Float>, rows: Int, columns: Int) {
-    let norm = Float(kernels.sum_of_squares(matrix, rows * columns).squareRoot())
-    kernels.scale(matrix, 1 / (safetyFactor * norm + epsilon), matrix, rows * columns)
+  /// The approximate polar factor of a row-major matrix, in its layout.
+  func polarFactor(of matrix: Span<Float>, rows: Int, columns: Int) -> Tensor {
+    let norm = Float(kernels.sumOfSquares(matrix).squareRoot())
+    var x = kernels.scaled(matrix, by: 1 / (safetyFactor * norm + epsilon), shape: [rows, columns])
     guard rows <= columns else {
-      iterate(matrix, rows: rows, columns: columns)
-      return
+      iterate(&x)
+      return x
     }
-    var tallStorage = Tensor(uninitialized: [columns, rows])
-    let tall = tallStorage.mutableElements
-    kernels.transpose(matrix, rows, columns, tall)
-    iterate(tall, rows: columns, columns: rows)
-    kernels.transpose(tall, columns, rows, matrix)
+    var tall = kernels.transposed(x)
+    iterate(&tall)
+    return kernels.transposed(tall)
   }
 
-  /// `X ← a X + X (b A + c A²)` with `A = Xᵀ X`, in place, for every step.
+  /// `X ← a X + X (b A + c A²)` with `A = Xᵀ X`, for every step.
   ///
   /// Products from this side read both operands as they lie; from the other, X Xᵀ copies a transposed X every
   /// time.
-  private func iterate(_ matrix: UnsafeMutablePointer<Float>, rows: Int, columns: Int) {
-    var gramStorage = Tensor(uninitialized: [columns, columns])
-    var polynomialStorage = Tensor(uninitialized: [columns, columns])
-    var nextStorage = Tensor(uninitialized: [rows, columns])
-    let (gram, polynomial) = (gramStorage.mutableElements, polynomialStorage.mutableElements)
-    var (current, next) = (matrix, nextStorage.mutableElements)
-    let a = MatrixView(gram, rows: columns, columns: columns)
-    let b = MatrixView(polynomial, rows: columns, columns: columns)
-
+  private func iterate(_ x: inout Tensor) {
+    let square: Shape = [x.shape.width, x.shape.width]
+    var (gram, polynomial, next) = (
+      Tensor(uninitialized: square), Tensor(uninitialized: square), Tensor(uninitialized: x.shape)
+    )
     for step in coefficients {
-      let x = MatrixView(current, rows: rows, columns: columns)
-      multiply(x.transposed, x, into: gram, triangle: .upperResult, precision: precision)
-      kernels.mirror_upper(gram, columns)
-      multiply(
-        a, a, into: polynomial, scale: step.c,
-        adding: .matrix(gram, rowStride: columns, factor: step.b), triangle: .upperResult,
-        precision: precision)
-      kernels.mirror_upper(polynomial, columns)
-      multiply(
-        x, b, into: next, adding: .matrix(current, rowStride: columns, factor: step.a),
-        precision: precision)
-      swap(&current, &next)
+      matmul(x.matrix.transposed, x.matrix, into: &gram, triangle: .upperResult, precision: precision)
+      kernels.mirrorUpper(&gram)
+      matmul(
+        gram.matrix, gram.matrix, into: &polynomial, scale: step.c, adding: .matrix(gram, times: step.b),
+        triangle: .upperResult, precision: precision)
+      kernels.mirrorUpper(&polynomial)
+      matmul(
+        x.matrix, polynomial.matrix, into: &next, adding: .matrix(x, times: step.a), precision: precision)
+      swap(&x, &next)
     }
-    if current != matrix { matrix.update(from: current, count: rows * columns) }
   }
 }

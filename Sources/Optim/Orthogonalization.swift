@@ -1,4 +1,3 @@
-internal import CNanoKernels
 internal import NanoPreconditions
 public import NanoTensor
 
@@ -25,33 +24,27 @@ public enum Orthogonalization: Hashable, Sendable {
     checkPrecondition(
       matrix.count == rows * columns,
       "Orthogonalization: \(matrix.count) elements for \(rows)×\(columns)")
-    matrix.withUnsafeMutableBufferPointer { buffer in
-      guard let elements = buffer.baseAddress else { return }
-      apply(elements, rows: rows, columns: columns)
-    }
+    let factor = polarFactor(of: matrix.span, rows: rows, columns: columns)
+    factor.withElements { matrix.replace(with: $0) }
   }
 
-  func apply(_ matrix: UnsafeMutablePointer<Float>, rows: Int, columns: Int) {
+  /// The polar factor of a row-major matrix, in its layout.
+  func polarFactor(of matrix: Span<Float>, rows: Int, columns: Int) -> Tensor {
     switch self {
-    case .newtonSchulz(let iteration):
-      iteration.orthogonalize(matrix, rows: rows, columns: columns)
-    case .exact:
-      replaceByPolarFactor(matrix, rows: rows, columns: columns)
+    case .newtonSchulz(let iteration): iteration.polarFactor(of: matrix, rows: rows, columns: columns)
+    case .exact: exactPolarFactor(of: matrix, rows: rows, columns: columns)
     }
   }
 }
 
-/// Replaces A = U S Vᵀ by U Vᵀ, leaving out directions whose singular value is zero to rounding.
-private func replaceByPolarFactor(_ matrix: UnsafeMutablePointer<Float>, rows: Int, columns: Int) {
-  let count = rows * columns
+/// U Vᵀ of A = U S Vᵀ, leaving out directions whose singular value is zero to rounding.
+private func exactPolarFactor(of matrix: Span<Float>, rows: Int, columns: Int) -> Tensor {
+  let matrix = kernels.scaled(matrix, by: 1, shape: [rows, columns])
   checkPrecondition(
-    UnsafeBufferPointer(start: matrix, count: count).allSatisfy(\.isFinite),
-    "Orthogonalization.exact: a matrix of \(rows)×\(columns) whose elements are not all finite")
-  let copy = Tensor(
-    Array(UnsafeBufferPointer(start: matrix, count: count)), shape: [rows, columns])
+    matrix.isFinite, "Orthogonalization.exact: a matrix of \(rows)×\(columns) whose elements are not all finite")
   let decomposition: SingularValueDecomposition
   do {
-    decomposition = try SingularValueDecomposition(of: copy)
+    decomposition = try SingularValueDecomposition(of: matrix)
   } catch {
     fatalError("Orthogonalization.exact: \(error)")
   }
@@ -64,5 +57,5 @@ private func replaceByPolarFactor(_ matrix: UnsafeMutablePointer<Float>, rows: I
       for index in 0..<rank where values[index] <= threshold { elements[row * rank + index] = 0 }
     }
   }
-  multiply(left.matrix, decomposition.rightTransposed.matrix, into: matrix)
+  return matmul(left.matrix, decomposition.rightTransposed.matrix)
 }

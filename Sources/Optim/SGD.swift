@@ -1,4 +1,3 @@
-internal import CNanoKernels
 internal import NanoPreconditions
 internal import NanoTensor
 
@@ -42,19 +41,15 @@ public struct SGD: Optimizer, Hashable, Codable {
     state: inout State
   ) {
     state.stepCount += 1
-    let count = state.momentum.elementCount
+    checkCounts(parameter, gradient, state: state.momentum, rule: "SGD")
     let rate = learningRate * factors.learningRate
-    var decayed = Tensor(uninitialized: [count])
-    let (g, m) = (decayed.mutableElements, state.momentum.mutableElements)
-    withPointers(&parameter, gradient, count: count, rule: "SGD") { parameter, gradient in
-      kernels.combine(factors.gradient, gradient, weightDecay, parameter, g, count)
-      kernels.combine(momentum, m, 1, g, m, count)
-      if usesNesterov {
-        kernels.add_scaled(g, -rate, parameter, count)
-        kernels.add_scaled(m, -rate * momentum, parameter, count)
-      } else {
-        kernels.add_scaled(m, -rate, parameter, count)
-      }
+    let decayed = kernels.combination(factors.gradient, gradient, weightDecay, parameter.span)
+    kernels.combine(momentum, &state.momentum, 1, decayed)
+    if usesNesterov {
+      kernels.add(decayed, times: -rate, to: &parameter)
+      kernels.add(state.momentum, times: -rate * momentum, to: &parameter)
+    } else {
+      kernels.add(state.momentum, times: -rate, to: &parameter)
     }
   }
 

@@ -1,4 +1,3 @@
-internal import CNanoKernels
 internal import NanoTensor
 
 /// The optimizer of the published NanoKimi study.
@@ -37,17 +36,12 @@ public struct TrueMuon: Optimizer, Hashable {
     state: inout MatrixMomentum
   ) {
     state.stepCount += 1
-    let count = state.momentum.elementCount
-    let m = state.momentum.mutableElements
-    var direction = Tensor(uninitialized: [count])
-    let x = direction.mutableElements
-    withPointers(&parameter, gradient, count: count, rule: "TrueMuon") { parameter, gradient in
-      kernels.combine(beta, m, (1 - beta) * factors.gradient, gradient, m, count)
-      kernels.combine(beta, m, factors.gradient, gradient, x, count)
-      let rate = learningRate * factors.learningRate
-      state.apply(
-        x, to: parameter, orthogonalization: orthogonalization, decay: 1 - rate * weightDecay, step: rate)
-    }
+    checkCounts(parameter, gradient, state: state.momentum, rule: "TrueMuon")
+    kernels.combine(beta, &state.momentum, (1 - beta) * factors.gradient, gradient)
+    let direction = kernels.combination(beta, state.momentum, factors.gradient, gradient)
+    let rate = learningRate * factors.learningRate
+    state.apply(
+      direction, to: &parameter, orthogonalization: orthogonalization, decay: 1 - rate * weightDecay, step: rate)
   }
 
   public func enqueueUpdate(

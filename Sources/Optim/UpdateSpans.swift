@@ -1,21 +1,22 @@
 internal import NanoPreconditions
+internal import NanoTensor
 
-/// Calls `body` with the memory of a parameter and its gradient.
-/// - Precondition: both have `count` elements.
-func withPointers(
-  _ parameter: inout MutableSpan<Float>, _ gradient: Span<Float>, count: Int, rule: StaticString,
-  _ body: (UnsafeMutablePointer<Float>, UnsafePointer<Float>) -> Void
+/// Traps unless a parameter and its gradient have as many elements as their state.
+func checkCounts(
+  _ parameter: borrowing MutableSpan<Float>, _ gradient: Span<Float>, state: Tensor, rule: StaticString
 ) {
+  let (count, gradientCount) = (parameter.count, gradient.count)
   checkPrecondition(
-    parameter.count == count && gradient.count == count,
-    "\(rule): state of \(count) elements, parameter of \(parameter.count), gradient of \(gradient.count)"
-  )
-  parameter.withUnsafeMutableBufferPointer { parameter in
-    gradient.withUnsafeBufferPointer { gradient in
-      guard let parameter = parameter.baseAddress, let gradient = gradient.baseAddress else {
-        return
-      }
-      body(parameter, gradient)
+    count == state.elementCount && gradientCount == count,
+    "\(rule): state of \(state.elementCount) elements, parameter of \(count), gradient of \(gradientCount)")
+}
+
+extension MutableSpan where Element == Float {
+  /// Writes as many elements over these.
+  mutating func replace(with elements: Span<Float>) {
+    checkPrecondition(elements.count == count, "replace: \(count) elements with \(elements.count)")
+    withUnsafeMutableBufferPointer { target in
+      elements.withUnsafeBufferPointer { _ = target.update(from: $0) }
     }
   }
 }

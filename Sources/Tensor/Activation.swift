@@ -1,6 +1,4 @@
-internal import CNanoKernels
-internal import NanoCUDA
-public import NanoTensor
+package import NanoCUDA
 
 /// An activation, or the gradient of one: in 32 bits a number, or in half precision for less memory and time.
 public enum Activation: Sendable {
@@ -22,7 +20,7 @@ public enum Activation: Sendable {
   }
 
   /// Nil for 32 bits.
-  var format: HalfTensor.Format? {
+  package var format: HalfTensor.Format? {
     switch self {
     case .whole: nil
     case .half(let half): half.format
@@ -30,15 +28,15 @@ public enum Activation: Sendable {
   }
 
   /// The GPU that the elements lie on; nil for the host.
-  var gpu: CUDADevice? {
+  package var gpu: CUDADevice? {
     switch self {
     case .whole(let tensor): tensor.gpu
     case .half(let half): half.gpu
     }
   }
 
-  /// Memory to be filled through ``numbers``; of 32 bits a number if the format is nil.
-  init(uninitialized shape: Shape, format: HalfTensor.Format?, on gpu: CUDADevice? = nil) {
+  /// Memory whose elements are whatever was there; of 32 bits a number if the format is nil.
+  package init(uninitialized shape: Shape, format: HalfTensor.Format?, on gpu: CUDADevice? = nil) {
     if let format {
       self = .half(HalfTensor(uninitialized: shape, format: format, on: gpu))
     } else {
@@ -47,55 +45,49 @@ public enum Activation: Sendable {
   }
 
   /// The tensor as it is, or rounded to the format.
-  init(_ tensor: Tensor, format: HalfTensor.Format?) {
+  package init(_ tensor: Tensor, format: HalfTensor.Format?) {
     self = format.map { .half(HalfTensor(tensor, format: $0)) } ?? .whole(tensor)
   }
 
   /// Itself, or what a tensor in 32 bits is in the format.
-  func rounded(to format: HalfTensor.Format?) -> Activation {
+  package func rounded(to format: HalfTensor.Format?) -> Activation {
     switch self {
     case .whole(let tensor): Activation(tensor, format: format)
     case .half: self
     }
   }
 
-  /// A tensor of the same elements with memory of its own.
-  var copy: Activation {
-    let result = Activation(uninitialized: shape, format: format, on: gpu)
-    result.numbers.update(from: numbers, count: shape.elementCount)
-    return result
+  /// The same elements under another shape. O(1).
+  /// - Precondition: equal element counts.
+  package func reshaped(_ newShape: Shape) -> Activation {
+    switch self {
+    case .whole(let tensor): .whole(tensor.reshaped(newShape))
+    case .half(let half): .half(half.reshaped(newShape))
+    }
   }
 
-  /// The elements, for kernels. Written only by who made the memory, before anyone else holds it.
-  var numbers: Numbers {
+  /// The elements, for kernels.
+  package var numbers: Numbers {
     switch self {
     case .whole(let tensor): tensor.numbers
     case .half(let half): half.numbers
     }
   }
 
-  /// The address of the elements, as a kernel's argument.
-  var argument: KernelArgument { numbers.argument }
-
-  /// A matrix of the rows of the innermost axis.
-  var matrix: MatrixView { MatrixView(numbers, rows: shape.rowCount, columns: shape.width) }
-}
-
-/// What a tape keeps. An activation that several operations keep is rounded once and held once.
-struct ActivationStore {
-  private let format: HalfTensor.Format?
-  private var halves: [UInt64: HalfTensor] = [:]
-
-  init(_ format: HalfTensor.Format?) { self.format = format }
-
-  mutating func keep(_ tensor: Tensor) -> Activation {
-    guard let format else { return .whole(tensor) }
-    if let half = halves[tensor.storageNumber], half.shape == tensor.shape { return .half(half) }
-    let half = HalfTensor(tensor, format: format)
-    halves[tensor.storageNumber] = half
-    return .half(half)
+  package mutating func withMutableNumbers<R>(_ body: (MutableNumbers) -> R) -> R {
+    // Taken out of the enum, so that its memory is not shared with itself.
+    switch consume self {
+    case .whole(var tensor):
+      let result = tensor.withMutableNumbers(body)
+      self = .whole(tensor)
+      return result
+    case .half(var half):
+      let result = half.withMutableNumbers(body)
+      self = .half(half)
+      return result
+    }
   }
 
-  /// From now on only the operations hold what they kept.
-  mutating func forget() { halves.removeAll() }
+  /// The address of the elements, as a kernel's argument.
+  package var argument: KernelArgument { numbers.argument }
 }

@@ -123,7 +123,7 @@ extension Tensor {
       let host = on(.cpu)
       gpu.upload(host.elements, to: result.numbers.start, bytes: bytes)
     } else if let gpu {
-      gpu.download(numbers.start, to: result.mutableElements, bytes: bytes)
+      result.withMutableNumbers { gpu.download(numbers.start, to: $0.host, bytes: bytes) }
     }
     return result
   }

@@ -1,4 +1,3 @@
-internal import CNanoKernels
 package import NanoCUDA
 
 /// Whole numbers of 32 bits in a GPU's memory: tokens, targets, positions, chosen experts.

@@ -1,4 +1,3 @@
-internal import CNanoKernels
 package import NanoCUDA
 internal import NanoPreconditions
 
@@ -32,7 +31,7 @@ extension Numbers {
 
   /// - Precondition: a format that GPUs have here.
   package var deviceFormat: DeviceFormat {
-    checkPrecondition(format != NK_FP16, "fp16 is not computed on a GPU; use bf16")
-    return format == NK_FP32 ? .float32 : .bfloat16
+    checkPrecondition(dtype != .float16, "fp16 is not computed on a GPU; use bf16")
+    return dtype == .float32 ? .float32 : .bfloat16
   }
 }

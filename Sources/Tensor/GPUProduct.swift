@@ -1,4 +1,3 @@
-internal import CNanoKernels
 internal import NanoCUDA
 internal import NanoPreconditions
 
@@ -8,7 +7,7 @@ extension MatrixView {
   fileprivate func deviceMatrix(_ precision: Precision) -> (matrix: DeviceMatrix, owner: HalfTensor?) {
     var (numbers, owner) = (numbers, nil as HalfTensor?)
     var (rowStride, columnStride) = (rowStride, columnStride)
-    if numbers.format == NK_FP32, let format = precision.activationFormat {
+    if numbers.dtype == .float32, let format = precision.activationFormat {
       if let shared = rounded(to: format) {
         (numbers, owner) = (shared.numbers, shared.owner)
       } else {
@@ -40,7 +39,7 @@ extension HalfTensor {
     let padded = width % 2 == 0 ? (rows + Self.rowMultiple - 1) / Self.rowMultiple * Self.rowMultiple : rows
     self.init(uninitialized: [padded, width], format: format, on: weight.gpu)
     numbers.convert(from: weight.numbers, count: rows * width)
-    gpu?.clear(numbers.advanced(by: rows * width).start, bytes: (padded - rows) * width * numbers.bytesPerNumber)
+    gpu?.clear(numbers.advanced(by: rows * width).start, bytes: (padded - rows) * width * numbers.dtype.byteCount)
   }
 }
 
@@ -63,39 +62,35 @@ extension Numbers {
   }
 }
 
-/// `result = scale · left · right (+ addend) (+ residual)` of matrices on a GPU; the residual lies as the result does.
-func multiplyOnGPU(
-  _ gpu: CUDADevice, _ left: MatrixView, _ right: MatrixView, into result: Numbers, stride: Int, scale: Float,
-  addend: Addend?, residual: Numbers?, precision: Precision
-) {
-  let (a, b) = (left.deviceMatrix(precision), right.deviceMatrix(precision))
-  let c = DeviceMatrix(
-    result.start, format: result.deviceFormat, rows: left.rows, columns: right.columns, leading: stride)
-  var (beta, bias): (Float, UnsafeRawPointer?) = (residual == nil ? 0 : 1, nil)
-  var roundedBias: HalfTensor?
-  if let addend {
-    if addend.rowStride == 0 {
+extension CUDADevice {
+  /// `result = scale · left · right (+ addend) (+ residual)`, rounded to the format of the result, whose rows lie
+  /// `rowStride` apart, by default adjacent; the residual lies as the result does.
+  package func matmul(
+    _ left: MatrixView, _ right: MatrixView, into result: Numbers, rowStride: Int? = nil, scale: Float = 1,
+    adding addend: Addend? = nil, residual: Numbers? = nil, precision: Precision
+  ) {
+    let (a, b) = (left.deviceMatrix(precision), right.deviceMatrix(precision))
+    let c = DeviceMatrix(
+      result.start, format: result.deviceFormat, rows: left.rows, columns: right.columns,
+      leading: rowStride ?? right.columns)
+    var (beta, bias): (Float, Activation?) = (residual == nil ? 0 : 1, nil)
+    switch addend {
+    case nil: break
+    case .bias(let tensor):
       // The product adds a bias of its result's format.
-      bias = UnsafeRawPointer(addend.elements)
-      if let format = precision.activationFormat, result.format != NK_FP32 {
-        let rounded = HalfTensor(uninitialized: [right.columns], format: format, on: gpu)
-        rounded.numbers.convert(
-          from: Numbers(UnsafeMutableRawPointer(mutating: addend.elements), format: NK_FP32, on: gpu),
-          count: right.columns)
-        bias = UnsafeRawPointer(rounded.numbers.start)
-        roundedBias = rounded
-      }
-    } else {
-      checkPrecondition(
-        UnsafeRawPointer(addend.elements) == UnsafeRawPointer(result.start) && addend.rowStride == stride
-          && residual == nil,
-        "multiply: on a GPU a product adds to its own result or a bias")
-      beta = addend.factor
+      bias = Activation(tensor, format: result.dtype == .float32 ? nil : precision.activationFormat)
+    case .result(let factor):
+      checkPrecondition(residual == nil, "matmul: on a GPU a product adds to its own result or a residual")
+      beta = factor
+    case .matrix(let matrix, _):
+      checkPrecondition(false, "matmul: on a GPU a product adds to its own result or a bias, not to \(matrix.shape)")
     }
-  }
-  withExtendedLifetime((a.owner, b.owner, roundedBias)) {
-    var added = c
-    if let residual { added.address = residual.start }
-    gpu.multiply(a.matrix, b.matrix, into: c, alpha: scale, adding: added, beta: beta, bias: bias)
+    withExtendedLifetime((a.owner, b.owner, bias)) {
+      var added = c
+      if let residual { added.address = residual.start }
+      multiply(
+        a.matrix, b.matrix, into: c, alpha: scale, adding: added, beta: beta,
+        bias: bias.map { UnsafeRawPointer($0.numbers.start) })
+    }
   }
 }

@@ -1,5 +1,5 @@
-internal import CNanoKernels
 package import NanoCUDA
+internal import NanoPreconditions
 
 /// A tensor in 16 bits a number, for memory's sake: arithmetic on it is float32, its results are rounded.
 public struct HalfTensor: Sendable {
@@ -10,16 +10,19 @@ public struct HalfTensor: Sendable {
     case float16
   }
 
-  public let shape: Shape
+  public private(set) var shape: Shape
   package let format: Format
-  private let storage: TensorStorage
+  private var storage: TensorStorage
 
   /// Memory whose elements are whatever was there; every one must be written before it is read.
   package init(uninitialized shape: Shape, format: Format, on gpu: CUDADevice? = nil) {
     self.shape = shape
     self.format = format
-    storage = TensorStorage(count: (shape.elementCount + 1) / 2, on: gpu)
+    storage = TensorStorage(count: Self.floatCount(shape), on: gpu)
   }
+
+  /// Floats that take as much memory.
+  private static func floatCount(_ shape: Shape) -> Int { (shape.elementCount + 1) / 2 }
 
   /// The GPU that the elements lie on; nil for the host.
   package var gpu: CUDADevice? { storage.gpu }
@@ -29,11 +32,8 @@ public struct HalfTensor: Sendable {
     self.init(uninitialized: tensor.shape, format: format, on: tensor.gpu)
     if gpu != nil {
       numbers.convert(from: tensor.numbers, count: shape.elementCount)
-      return
-    }
-    switch format {
-    case .bfloat16: kernels.to_bf16(tensor.elements, halves, tensor.elementCount)
-    case .float16: kernels.to_fp16(tensor.elements, halves, tensor.elementCount)
+    } else {
+      kernels.round(tensor, into: &self)
     }
   }
 
@@ -42,21 +42,28 @@ public struct HalfTensor: Sendable {
     var result = Tensor(uninitialized: shape, on: gpu)
     if gpu != nil {
       result.numbers.convert(from: numbers, count: shape.elementCount)
-      return result
-    }
-    switch format {
-    case .bfloat16: kernels.from_bf16(halves, result.mutableElements, shape.elementCount)
-    case .float16: kernels.from_fp16(halves, result.mutableElements, shape.elementCount)
+    } else {
+      kernels.widen(self, into: &result)
     }
     return result
   }
 
-  /// The elements, for kernels. Written only by who made the tensor, before anyone else holds it.
-  package var numbers: Numbers {
-    Numbers(storage.elements, format: format == .bfloat16 ? NK_BF16 : NK_FP16, on: gpu)
+  /// The same elements under another shape. O(1).
+  /// - Precondition: equal element counts.
+  package func reshaped(_ newShape: Shape) -> HalfTensor {
+    checkPrecondition(
+      newShape.elementCount == shape.elementCount, "reshaped: \(shape) has other elements than \(newShape)")
+    var result = self
+    result.shape = newShape
+    return result
   }
 
-  private var halves: UnsafeMutablePointer<UInt16> {
-    UnsafeMutableRawPointer(storage.elements).assumingMemoryBound(to: UInt16.self)
+  /// The elements, for kernels.
+  package var numbers: Numbers { Numbers(of: storage, format.dtype) }
+
+  /// Calls `body` with the elements for writing; copies them first when they are shared.
+  package mutating func withMutableNumbers<R>(_ body: (MutableNumbers) -> R) -> R {
+    if !isKnownUniquelyReferenced(&storage) { storage = storage.copy(count: Self.floatCount(shape)) }
+    return body(MutableNumbers(numbers))
   }
 }

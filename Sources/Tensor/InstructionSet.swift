@@ -1,4 +1,4 @@
-package import CNanoKernels
+internal import CNanoKernels
 
 /// A family of vector instructions that the kernels are compiled for.
 public enum InstructionSet: String, CaseIterable, Sendable, Codable {
@@ -9,7 +9,7 @@ public enum InstructionSet: String, CaseIterable, Sendable, Codable {
     allCases.first { $0.kernelSet == nk_best_instruction_set() } ?? .portable
   }
 
-  package var kernelSet: nk_instruction_set {
+  var kernelSet: nk_instruction_set {
     switch self {
     case .portable: NK_PORTABLE
     case .avx2: NK_AVX2

@@ -18,7 +18,7 @@ public struct Machine: Hashable, Sendable, Codable {
     return Machine(
       processor: processorName ?? "unknown processor", cores: process.processorCount,
       memoryBytes: process.physicalMemory, system: process.operatingSystemVersionString,
-      kernels: String(cString: NanoTensor.kernels.name), hasAMX: nk_has_amx(),
+      kernels: NanoTensor.kernels.name, hasAMX: nk_has_amx(),
       threads: WorkerPool.shared.threadCount)
   }
 

@@ -1,49 +1,67 @@
-package import CNanoKernels
+internal import NanoPreconditions
 package import NanoCUDA
 
-/// Where numbers lie, and their format. Valid while what holds them lives.
+/// The numbers of a tensor from some place on. They hold the memory that they lie in.
 package struct Numbers {
+  /// Keeps the memory; nil where someone else does, as within a closure.
+  private let owner: TensorStorage?
+  /// Where they lie: an address of the host's memory or of a GPU's.
   package let start: UnsafeMutableRawPointer
-  package let format: nk_format
+  package let dtype: DType
   /// Whose memory it is; nil for the host's.
   package let gpu: CUDADevice?
 
-  package init(_ start: UnsafeMutableRawPointer, format: nk_format, on gpu: CUDADevice? = nil) {
+  init(of owner: TensorStorage, _ dtype: DType) {
+    self.init(owner, UnsafeMutableRawPointer(owner.elements), dtype, owner.gpu)
+  }
+
+  private init(_ owner: TensorStorage?, _ start: UnsafeMutableRawPointer, _ dtype: DType, _ gpu: CUDADevice?) {
+    self.owner = owner
     self.start = start
-    self.format = format
+    self.dtype = dtype
     self.gpu = gpu
   }
 
   /// Those from the `count`-th on.
   package func advanced(by count: Int) -> Numbers {
-    Numbers(start + count * bytesPerNumber, format: format, on: gpu)
+    Numbers(owner, start + count * dtype.byteCount, dtype, gpu)
   }
 
-  /// Writes `count` numbers of the same format here.
-  package func update(from source: Numbers, count: Int) {
-    if let gpu {
-      gpu.copy(from: source.start, to: start, bytes: count * bytesPerNumber)
-    } else {
-      start.copyMemory(from: source.start, byteCount: count * bytesPerNumber)
-    }
-  }
+  /// The same without holding the memory: for records of what lies on a GPU, and where a closure's tensor is held anyway.
+  package var unowned: Numbers { Numbers(nil, start, dtype, gpu) }
 
-  package var bytesPerNumber: Int {
-    format == NK_FP32 ? MemoryLayout<Float>.stride : MemoryLayout<UInt16>.stride
-  }
-
-  /// Whether products in a precision take them as they are.
-  func isReadable(in precision: Precision) -> Bool {
-    format == NK_FP32 || format == precision.operandRounding
+  /// Where they lie for kernels of the host, which read them while these numbers live.
+  var host: UnsafeMutableRawPointer {
+    checkPrecondition(gpu == nil, "Tensor: the host works on numbers that lie on a GPU")
+    return start
   }
 
   /// Themselves as float32, if they are that and on the host.
   var floats: UnsafeMutablePointer<Float>? {
-    format == NK_FP32 && gpu == nil ? start.assumingMemoryBound(to: Float.self) : nil
+    dtype == .float32 && gpu == nil ? start.assumingMemoryBound(to: Float.self) : nil
   }
 
   /// Themselves as 16 bits each, if they are that.
   var halves: UnsafeMutablePointer<UInt16>? {
-    format == NK_FP32 ? nil : start.assumingMemoryBound(to: UInt16.self)
+    dtype == .float32 ? nil : start.assumingMemoryBound(to: UInt16.self)
   }
+
+  /// Whether products in a precision take them as they are.
+  func isReadable(in precision: Precision) -> Bool { dtype == .float32 || dtype == precision.operandType }
+}
+
+/// Numbers of a tensor that a closure may write.
+package struct MutableNumbers {
+  /// The same for reading, and for kernels of a GPU. Valid within the closure.
+  package let numbers: Numbers
+
+  init(_ numbers: Numbers) { self.numbers = numbers.unowned }
+
+  package var dtype: DType { numbers.dtype }
+
+  /// Those from the `count`-th on.
+  package func advanced(by count: Int) -> MutableNumbers { MutableNumbers(numbers.advanced(by: count)) }
+
+  var host: UnsafeMutableRawPointer { numbers.host }
+  var halves: UnsafeMutablePointer<UInt16>? { numbers.halves }
 }

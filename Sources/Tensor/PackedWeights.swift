@@ -83,15 +83,3 @@ public final class PackedWeights: Sendable {
     return UnsafeRawPointer(copy.elements)
   }
 }
-
-extension nk_product {
-  /// Sets the depth, the columns and where B lies.
-  mutating func setRightOperand(_ matrix: MatrixView) {
-    depth = matrix.rows
-    columns = matrix.columns
-    b = UnsafePointer(matrix.numbers.floats)
-    b_half = UnsafePointer(matrix.numbers.halves)
-    b_row = matrix.rowStride
-    b_column = matrix.columnStride
-  }
-}

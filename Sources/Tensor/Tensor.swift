@@ -1,4 +1,3 @@
-internal import CNanoKernels
 package import NanoCUDA
 internal import NanoPreconditions
 
@@ -73,10 +72,7 @@ public struct Tensor: Sendable {
   public var elementCount: Int { shape.elementCount }
 
   /// A copy of the elements, row-major.
-  public var scalars: [Float] {
-    let host = on(.cpu)
-    return Array(UnsafeBufferPointer(start: host.elements, count: elementCount))
-  }
+  public var scalars: [Float] { withElements { $0.withUnsafeBufferPointer { Array($0) } } }
 
   /// The element of a tensor that has exactly one.
   public var scalar: Float {
@@ -98,6 +94,7 @@ public struct Tensor: Sendable {
   /// Calls `body` with the elements, row-major.
   public func withElements<R, E: Error>(_ body: (Span<Float>) throws(E) -> R) throws(E) -> R {
     let host = on(.cpu)
+    defer { withExtendedLifetime(host) {} }
     return try body(UnsafeBufferPointer(start: host.elements, count: elementCount).span)
   }
 
@@ -119,16 +116,20 @@ public struct Tensor: Sendable {
     return try host.withMutableElements(body)
   }
 
-  /// The elements, for kernels. Valid while this tensor lives: keep it in a variable across the call, since a
-  /// temporary's memory may already serve another thread when the kernel reads it.
-  /// - Precondition: they are on the host.
-  package var elements: UnsafePointer<Float> {
+  /// Calls `body` with the elements for writing; copies them first when they are shared.
+  package mutating func withMutableNumbers<R>(_ body: (MutableNumbers) -> R) -> R {
+    makeUnshared()
+    return body(MutableNumbers(numbers))
+  }
+
+  /// The elements on the host, for kernels that are given this tensor and so keep it.
+  var elements: UnsafePointer<Float> {
     checkPrecondition(storage.gpu == nil, "Tensor: the host reads \(shape) that lies on a GPU")
     return UnsafePointer(storage.elements)
   }
 
-  /// The elements for writing, unshared first. Valid while this tensor lives and is not copied.
-  package var mutableElements: UnsafeMutablePointer<Float> {
+  /// The same for writing, unshared first; for kernels that are given this tensor `inout`.
+  var mutableElements: UnsafeMutablePointer<Float> {
     mutating get {
       checkPrecondition(storage.gpu == nil, "Tensor: the host writes \(shape) that lies on a GPU")
       makeUnshared()
@@ -144,9 +145,9 @@ public struct Tensor: Sendable {
   /// The GPU that the elements lie on; nil for the host.
   package var gpu: CUDADevice? { storage.gpu }
 
-  /// The elements, for kernels, wherever they lie. Written only by who made the tensor, before anyone else holds
-  /// it, or after ``makeUnshared()``.
-  package var numbers: Numbers { Numbers(storage.elements, format: NK_FP32, on: storage.gpu) }
+  /// The elements, for kernels, wherever they lie. Those of a GPU write them only for who made the tensor, before anyone
+  /// else holds it, or after ``makeUnshared()``.
+  package var numbers: Numbers { Numbers(of: storage, .float32) }
 
   /// How often the host has written the elements, where they lie on a GPU.
   var hostWrites: Int { storage.hostWrites }
@@ -156,96 +157,4 @@ public struct Tensor: Sendable {
 
   /// Whether a write would happen in place.
   package var isUnshared: Bool { mutating get { isKnownUniquelyReferenced(&storage) } }
-}
-
-// MARK: Elementwise arithmetic
-
-extension Tensor {
-  /// Elementwise sum.
-  /// - Precondition: equal shapes.
-  public static func + (left: Tensor, right: Tensor) -> Tensor {
-    elementwise("+", left, right, kernels.add, "add_elements")
-  }
-
-  /// Elementwise difference.
-  /// - Precondition: equal shapes.
-  public static func - (left: Tensor, right: Tensor) -> Tensor {
-    elementwise("-", left, right, kernels.subtract, "subtract_elements")
-  }
-
-  /// Elementwise product.
-  /// - Precondition: equal shapes.
-  public static func * (left: Tensor, right: Tensor) -> Tensor {
-    elementwise("*", left, right, kernels.multiply, "multiply_elements")
-  }
-
-  /// Every element times `factor`.
-  public static func * (left: Tensor, factor: Float) -> Tensor {
-    var result = Tensor(uninitialized: left.shape, on: left.gpu)
-    let count = left.elementCount
-    if let gpu = left.gpu {
-      gpu.launchElementwise(
-        "scale_elements", count: count, [left.argument, .float(factor), result.argument, .long(count)])
-    } else {
-      kernels.scale(left.elements, factor, result.mutableElements, count)
-    }
-    return result
-  }
-
-  /// Adds `other`, in place when the memory is not shared.
-  /// - Precondition: equal shapes.
-  public static func += (left: inout Tensor, right: Tensor) {
-    guard left.isUnshared else {
-      left = left + right
-      return
-    }
-    checkPrecondition(left.shape == right.shape, "+=: \(left.shape) and \(right.shape)")
-    if let gpu = left.gpu {
-      gpu.launchElementwise(
-        "add_elements", count: left.elementCount,
-        [left.argument, right.argument, left.argument, .long(left.elementCount)])
-      return
-    }
-    let elements = left.mutableElements
-    kernels.add(elements, right.elements, elements, left.elementCount)
-  }
-
-  private static func elementwise(
-    _ name: StaticString, _ left: Tensor, _ right: Tensor,
-    _ kernel: (UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?, Int) ->
-      Void,
-    _ gpuKernel: String
-  ) -> Tensor {
-    checkPrecondition(left.shape == right.shape, "\(name): \(left.shape) and \(right.shape)")
-    checkPrecondition(
-      left.gpu === right.gpu, "\(name): operands \(left.shape) on \(left.device) and on \(right.device)")
-    var result = Tensor(uninitialized: left.shape, on: left.gpu)
-    if let gpu = left.gpu {
-      let count = left.elementCount
-      gpu.launchElementwise(
-        gpuKernel, count: count, [left.argument, right.argument, result.argument, .long(count)])
-      return result
-    }
-    kernel(left.elements, right.elements, result.mutableElements, left.elementCount)
-    return result
-  }
-
-  /// The sum of all elements: float32 lanes over short blocks, blocks in Double.
-  public var sum: Double {
-    let host = on(.cpu)
-    return kernels.sum(host.elements, elementCount)
-  }
-
-  /// The sum of the squares of all elements.
-  public var sumOfSquares: Double {
-    let host = on(.cpu)
-    return kernels.sum_of_squares(host.elements, elementCount)
-  }
-
-  /// Whether no element is infinite or NaN.
-  public var isFinite: Bool {
-    // An infinite or NaN element makes the sum of squares so; an overflowing sum of finite elements is
-    // told apart by looking at each.
-    sumOfSquares.isFinite || scalars.allSatisfy(\.isFinite)
-  }
 }

@@ -30,7 +30,7 @@ func singularValuesEndNearOne(rows: Int, columns: Int) throws {
   let values = (0..<rank).map { Float(pow(5, -Double($0) / Double(max(1, rank - 1)))) }
   let left = Tensor(
     svd.left.scalars.enumerated().map { $1 * values[$0 % rank] }, shape: [rows, rank])
-  let matrix = left.matrixProduct(svd.rightTransposed)
+  let matrix = left.matmul(svd.rightTransposed)
   for (method, range) in [
     (NewtonSchulz.quintic, Float(0.68)...1.14), (.polarExpress, 0.8...1.2),
     (.convergent, 0.98...1.02),
@@ -46,7 +46,7 @@ func singularValuesEndNearOne(rows: Int, columns: Int) throws {
   var generator = RandomGenerator(seed: 8)
   let matrix = Tensor(normal: [6, 9], using: &generator)
   let factor = orthogonalized(matrix, .exact)
-  let gram = factor.matrixProduct(Tensor(transposed(factor), shape: [9, 6])).scalars
+  let gram = factor.matmul(Tensor(transposed(factor), shape: [9, 6])).scalars
   for i in 0..<6 {
     for j in 0..<6 { #expect(abs(gram[i * 6 + j] - (i == j ? 1 : 0)) < 1e-4) }
   }
@@ -79,7 +79,7 @@ func transposeOfAWideMatrixHasTheSameBits(rows: Int, columns: Int) {
   precision: Precision, rank: Int
 ) throws {
   var generator = RandomGenerator(seed: 10)
-  let gradient = Tensor(normal: [64, rank], using: &generator).matrixProduct(
+  let gradient = Tensor(normal: [64, rank], using: &generator).matmul(
     Tensor(normal: [rank, 256], using: &generator))
   let decomposition = try SingularValueDecomposition(of: gradient)
   let (left, right) = (decomposition.left.scalars, decomposition.rightTransposed.scalars)

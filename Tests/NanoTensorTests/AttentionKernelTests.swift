@@ -31,8 +31,8 @@ private struct Head {
     var geometry = nk_attention(
       length: length, width: widths[0], value_width: widths[2], query_stride: rowStride,
       key_stride: rowStride, value_stride: rowStride, output_stride: outputStride, scale: 0.3,
-      product: kernels.product(in: precision), rounding: precision.operandRounding,
-      format: format == nil ? NK_FP32 : precision.operandRounding)
+      product: kernels.product(in: precision), rounding: precision.rounding,
+      format: format == nil ? NK_FP32 : precision.rounding)
     let (x, dx) = (input.numbers, gradient.numbers)
     let (key, value) = (widths[0], 2 * widths[0])
     let largest = kernels.attention_probabilities(
@@ -67,8 +67,7 @@ private struct Head {
 
     var numbers: Numbers {
       switch self {
-      case .whole(let tensor):
-        Numbers(UnsafeMutablePointer(mutating: tensor.elements), format: NK_FP32)
+      case .whole(let tensor): tensor.numbers
       case .half(let half): half.numbers
       }
     }

@@ -48,7 +48,7 @@ func productsReadRoundedOperands(precision: Precision) {
   let a = Tensor(Array(finite.prefix(rows * depth)), shape: [rows, depth])
   var identity = [Float](repeating: 0, count: depth * depth)
   for index in 0..<depth { identity[index * depth + index] = 1 }
-  let product = a.matrixProduct(Tensor(identity, shape: [depth, depth]), precision: precision)
+  let product = a.matmul(Tensor(identity, shape: [depth, depth]), precision: precision)
   #expect(product.scalars == a.scalars.map(precision == .float16 ? half : bfloat16))
 }
 
@@ -64,16 +64,11 @@ func productsTakeHalves(precision: Precision, format: HalfTensor.Format) {
   let a = HalfTensor(wave([rows, depth], frequency: 0.7), format: format)
   let b = HalfTensor(wave([columns, depth], frequency: 1.3), format: format)
   let (wideA, wideB) = (a.tensor, b.tensor)
-  var expected = Tensor(zeros: [rows, columns])
-  multiply(
-    wideA.matrix, wideB.matrix.transposed, into: expected.mutableElements, precision: precision)
-  let result = HalfTensor(uninitialized: [rows, columns], format: format)
-  multiply(
-    MatrixView(a.numbers, rows: rows, columns: depth),
-    MatrixView(b.numbers, rows: columns, columns: depth).transposed, into: result.numbers,
-    precision: precision)
+  let expected: Tensor = matmul(wideA.matrix, wideB.matrix.transposed, precision: precision)
+  var result = HalfTensor(uninitialized: [rows, columns], format: format)
+  matmul(a.matrix, b.matrix.transposed, into: &result, precision: precision)
   #expect(result.tensor.scalars == HalfTensor(expected, format: format).tensor.scalars)
-  #expect(relativeDifference(expected.scalars, wideA.matrixProduct(transpose(wideB)).scalars) < 1e-5)
+  #expect(relativeDifference(expected.scalars, wideA.matmul(transpose(wideB)).scalars) < 1e-5)
 }
 
 private func transpose(_ x: Tensor) -> Tensor {
@@ -103,7 +98,7 @@ func kernelsTakeHalves(set: InstructionSet, format: nk_format) throws {
     let wide = inputs.map(\.tensor)
     let wideOutputs = outputs.map { Tensor(zeros: [$0]) }
     func memory(_ tensor: Tensor) -> UnsafeMutableRawPointer {
-      UnsafeMutableRawPointer(mutating: tensor.elements)
+      UnsafeMutableRawPointer(tensor.elements)
     }
     let halfOutputs = outputs.map { HalfTensor(Tensor(zeros: [$0]), format: halves) }
     withExtendedLifetime((wide, inputs)) {
@@ -183,7 +178,7 @@ func rowKernelsTakeHalves(set: InstructionSet, format: nk_format) throws {
   let wideGradient = dy.tensor
   let (gain, statistics) = (wave([width], frequency: 0.3), wave([2 * rows]))
   func formats(_ half: HalfTensor, _ wide: Tensor) -> [(UnsafeMutableRawPointer, nk_format)] {
-    [(UnsafeMutableRawPointer(mutating: wide.elements), NK_FP32), (half.numbers.start, format)]
+    [(UnsafeMutableRawPointer(wide.elements), NK_FP32), (half.numbers.start, format)]
   }
   let all = formats(x, wide).flatMap { x in formats(dy, wideGradient).map { (x, $0) } }
   let results = all.map { x, dy in
@@ -203,12 +198,12 @@ func rowKernelsTakeHalves(set: InstructionSet, format: nk_format) throws {
   #expect(results.allSatisfy { $0 == results[0] })
 
   let targets: [Int32] = [3, -1, 0, 36, 7]
-  var difference = Tensor(zeros: [rows, width])
+  let difference = Tensor(zeros: [rows, width])
   let total = table.cross_entropy(
-    wide.elements, targets, difference.mutableElements, rows, width, NK_FP32)
+    wide.elements, targets, difference.elements, rows, width, NK_FP32)
   let rounded = HalfTensor(Tensor(repeating: 1, shape: [rows, width]), format: halves)
   #expect(
     table.cross_entropy(wide.elements, targets, rounded.numbers.start, rows, width, format) == total)
   #expect(rounded.tensor.scalars == HalfTensor(difference, format: halves).tensor.scalars)
-  withExtendedLifetime((x, wide, dy, wideGradient, gain, statistics)) {}
+  withExtendedLifetime((x, wide, dy, wideGradient, gain, statistics, difference, rounded)) {}
 }

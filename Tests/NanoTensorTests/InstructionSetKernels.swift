@@ -4,5 +4,41 @@ import Testing
 
 extension InstructionSet {
   /// The kernels compiled for it.
-  func kernels() throws -> nk_kernels { try #require(nk_kernels_for(kernelSet)).pointee }
+  func kernels() throws -> nk_kernels {
+    let set =
+      switch self {
+      case .portable: NK_PORTABLE
+      case .avx2: NK_AVX2
+      case .avx512: NK_AVX512
+      }
+    return try #require(nk_kernels_for(set)).pointee
+  }
+}
+
+extension nk_kernels {
+  /// The matrix product that reads its operands in a precision.
+  func product(in precision: Precision) -> @convention(c) (UnsafePointer<nk_product>?) -> Void {
+    switch precision {
+    case .float32: product
+    case .float32Split: product_split
+    case .bfloat16: product_bf16
+    case .float16: product_fp16
+    }
+  }
+}
+
+extension Precision {
+  /// What products round float32 operands to.
+  var rounding: nk_format {
+    switch self {
+    case .float32, .float32Split: NK_FP32
+    case .bfloat16: NK_BF16
+    case .float16: NK_FP16
+    }
+  }
+}
+
+extension Tensor {
+  /// The elements, for kernels that a test calls by hand while it holds the tensor.
+  var elements: UnsafeMutablePointer<Float> { numbers.start.assumingMemoryBound(to: Float.self) }
 }

@@ -163,16 +163,16 @@ func productsOfPackedOperandsHaveTheSameBits(size: ProductCase) {
   // 1 + 2^-8 lies halfway between two bfloat16 numbers and goes to the even one, 1; 1 + 3·2^-8 goes to 1 + 2^-6.
   let x = Tensor([1 + 0x1p-8, 1 + 0x3p-8], shape: [2, 1])
   let one = Tensor([1], shape: [1, 1])
-  #expect(x.matrixProduct(one, precision: .bfloat16).scalars == [1, 1 + 0x1p-6])
-  #expect(x.matrixProduct(one).scalars == x.scalars)
+  #expect(x.matmul(one, precision: .bfloat16).scalars == [1, 1 + 0x1p-6])
+  #expect(x.matmul(one).scalars == x.scalars)
 }
 
 @Test func largeProductsAgreeWithSmallOnes() {
   // 400 is large enough for OpenBLAS where it is installed; rows computed alone never are.
   let a = wave([400, 400], frequency: 0.37)
   let b = wave([400, 400], frequency: 0.91)
-  let whole = a.matrixProduct(b).scalars
-  let row = Tensor(Array(a.scalars[..<400]), shape: [1, 400]).matrixProduct(b).scalars
+  let whole = a.matmul(b).scalars
+  let row = Tensor(Array(a.scalars[..<400]), shape: [1, 400]).matmul(b).scalars
   #expect(relativeDifference(Array(whole[..<400]), row) < 1e-5)
 }
 

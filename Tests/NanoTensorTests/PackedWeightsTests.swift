@@ -5,10 +5,8 @@ import Testing
 private func product(
   _ x: Tensor, _ weight: Tensor, in weights: PackedWeights?, _ precision: Precision
 ) -> [Float] {
-  var result = Tensor(uninitialized: [x.shape[0], weight.shape[0]])
-  multiply(
-    x.matrix, weight.matrix.packed(in: weights, of: weight).transposed,
-    into: result.mutableElements, precision: precision)
+  let result: Tensor = matmul(
+    x.matrix, weight.matrix.packed(in: weights, of: weight).transposed, precision: precision)
   return result.scalars
 }
 
@@ -28,12 +26,10 @@ func productsOfSharedWeightsHaveTheSameBits(precision: Precision) {
   let weight = wave([48, 48], frequency: 1.1)
   let x = wave([9, 48], frequency: 0.7)
   let views = [weight.matrix, weight.matrix.transposed].map { $0.packed(in: weights, of: weight) }
-  let part = MatrixView(weight.elements, rows: 48, columns: 16, rowStride: 48)
+  let part = weight.matrix(columns: 0..<16)
   for view in views + [part.packed(in: weights, of: weight)] {
-    var (shared, own) = (Tensor(zeros: [9, view.columns]), Tensor(zeros: [9, view.columns]))
-    multiply(x.matrix, view, into: shared.mutableElements, precision: .bfloat16)
-    multiply(
-      x.matrix, view.packed(in: nil, of: weight), into: own.mutableElements, precision: .bfloat16)
+    let shared: Tensor = matmul(x.matrix, view, precision: .bfloat16)
+    let own: Tensor = matmul(x.matrix, view.packed(in: nil, of: weight), precision: .bfloat16)
     #expect(shared.scalars == own.scalars)
   }
 }

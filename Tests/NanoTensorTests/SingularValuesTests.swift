@@ -6,6 +6,6 @@ import Testing
   let svd = try SingularValueDecomposition(of: matrix)
   let s = svd.values.scalars
   let scaled = Tensor(svd.left.scalars.enumerated().map { $1 * s[$0 % 2] }, shape: [2, 2])
-  let rebuilt = scaled.matrixProduct(svd.rightTransposed).scalars
+  let rebuilt = scaled.matmul(svd.rightTransposed).scalars
   #expect(zip(rebuilt, matrix.scalars).allSatisfy { abs($0 - $1) < 1e-5 })
 }

@@ -1,4 +1,3 @@
-internal import CNanoKernels
 internal import NanoPreconditions
 public import NanoTensor
 
@@ -33,39 +32,45 @@ enum CausalAttentionOperation {
     /// Heads of all sequences. Pairs are numbered with the heads of a sequence one after another.
     var pairCount: Int { sequenceCount * headCount }
 
-    /// Of one pair.
-    var probabilityCount: Int { sequenceLength * nk_attention_row_stride(sequenceLength) }
-
-    var kernelGeometry: nk_attention {
-      nk_attention(
-        length: sequenceLength, width: keyWidth, value_width: valueWidth,
-        query_stride: query.rowStride, key_stride: key.rowStride, value_stride: value.rowStride,
-        output_stride: output.rowStride, scale: scale, product: kernels.product(in: precision),
-        rounding: precision.operandRounding, format: precision.operandRounding)
+    /// One head as kernels of the host work on it.
+    var head: CausalHead {
+      CausalHead(
+        length: sequenceLength, keyWidth: keyWidth, valueWidth: valueWidth,
+        strides: CausalHead.Strides(
+          query: query.rowStride, key: key.rowStride, value: value.rowStride, output: output.rowStride),
+        scale: scale, precision: precision)
     }
 
-    /// The probabilities of one pair as they are mixed: themselves, or times their mask in `scratch`.
-    func mixed(
-      _ probabilities: UnsafePointer<Float>, pair: Int, scratch: UnsafeMutablePointer<Float>
-    ) -> UnsafePointer<Float> {
-      guard let dropout else { return probabilities }
+    /// The probabilities of one pair, from the `start`-th on, as they are mixed: themselves, or times their mask in
+    /// `scratch`.
+    func mixed(_ probabilities: Tensor, from start: Int, pair: Int, scratch: inout Tensor) -> Numbers {
+      guard let dropout else { return probabilities.numbers.advanced(by: start) }
       dropout.apply(
-        to: probabilities, into: scratch, sequence: pair / headCount, head: pair % headCount,
-        length: sequenceLength, rowStride: nk_attention_row_stride(sequenceLength))
-      return UnsafePointer(scratch)
+        to: probabilities, from: start, into: &scratch, sequence: pair / headCount, head: pair % headCount,
+        length: sequenceLength, rowStride: head.probabilityStride)
+      return scratch.numbers
     }
 
     /// Where the rows of a pair begin.
-    func start(_ numbers: Numbers, _ layout: Layout, pair: Int) -> UnsafeMutableRawPointer {
+    func start(_ layout: Layout, pair: Int) -> Int {
       let (sequence, head) = pair.quotientAndRemainder(dividingBy: headCount)
-      let offset = sequence * sequenceLength * layout.rowStride + head * layout.headStep
-      return numbers.advanced(by: offset).start
+      return sequence * sequenceLength * layout.rowStride + head * layout.headStep
     }
   }
 
   struct Operands {
     let query, key, value: Numbers
+
+    /// Of one pair.
+    func of(_ pair: Int, _ g: Geometry) -> Operands {
+      Operands(
+        query: query.advanced(by: g.start(g.query, pair: pair)), key: key.advanced(by: g.start(g.key, pair: pair)),
+        value: value.advanced(by: g.start(g.value, pair: pair)))
+    }
   }
+
+  /// Where gradients of the operands go.
+  typealias Gradients = (query: MutableNumbers, key: MutableNumbers, value: MutableNumbers)
 
   /// What the backward pass needs beside the operands.
   enum Saved {
@@ -77,7 +82,7 @@ enum CausalAttentionOperation {
 
   /// - Parameter observing: is given the largest logit of each head.
   static func forward(
-    _ operands: Operands, into output: Activation, _ geometry: Geometry, observing: ((Tensor) -> Void)?
+    _ operands: Operands, into output: inout Activation, _ geometry: Geometry, observing: ((Tensor) -> Void)?
   ) -> Saved {
     if let gpu = output.gpu {
       let (logSums, largest) = GPUCausalAttention(geometry, on: gpu).forward(
@@ -85,14 +90,14 @@ enum CausalAttentionOperation {
       if let largest { observing?(largest) }
       return .rows(output: output, logSums: logSums)
     }
-    let (probabilities, largest) = forward(operands, into: output.numbers, geometry)
+    let (probabilities, largest) = output.withMutableNumbers { forward(operands, into: $0, geometry) }
     observing?(largest)
     return .probabilities(probabilities)
   }
 
   /// Writes the gradients of all operands.
   static func backward(
-    _ gradient: Numbers, _ operands: Operands, _ saved: Saved, into gradients: Operands, _ geometry: Geometry
+    _ gradient: Numbers, _ operands: Operands, _ saved: Saved, into gradients: Gradients, _ geometry: Geometry
   ) {
     switch saved {
     case .probabilities(let probabilities):
@@ -100,64 +105,54 @@ enum CausalAttentionOperation {
     case .rows(let output, let logSums):
       guard let gpu = gradient.gpu else { return }
       GPUCausalAttention(geometry, on: gpu).backward(
-        gradient, operands, output: output.numbers, logSums: logSums, into: gradients)
+        gradient, operands, output: output.numbers, logSums: logSums,
+        into: Operands(
+          query: gradients.query.numbers, key: gradients.key.numbers, value: gradients.value.numbers))
     }
   }
 
   /// - Returns: the probabilities of all heads if they are kept, and the largest logit of each head.
   private static func forward(
-    _ operands: Operands, into output: Numbers, _ geometry: Geometry
+    _ operands: Operands, into output: MutableNumbers, _ geometry: Geometry
   ) -> (probabilities: Tensor?, largestLogits: Tensor) {
-    let count = geometry.probabilityCount
+    let head = geometry.head
     let keptCount = geometry.keepsProbabilities ? geometry.pairCount : 1
-    var probabilities = Tensor(uninitialized: [keptCount, count])
-    let start = probabilities.mutableElements
-    var largestLogits = Tensor(repeating: -.infinity, shape: [geometry.headCount])
-    let largest = largestLogits.mutableElements
-    var kernelGeometry = geometry.kernelGeometry
-    var dropped = Tensor(uninitialized: [geometry.dropout == nil ? 0 : count])
-    let droppedScratch = dropped.mutableElements
+    var probabilities = Tensor(uninitialized: [keptCount, head.probabilityCount])
+    var largest = [Float](repeating: -.infinity, count: geometry.headCount)
+    var dropped = Tensor(uninitialized: [geometry.dropout == nil ? 0 : head.probabilityCount])
     for pair in 0..<geometry.pairCount {
-      let p = geometry.keepsProbabilities ? start + pair * count : start
-      let highest = kernels.attention_probabilities(
-        &kernelGeometry, geometry.start(operands.query, geometry.query, pair: pair),
-        geometry.start(operands.key, geometry.key, pair: pair), p)
-      let head = pair % geometry.headCount
-      largest[head] = max(largest[head], highest)
-      kernels.attention_mix(
-        &kernelGeometry, geometry.mixed(p, pair: pair, scratch: droppedScratch),
-        geometry.start(operands.value, geometry.value, pair: pair),
-        geometry.start(output, geometry.output, pair: pair))
+      let own = operands.of(pair, geometry)
+      let start = geometry.keepsProbabilities ? pair * head.probabilityCount : 0
+      let highest = head.probabilities(query: own.query, key: own.key, into: &probabilities, from: start)
+      largest[pair % geometry.headCount] = max(largest[pair % geometry.headCount], highest)
+      head.mix(
+        geometry.mixed(probabilities, from: start, pair: pair, scratch: &dropped), value: own.value,
+        into: output.advanced(by: geometry.start(geometry.output, pair: pair)))
     }
-    return (geometry.keepsProbabilities ? probabilities : nil, largestLogits)
+    return (
+      geometry.keepsProbabilities ? probabilities : nil, Tensor(largest, shape: [geometry.headCount])
+    )
   }
 
   private static func backward(
-    _ gradient: Numbers, _ operands: Operands, probabilities: Tensor?, into gradients: Operands,
-    _ geometry: Geometry
+    _ gradient: Numbers, _ operands: Operands, probabilities: Tensor?, into gradients: Gradients, _ geometry: Geometry
   ) {
-    let count = geometry.probabilityCount
-    var kernelGeometry = geometry.kernelGeometry
-    var recomputed = Tensor(uninitialized: [probabilities == nil ? count : 0])
-    let scratch = recomputed.mutableElements
-    var dropped = Tensor(uninitialized: [geometry.dropout == nil ? 0 : count])
-    let droppedScratch = dropped.mutableElements
+    let head = geometry.head
+    var recomputed = Tensor(uninitialized: [probabilities == nil ? head.probabilityCount : 0])
+    var dropped = Tensor(uninitialized: [geometry.dropout == nil ? 0 : head.probabilityCount])
     for pair in 0..<geometry.pairCount {
-      let query = geometry.start(operands.query, geometry.query, pair: pair)
-      let key = geometry.start(operands.key, geometry.key, pair: pair)
-      var p = UnsafePointer(scratch)
-      if let probabilities {
-        p = probabilities.elements + pair * count
-      } else {
-        _ = kernels.attention_probabilities(&kernelGeometry, query, key, scratch)
-      }
-      kernels.attention_backward(
-        &kernelGeometry, query, key, geometry.start(operands.value, geometry.value, pair: pair), p,
-        geometry.mixed(p, pair: pair, scratch: droppedScratch),
-        geometry.start(gradient, geometry.output, pair: pair),
-        geometry.start(gradients.query, geometry.query, pair: pair),
-        geometry.start(gradients.key, geometry.key, pair: pair),
-        geometry.start(gradients.value, geometry.value, pair: pair))
+      let own = operands.of(pair, geometry)
+      if probabilities == nil { _ = head.probabilities(query: own.query, key: own.key, into: &recomputed) }
+      let (p, start) = (probabilities ?? recomputed, probabilities == nil ? 0 : pair * head.probabilityCount)
+      head.backward(
+        gradient.advanced(by: geometry.start(geometry.output, pair: pair)), query: own.query, key: own.key,
+        value: own.value, probabilities: p.numbers.advanced(by: start),
+        mixed: geometry.mixed(p, from: start, pair: pair, scratch: &dropped),
+        into: (
+          gradients.query.advanced(by: geometry.start(geometry.query, pair: pair)),
+          gradients.key.advanced(by: geometry.start(geometry.key, pair: pair)),
+          gradients.value.advanced(by: geometry.start(geometry.value, pair: pair))
+        ))
     }
   }
 
@@ -208,16 +203,19 @@ extension Variable {
         query: query, key: query.advanced(by: width), value: query.advanced(by: 2 * width))
     }
     let (node, input) = (node, tape.operand(self))
-    let output = Activation(
+    var output = Activation(
       uninitialized: [shape.rowCount, width], format: geometry.format, on: input.gpu)
     let saved = CausalAttentionOperation.forward(
-      operands(input), into: output, geometry, observing: observing)
+      operands(input), into: &output, geometry, observing: observing)
     return tape.record(output, inputs: [self]) { gradient, slots in
       let gradient = gradient.rounded(to: geometry.format)
-      let result = Activation(
+      var result = Activation(
         uninitialized: input.shape, format: geometry.format, on: input.gpu)
-      CausalAttentionOperation.backward(
-        gradient.numbers, operands(input), saved, into: operands(result), geometry)
+      result.withMutableNumbers {
+        CausalAttentionOperation.backward(
+          gradient.numbers, operands(input), saved,
+          into: ($0, $0.advanced(by: width), $0.advanced(by: 2 * width)), geometry)
+      }
       slots.accumulate(result, into: node)
     }
   }

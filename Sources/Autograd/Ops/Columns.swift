@@ -11,20 +11,11 @@ extension Variable {
       range.lowerBound >= 0 && range.upperBound <= width, "columns: \(range) of \(shape)")
     if let gpu = content.gpu { return columns(range, on: gpu) }
     var output = Tensor(uninitialized: [rows, range.count])
-    let input = value
-    let destination = output.mutableElements
-    for row in 0..<rows {
-      (destination + row * range.count).update(
-        from: input.elements + row * width + range.lowerBound, count: range.count)
-    }
+    kernels.copyColumns(range.count, of: value, from: range.lowerBound, to: &output, at: 0)
     let (node, shape) = (node, shape)
     return tape.record(output, inputs: self) { gradient, slots in
       var result = Tensor(zeros: shape)
-      let destination = result.mutableElements
-      for row in 0..<rows {
-        (destination + row * width + range.lowerBound).update(
-          from: gradient.elements + row * range.count, count: range.count)
-      }
+      kernels.copyColumns(range.count, of: gradient, from: 0, to: &result, at: range.lowerBound)
       slots.accumulate(result, into: node)
     }
   }

@@ -1,4 +1,3 @@
-internal import CNanoKernels
 internal import NanoCUDA
 internal import NanoPreconditions
 internal import NanoTensor
@@ -29,9 +28,7 @@ enum CrossEntropyOperation {
     logits_NV: Tensor, targets: [Int32], counted: Int
   ) -> (loss: Tensor, saved: Saved) {
     var difference = Tensor(uninitialized: logits_NV.shape)
-    let total = kernels.cross_entropy(
-      logits_NV.elements, targets, difference.mutableElements, targets.count, logits_NV.shape.width,
-      NK_FP32)
+    let total = kernels.crossEntropy(logits_NV, targets[...], gradient: &difference)
     return (
       Tensor([Float(total / Double(counted))], shape: []),
       Saved(difference_NV: difference, counted: counted)
@@ -40,8 +37,7 @@ enum CrossEntropyOperation {
 
   /// The loss alone.
   static func loss(logits_NV: Tensor, targets: [Int32], counted: Int) -> Tensor {
-    let total = kernels.cross_entropy(
-      logits_NV.elements, targets, nil, targets.count, logits_NV.shape.width, NK_FP32)
+    let total = kernels.crossEntropy(logits_NV, targets[...])
     return Tensor([Float(total / Double(counted))], shape: [])
   }
 

@@ -35,11 +35,12 @@ public struct Dropout {
     let masks = nextMasks()
     let count = sequenceLength * input.shape.width
     var mask = Tensor(uninitialized: input.shape)
-    let elements = mask.mutableElements
-    for sequence in 0..<input.shape.rowCount / sequenceLength {
-      var stream = masks.stream(sequence: sequence)
-      for index in sequence * count..<(sequence + 1) * count {
-        elements[index] = masks.nextFactor(from: &stream)
+    mask.withMutableElements { elements in
+      for sequence in 0..<input.shape.rowCount / sequenceLength {
+        var stream = masks.stream(sequence: sequence)
+        for index in sequence * count..<(sequence + 1) * count {
+          elements[index] = masks.nextFactor(from: &stream)
+        }
       }
     }
     return input.masked(by: mask)
@@ -63,18 +64,23 @@ public struct DropoutMasks: Sendable {
     stream.nextUniform() < rate ? 0 : 1 / (1 - rate)
   }
 
-  /// One head's attention probabilities times their mask; nothing is drawn for what lies behind the diagonal.
+  /// One head's attention probabilities, from the `first`-th on, times their mask; nothing is drawn for what lies behind
+  /// the diagonal.
   func apply(
-    to probabilities: UnsafePointer<Float>, into result: UnsafeMutablePointer<Float>, sequence: Int,
-    head: Int, length: Int, rowStride: Int
+    to probabilities: Tensor, from first: Int, into result: inout Tensor, sequence: Int, head: Int, length: Int,
+    rowStride: Int
   ) {
     var stream = stream(sequence: sequence).split(UInt64(head))
-    for row in 0..<length {
-      let start = row * rowStride
-      for index in start...start + row {
-        result[index] = probabilities[index] * nextFactor(from: &stream)
+    probabilities.withElements { probabilities in
+      result.withMutableElements { result in
+        for row in 0..<length {
+          let start = row * rowStride
+          for index in start...start + row {
+            result[index] = probabilities[first + index] * nextFactor(from: &stream)
+          }
+          for index in start + row + 1..<start + rowStride { result[index] = 0 }
+        }
       }
-      for index in start + row + 1..<start + rowStride { result[index] = 0 }
     }
   }
 }

@@ -1,4 +1,3 @@
-internal import CNanoKernels
 internal import NanoCUDA
 internal import NanoPreconditions
 internal import NanoTensor
@@ -23,20 +22,18 @@ enum ExpertMixtureOperation {
 
   static func forward(_ operands: Saved, precision: Precision) -> Tensor {
     let (gates_NE, weight_EOI) = (operands.gates_NE, operands.weight_EOI)
-    let (rows, hidden) = (gates_NE.shape[0], operands.hidden_NEI.numbers)
+    let (rows, hidden) = (gates_NE.shape[0], operands.hidden_NEI)
     if let gpu = hidden.gpu { return forward(operands, precision: precision, on: gpu) }
     let (experts, outputs, inputs) = (weight_EOI.shape[0], weight_EOI.shape[1], weight_EOI.shape[2])
-    let scaled = Activation(
-      uninitialized: [rows, experts * inputs], format: operands.hidden_NEI.format)
-    kernels.gated_swiglu(
-      hidden.start, gates_NE.elements, scaled.numbers.start, rows * experts, inputs, hidden.format)
-    var output = Tensor(uninitialized: [rows, outputs])
-    let y = output.mutableElements
-    multiply(gates_NE.matrix, operands.bias_EO.matrix, into: y)
+    var scaled = Activation(uninitialized: [rows, experts * inputs], format: hidden.format)
+    kernels.gatedSwiGLU(
+      hidden.numbers, gates: gates_NE.numbers, rows: rows * experts, width: inputs, into: &scaled)
+    var output: Tensor = matmul(
+      gates_NE.matrix, operands.bias_EO.matrix, shape: [rows, outputs])
     for expert in 0..<experts {
-      multiply(
-        columns(of: scaled, expert, width: inputs), weight_EOI[expert].transposed,
-        into: y, adding: .matrix(y, rowStride: outputs), precision: precision)
+      matmul(
+        scaled.matrix(columns: expert * inputs..<(expert + 1) * inputs), weight_EOI[expert].transposed,
+        into: &output, adding: .result(times: 1), precision: precision)
     }
     return output
   }
@@ -59,27 +56,26 @@ enum ExpertMixtureOperation {
       return backward(gradient_NO, saved, precision: precision, on: gpu)
     }
     let gradient = Activation(gradient_NO, format: format)
-    let projected = Activation(uninitialized: [rows, experts * inputs], format: format)
-    let scaled = Activation(uninitialized: [rows, experts * inputs], format: format)
-    let hidden = Activation(uninitialized: saved.hidden_NEI.shape, format: format)
-    var gates = Tensor(uninitialized: saved.gates_NE.shape)
+    var projected = Activation(uninitialized: [rows, experts * inputs], format: format)
+    var scaled = Activation(uninitialized: [rows, experts * inputs], format: format)
+    var hidden = Activation(uninitialized: saved.hidden_NEI.shape, format: format)
     var weight = Tensor(uninitialized: saved.weight_EOI.shape)
-    var bias = Tensor(uninitialized: saved.bias_EO.shape)
-    multiply(gradient_NO.matrix, saved.bias_EO.matrix.transposed, into: gates.mutableElements)
-    multiply(saved.gates_NE.matrix.transposed, gradient_NO.matrix, into: bias.mutableElements)
-    let (h, q, dw) = (saved.hidden_NEI.numbers, projected.numbers, weight.mutableElements)
+    var gates: Tensor = matmul(
+      gradient_NO.matrix, saved.bias_EO.matrix.transposed, shape: saved.gates_NE.shape)
+    let bias: Tensor = matmul(
+      saved.gates_NE.matrix.transposed, gradient_NO.matrix, shape: saved.bias_EO.shape)
     for expert in 0..<experts {
-      multiply(
-        gradient.matrix, saved.weight_EOI[expert],
-        into: q.advanced(by: expert * inputs), resultStride: experts * inputs, precision: precision)
+      matmul(
+        gradient.matrix, saved.weight_EOI[expert], into: &projected, from: expert * inputs,
+        rowStride: experts * inputs, precision: precision)
     }
-    kernels.gated_swiglu_backward(
-      h.start, saved.gates_NE.elements, q.start, hidden.numbers.start, gates.mutableElements,
-      scaled.numbers.start, rows * experts, inputs, h.format)
+    kernels.gatedSwiGLUBackward(
+      saved.hidden_NEI.numbers, gates: saved.gates_NE.numbers, projected, rows: rows * experts, width: inputs,
+      into: &hidden, gateGradient: &gates, activations: &scaled)
     for expert in 0..<experts {
-      multiply(
-        gradient.matrix.transposed, columns(of: scaled, expert, width: inputs),
-        into: dw + expert * outputs * inputs, precision: precision)
+      matmul(
+        gradient.matrix.transposed, scaled.matrix(columns: expert * inputs..<(expert + 1) * inputs), into: &weight,
+        from: expert * outputs * inputs, precision: precision)
     }
     return InputGradients(hidden_NEI: hidden, gates_NE: gates, weight_EOI: weight, bias_EO: bias)
   }
@@ -147,7 +143,7 @@ enum ExpertMixtureOperation {
     gpu.multiply(
       dy.transposed, sizes.columns(of: scaled), into: sizes.weights(.whole(weight)),
       batchCount: experts)
-    multiply(
+    gpu.matmul(
       saved.gates_NE.matrix.transposed, gradient_NO.matrix, into: bias.numbers, precision: .float32)
     return InputGradients(hidden_NEI: hidden, gates_NE: gates, weight_EOI: weight, bias_EO: bias)
   }
@@ -175,15 +171,6 @@ enum ExpertMixtureOperation {
         weight_EOI.numbers.start, format: weight_EOI.numbers.deviceFormat, rows: outputs,
         columns: inputs, batchStride: outputs * inputs)
     }
-  }
-
-  // MARK: CPU
-
-  /// The columns of one expert, `width` of them.
-  private static func columns(of values: Activation, _ expert: Int, width: Int) -> MatrixView {
-    MatrixView(
-      values.numbers.advanced(by: expert * width), rows: values.shape.rowCount, columns: width,
-      rowStride: values.shape.width)
   }
 }
 

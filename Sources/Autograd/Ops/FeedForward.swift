@@ -1,4 +1,3 @@
-internal import CNanoKernels
 internal import NanoCUDA
 internal import NanoPreconditions
 internal import NanoTensor
@@ -22,15 +21,14 @@ enum FeedForwardOperation {
     input_ND: Activation, expansion_HD: Weight, expansionBias_H: Tensor?, contraction_DF: Weight,
     activation: FeedForwardActivation, precision: Precision
   ) -> (activated_NF: Activation, saved: Saved) {
-    let (rows, format) = (input_ND.shape.rowCount, precision.activationFormat)
-    let hidden = Activation(uninitialized: [rows, expansion_HD.shape.rowCount], format: format, on: input_ND.gpu)
-    multiply(
-      input_ND.matrix, expansion_HD.matrix.transposed, into: hidden.numbers,
+    var hidden: Activation = matmul(
+      input_ND.matrix, expansion_HD.matrix.transposed, format: precision.activationFormat,
       adding: expansionBias_H.map { .bias($0) }, precision: precision)
+    let activated = activation.apply(to: &hidden)
     let saved = Saved(
       input_ND: input_ND, hidden_NH: hidden, expansion_HD: expansion_HD,
       contraction_DF: contraction_DF, activation: activation)
-    return (activation.apply(to: hidden), saved)
+    return (activated, saved)
   }
 
   /// The second map.
@@ -39,12 +37,9 @@ enum FeedForwardOperation {
     activated_NF: Activation, contraction_DF: Weight, contractionBias_D: Tensor?, residual: Tensor? = nil,
     precision: Precision
   ) -> Tensor {
-    let output = Tensor(
-      uninitialized: [activated_NF.shape.rowCount, contraction_DF.shape.rowCount], on: activated_NF.gpu)
-    multiply(
-      activated_NF.matrix, contraction_DF.matrix.transposed, into: output.numbers,
-      adding: contractionBias_D.map { .bias($0) }, residual: residual?.numbers, precision: precision)
-    return output
+    matmul(
+      activated_NF.matrix, contraction_DF.matrix.transposed, adding: contractionBias_D.map { .bias($0) },
+      residual: residual, precision: precision)
   }
 
   struct Gradients {
@@ -59,26 +54,18 @@ enum FeedForwardOperation {
   static func backward(
     _ gradient_ND: Tensor, _ saved: Saved, inputFormat: HalfTensor.Format?, precision: Precision
   ) -> Gradients {
-    let (format, gpu) = (precision.activationFormat, gradient_ND.gpu)
+    let format = precision.activationFormat
     let gradient = Activation(gradient_ND, format: format)
-    let activatedGradient = Activation(
-      uninitialized: [gradient.shape.rowCount, saved.contraction_DF.shape.width], format: format, on: gpu)
-    multiply(
-      gradient.matrix, saved.contraction_DF.matrix, into: activatedGradient.numbers,
-      precision: precision)
     let (activated_NF, hiddenGradient_NH) = saved.activation.backward(
-      activatedGradient, hidden: saved.hidden_NH)
-    let expansion = Tensor(uninitialized: saved.expansion_HD.shape, on: gpu)
-    let contraction = Tensor(uninitialized: saved.contraction_DF.shape, on: gpu)
-    let input = Activation(uninitialized: saved.input_ND.shape, format: inputFormat, on: gpu)
-    multiply(
-      gradient.matrix.transposed, activated_NF.matrix, into: contraction.numbers,
+      matmul(gradient.matrix, saved.contraction_DF.matrix, format: format, precision: precision),
+      hidden: saved.hidden_NH)
+    let contraction: Tensor = matmul(
+      gradient.matrix.transposed, activated_NF.matrix, shape: saved.contraction_DF.shape, precision: precision)
+    let expansion: Tensor = matmul(
+      hiddenGradient_NH.matrix.transposed, saved.input_ND.matrix, shape: saved.expansion_HD.shape,
       precision: precision)
-    multiply(
-      hiddenGradient_NH.matrix.transposed, saved.input_ND.matrix, into: expansion.numbers,
-      precision: precision)
-    multiply(
-      hiddenGradient_NH.matrix, saved.expansion_HD.matrix, into: input.numbers,
+    let input = matmul(
+      hiddenGradient_NH.matrix, saved.expansion_HD.matrix, shape: saved.input_ND.shape, format: inputFormat,
       precision: precision)
     return Gradients(
       input_ND: input, expansion_HD: expansion, contraction_DF: contraction,
@@ -106,62 +93,46 @@ public enum FeedForwardActivation: Sendable {
   }
 
   /// The activations; ReLU's take the place of what they are made from.
-  fileprivate func apply(to hidden: Activation) -> Activation {
-    let (h, count) = (hidden.numbers, hidden.shape.elementCount)
+  fileprivate func apply(to hidden: inout Activation) -> Activation {
     if let gpu = hidden.gpu {
       let activated = self == .relu ? hidden : sized(for: hidden)
       gpu.launchActivation(
         name, count: activated.shape.elementCount,
-        [h.argument, activated.numbers.argument, h.formatArgument] + widthArgument(activated)
+        [hidden.argument, activated.argument, hidden.numbers.formatArgument] + widthArgument(activated)
           + [.long(activated.shape.elementCount)])
       return activated
     }
-    switch self {
-    case .relu:
-      kernels.relu(h.start, h.start, count, h.format)
+    if self == .relu {
+      kernels.relu(&hidden)
       return hidden
-    case .gelu:
-      let activated = sized(for: hidden)
-      kernels.gelu(h.start, activated.numbers.start, count, h.format)
-      return activated
-    case .geluTanh:
-      let activated = sized(for: hidden)
-      kernels.gelu_tanh(h.start, activated.numbers.start, count, h.format)
-      return activated
-    case .swiGLU:
-      let activated = sized(for: hidden)
-      kernels.swiglu(
-        h.start, activated.numbers.start, hidden.shape.rowCount, activated.shape.width, h.format)
-      return activated
     }
+    var activated = sized(for: hidden)
+    switch self {
+    case .relu: break
+    case .gelu: kernels.gelu(hidden, tanh: false, into: &activated)
+    case .geluTanh: kernels.gelu(hidden, tanh: true, into: &activated)
+    case .swiGLU: kernels.swiGLU(hidden, into: &activated)
+    }
+    return activated
   }
 
   /// The activations again, and the gradient of what they are made from.
   fileprivate func backward(
-    _ gradient: Activation, hidden: Activation
+    _ gradient: consuming Activation, hidden: Activation
   ) -> (activated: Activation, hidden: Activation) {
-    let (h, dy, count) = (hidden.numbers, gradient.numbers.start, hidden.shape.elementCount)
     if let gpu = hidden.gpu { return backward(on: gpu, gradient, hidden: hidden) }
-    switch self {
-    case .relu:
-      kernels.relu_backward(h.start, dy, dy, count, h.format)
+    if self == .relu {
+      kernels.reluBackward(output: hidden, &gradient)
       return (hidden, gradient)
-    case .gelu:
-      let activated = sized(for: hidden)
-      kernels.gelu_backward(h.start, dy, dy, activated.numbers.start, count, h.format)
-      return (activated, gradient)
-    case .geluTanh:
-      let activated = sized(for: hidden)
-      kernels.gelu_tanh_backward(h.start, dy, dy, activated.numbers.start, count, h.format)
-      return (activated, gradient)
-    case .swiGLU:
-      let activated = sized(for: hidden)
-      let result = Activation(uninitialized: hidden.shape, format: hidden.format)
-      kernels.swiglu_backward(
-        h.start, dy, result.numbers.start, activated.numbers.start, hidden.shape.rowCount,
-        activated.shape.width, h.format)
+    }
+    var activated = sized(for: hidden)
+    if self == .swiGLU {
+      var result = Activation(uninitialized: hidden.shape, format: hidden.format)
+      kernels.swiGLUBackward(hidden, gradient, into: &result, activations: &activated)
       return (activated, result)
     }
+    kernels.geluBackward(hidden, &gradient, tanh: self == .geluTanh, activations: &activated)
+    return (activated, gradient)
   }
 
   private func backward(

@@ -1,4 +1,3 @@
-internal import CNanoKernels
 internal import NanoCUDA
 internal import NanoTensor
 
@@ -17,8 +16,7 @@ enum GELUOperation {
         [input.argument, output.argument, input.numbers.formatArgument, .long(input.elementCount)])
       return output
     }
-    let kernel = form == .exact ? kernels.gelu : kernels.gelu_tanh
-    kernel!(input.elements, output.mutableElements, input.elementCount, NK_FP32)
+    kernels.gelu(input, tanh: form == .tanh, into: &output)
     return output
   }
 
@@ -33,10 +31,7 @@ enum GELUOperation {
         ])
       return result
     }
-    let kernel = saved.form == .exact ? kernels.gelu_backward : kernels.gelu_tanh_backward
-    kernel!(
-      saved.input.elements, gradient.elements, result.mutableElements, nil, gradient.elementCount,
-      NK_FP32)
+    kernels.geluBackward(saved.input, gradient, tanh: saved.form == .tanh, into: &result)
     return result
   }
 }

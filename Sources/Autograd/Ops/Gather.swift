@@ -1,4 +1,3 @@
-internal import CNanoKernels
 internal import NanoCUDA
 internal import NanoPreconditions
 internal import NanoTensor
@@ -25,22 +24,8 @@ enum GatherOperation {
         ])
       return output
     }
-    copyRows(of: .whole(table), indices[...], to: Numbers(output.mutableElements, format: NK_FP32))
+    kernels.gatherRows(of: table, indices[...], into: &output)
     return output
-  }
-
-  /// Writes the table's rows, in its format, one behind the other.
-  static func copyRows(
-    of table: Activation, _ indices: ArraySlice<Int32>, to destination: Numbers
-  ) {
-    let (shape, numbers, width) = (table.shape, table.numbers, table.shape.width)
-    var target = destination
-    for index in indices {
-      checkPrecondition(
-        index >= 0 && index < shape.rowCount, "gathered: row \(index) of a table \(shape)")
-      target.update(from: numbers.advanced(by: Int(index) * width), count: width)
-      target = target.advanced(by: width)
-    }
   }
 
   static func backward(_ gradient: Tensor, _ saved: Saved) -> Tensor {
@@ -56,9 +41,7 @@ enum GatherOperation {
       return result
     }
     var result = Tensor(zeros: saved.tableShape)
-    kernels.add_to_rows(
-      gradient.elements, saved.indices, result.mutableElements, saved.indices.count,
-      saved.tableShape.width)
+    kernels.addRows(gradient, at: saved.indices[...], to: &result)
     return result
   }
 }

@@ -1,4 +1,3 @@
-internal import CNanoKernels
 internal import NanoCUDA
 internal import NanoPreconditions
 public import NanoTensor
@@ -58,13 +57,13 @@ enum LatentAttentionOperation {
     let rows = query.shape.rowCount
     let (rotatedQuery, key) = rotatedOperands(
       query: query, keyValue: keyValue, sharedKey: sharedKey, rotary: rotary, g)
-    let output = Activation(
+    var output = Activation(
       uninitialized: [rows, g.headCount * g.valueWidth], format: g.format, on: query.gpu)
     let operands = CausalAttentionOperation.Operands(
       query: rotatedQuery.numbers, key: key.numbers,
       value: keyValue.numbers.advanced(by: g.positionFreeWidth))
     let attention = CausalAttentionOperation.forward(
-      operands, into: output, g.attention(rows: rows), observing: observing)
+      operands, into: &output, g.attention(rows: rows), observing: observing)
     let saved = Saved(
       query_NHK: rotatedQuery, key_NHK: key, keyValue_NHK: keyValue, attention: attention,
       rotary: rotary, geometry: g)
@@ -88,9 +87,9 @@ enum LatentAttentionOperation {
           + [.int(rotary.layout == .interleaved ? 1 : 0), .int(g.areVectors(rotary) ? 1 : 0)])
       return (rotated, key)
     }
-    let rotated = query.copy
+    var rotated = query
     rotary.rotate(
-      rotated, sequenceLength: g.sequenceLength, headWidth: g.keyWidth, offset: g.positionFreeWidth)
+      &rotated, sequenceLength: g.sequenceLength, headWidth: g.keyWidth, offset: g.positionFreeWidth)
     let key = assembledKeys(keyValue: keyValue, sharedKey: sharedKey.tensor, rotary: rotary, g)
     return (rotated, key)
   }
@@ -104,18 +103,11 @@ enum LatentAttentionOperation {
       &rotated, sequenceLength: g.sequenceLength, headWidth: g.rotaryWidth, offset: 0)
     let shared = Activation(rotated, format: g.format)
     let rows = sharedKey.shape.rowCount
-    let key = Activation(uninitialized: [rows, g.headCount * g.keyWidth], format: g.format)
-    for row in 0..<rows {
-      for head in 0..<g.headCount {
-        let target = key.numbers.advanced(by: (row * g.headCount + head) * g.keyWidth)
-        target.update(
-          from: keyValue.numbers.advanced(by: (row * g.headCount + head) * g.keyValueWidth),
-          count: g.positionFreeWidth)
-        target.advanced(by: g.positionFreeWidth).update(
-          from: shared.numbers.advanced(by: row * g.rotaryWidth), count: g.rotaryWidth)
-      }
-    }
-    return key
+    var key = Activation(uninitialized: [rows * g.headCount, g.keyWidth], format: g.format)
+    kernels.copyColumns(
+      g.positionFreeWidth, of: keyValue.reshaped([rows * g.headCount, g.keyValueWidth]), from: 0, to: &key, at: 0)
+    kernels.copyColumns(g.rotaryWidth, of: shared, from: 0, to: &key, at: g.positionFreeWidth)
+    return key.reshaped([rows, g.headCount * g.keyWidth])
   }
 
   static func backward(
@@ -125,19 +117,21 @@ enum LatentAttentionOperation {
     let gradient = gradient.rounded(to: g.format)
     let rows = gradient.shape.rowCount
     let gpu = gradient.gpu
-    let query = Activation(uninitialized: saved.query_NHK.shape, format: g.format, on: gpu)
-    let key = Activation(uninitialized: saved.key_NHK.shape, format: g.format, on: gpu)
-    let keyValue = Activation(uninitialized: saved.keyValue_NHK.shape, format: g.format, on: gpu)
-    CausalAttentionOperation.backward(
-      gradient.numbers,
-      CausalAttentionOperation.Operands(
-        query: saved.query_NHK.numbers, key: saved.key_NHK.numbers,
-        value: saved.keyValue_NHK.numbers.advanced(by: g.positionFreeWidth)),
-      saved.attention,
-      into: CausalAttentionOperation.Operands(
-        query: query.numbers, key: key.numbers,
-        value: keyValue.numbers.advanced(by: g.positionFreeWidth)),
-      g.attention(rows: rows))
+    var query = Activation(uninitialized: saved.query_NHK.shape, format: g.format, on: gpu)
+    var key = Activation(uninitialized: saved.key_NHK.shape, format: g.format, on: gpu)
+    var keyValue = Activation(uninitialized: saved.keyValue_NHK.shape, format: g.format, on: gpu)
+    let operands = CausalAttentionOperation.Operands(
+      query: saved.query_NHK.numbers, key: saved.key_NHK.numbers,
+      value: saved.keyValue_NHK.numbers.advanced(by: g.positionFreeWidth))
+    query.withMutableNumbers { query in
+      key.withMutableNumbers { key in
+        keyValue.withMutableNumbers { keyValue in
+          CausalAttentionOperation.backward(
+            gradient.numbers, operands, saved.attention,
+            into: (query, key, keyValue.advanced(by: g.positionFreeWidth)), g.attention(rows: rows))
+        }
+      }
+    }
     if let gpu {
       let sharedKey = Tensor(uninitialized: [rows, g.rotaryWidth], on: gpu)
       let rotary = saved.rotary
@@ -150,14 +144,14 @@ enum LatentAttentionOperation {
           + [.int(rotary.layout == .interleaved ? 1 : 0), .int(g.areVectors(rotary) ? 1 : 0)])
       return (query, keyValue, sharedKey)
     }
-    for index in 0..<rows * g.headCount {
-      keyValue.numbers.advanced(by: index * g.keyValueWidth).update(
-        from: key.numbers.advanced(by: index * g.keyWidth), count: g.positionFreeWidth)
-    }
+    let heads = rows * g.headCount
+    keyValue = keyValue.reshaped([heads, g.keyValueWidth])
+    kernels.copyColumns(
+      g.positionFreeWidth, of: key.reshaped([heads, g.keyWidth]), from: 0, to: &keyValue, at: 0)
     saved.rotary.rotate(
-      query, sequenceLength: g.sequenceLength, headWidth: g.keyWidth, offset: g.positionFreeWidth,
+      &query, sequenceLength: g.sequenceLength, headWidth: g.keyWidth, offset: g.positionFreeWidth,
       inverse: true)
-    return (query, keyValue, sharedKeyGradient(key, saved.rotary, g))
+    return (query, keyValue.reshaped(saved.keyValue_NHK.shape), sharedKeyGradient(key, saved.rotary, g))
   }
 
   /// The gradients of all heads' shared channels added up, and turned back.
@@ -165,17 +159,10 @@ enum LatentAttentionOperation {
     _ key: Activation, _ rotary: RotaryEmbedding, _ g: Geometry
   ) -> Tensor {
     let rows = key.shape.rowCount
+    var sums = Tensor(zeros: [rows, g.keyWidth])
+    kernels.addRowSums(of: key.reshaped([rows * g.headCount, g.keyWidth]), groupsOf: g.headCount, to: &sums)
     var shared = Tensor(uninitialized: [rows, g.rotaryWidth])
-    let target = shared.mutableElements
-    var sums = Tensor(uninitialized: [g.keyWidth])
-    let sum = sums.mutableElements
-    for row in 0..<rows {
-      sum.update(repeating: 0, count: g.keyWidth)
-      kernels.add_row_sums(
-        key.numbers.advanced(by: row * g.headCount * g.keyWidth).start, sum, g.headCount,
-        g.keyWidth, key.numbers.format)
-      (target + row * g.rotaryWidth).update(from: sum + g.positionFreeWidth, count: g.rotaryWidth)
-    }
+    kernels.copyColumns(g.rotaryWidth, of: sums, from: g.positionFreeWidth, to: &shared, at: 0)
     rotary.rotate(
       &shared, sequenceLength: g.sequenceLength, headWidth: g.rotaryWidth, offset: 0, inverse: true)
     return shared

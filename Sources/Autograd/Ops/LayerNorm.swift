@@ -1,4 +1,3 @@
-internal import CNanoKernels
 internal import NanoCUDA
 internal import NanoPreconditions
 internal import NanoTensor
@@ -18,7 +17,7 @@ enum LayerNormOperation {
     input_ND: Tensor, gain_D: Tensor, bias_D: Tensor, epsilon: Float, format: HalfTensor.Format?,
     keeping kept: HalfTensor? = nil
   ) -> (output: Activation, statistics_N2: Tensor) {
-    let output = Activation(uninitialized: input_ND.shape, format: format, on: input_ND.gpu)
+    var output = Activation(uninitialized: input_ND.shape, format: format, on: input_ND.gpu)
     var statistics = Tensor(uninitialized: [input_ND.shape.rowCount, 2], on: input_ND.gpu)
     if let gpu = input_ND.gpu {
       gpu.launchRows(
@@ -31,10 +30,8 @@ enum LayerNormOperation {
         ])
       return (output, statistics)
     }
-    kernels.layer_norm(
-      input_ND.elements, gain_D.elements, bias_D.elements, output.numbers.start,
-      statistics.mutableElements, input_ND.shape.rowCount, input_ND.shape.width, epsilon,
-      output.numbers.format)
+    kernels.layerNorm(
+      input_ND, gain: gain_D, bias: bias_D, epsilon: epsilon, into: &output, statistics: &statistics)
     return (output, statistics)
   }
 
@@ -42,21 +39,18 @@ enum LayerNormOperation {
   static func backward(
     _ gradient_ND: Activation, _ saved: Saved, adding other: Tensor? = nil
   ) -> (input: Tensor, gain: Tensor, bias: Tensor) {
-    let (x, dy) = (saved.input_ND.numbers, gradient_ND.numbers)
     if let gpu = gradient_ND.gpu {
       let gradients = gpu.normGradients(
-        "layer_norm_backward", x, gain: saved.gain_D, statistics: saved.statistics_N2, dy, adding: other,
-        shape: gradient_ND.shape)
+        "layer_norm_backward", saved.input_ND.numbers, gain: saved.gain_D, statistics: saved.statistics_N2,
+        gradient_ND.numbers, adding: other, shape: gradient_ND.shape)
       return (gradients.input, gradients.gain, gradients.bias)
     }
     var input = Tensor(uninitialized: gradient_ND.shape)
     var gain = Tensor(zeros: saved.gain_D.shape)
     var bias = Tensor(zeros: saved.gain_D.shape)
-    kernels.layer_norm_backward(
-      x.start, saved.gain_D.elements, saved.statistics_N2.elements, dy.start,
-      input.mutableElements, gain.mutableElements, bias.mutableElements,
-      gradient_ND.shape.rowCount, gradient_ND.shape.width, x.format,
-      dy.format)
+    kernels.layerNormBackward(
+      saved.input_ND, gain: saved.gain_D, statistics: saved.statistics_N2, gradient_ND, into: &input,
+      gainGradient: &gain, biasGradient: &bias)
     return (input, gain, bias)
   }
 }

@@ -1,4 +1,3 @@
-internal import CNanoKernels
 internal import NanoPreconditions
 internal import NanoTensor
 
@@ -16,43 +15,32 @@ enum LinearOperation {
     input_NI: Activation, weight_OI: Weight, bias_O: Tensor?, format: HalfTensor.Format?,
     residual: Tensor? = nil, precision: Precision
   ) -> Activation {
-    let weight = weight_OI.matrix
-    let output = Activation(
-      uninitialized: [input_NI.shape.rowCount, weight.rows], format: format, on: input_NI.gpu)
-    multiply(
-      input_NI.matrix, weight.transposed, into: output.numbers, adding: bias_O.map { .bias($0) },
-      residual: residual?.numbers, precision: precision)
-    return output
+    matmul(
+      input_NI.matrix, weight_OI.matrix.transposed, format: format, adding: bias_O.map { .bias($0) },
+      residual: residual, precision: precision)
   }
 
   /// `dx = dy W`
   static func inputGradient(
     _ gradient_NO: Activation, _ saved: Saved, format: HalfTensor.Format?, precision: Precision
   ) -> Activation {
-    let result = Activation(uninitialized: saved.input_NI.shape, format: format, on: gradient_NO.gpu)
-    multiply(
-      gradient_NO.matrix, saved.weight_OI.matrix, into: result.numbers, precision: precision)
-    return result
+    matmul(
+      gradient_NO.matrix, saved.weight_OI.matrix, shape: saved.input_NI.shape, format: format, precision: precision)
   }
 
   /// `dW = dyᵀ x`
   static func weightGradient(
     _ gradient_NO: Activation, _ saved: Saved, precision: Precision
   ) -> Tensor {
-    let result = Tensor(uninitialized: saved.weight_OI.shape, on: gradient_NO.gpu)
-    multiply(
-      gradient_NO.matrix.transposed, saved.input_NI.matrix, into: result.numbers,
-      precision: precision)
-    return result
+    matmul(
+      gradient_NO.matrix.transposed, saved.input_NI.matrix, shape: saved.weight_OI.shape, precision: precision)
   }
 
   /// `db = Σ_n dy_n`
   static func biasGradient(_ gradient_NO: Activation, shape: Shape) -> Tensor {
     if let gpu = gradient_NO.gpu { return gpu.rowSums(of: gradient_NO, shape: shape) }
     var result = Tensor(zeros: shape)
-    kernels.add_row_sums(
-      gradient_NO.numbers.start, result.mutableElements, gradient_NO.shape.rowCount,
-      gradient_NO.shape.width, gradient_NO.numbers.format)
+    kernels.addRowSums(of: gradient_NO, groupsOf: gradient_NO.shape.rowCount, to: &result)
     return result
   }
 }

@@ -1,4 +1,3 @@
-internal import CNanoKernels
 internal import NanoCUDA
 internal import NanoPreconditions
 internal import NanoTensor
@@ -40,20 +39,20 @@ enum LinearCrossEntropyOperation {
     for start in Swift.stride(from: 0, to: rows, by: blockRows) {
       let count = min(blockRows, rows - start)
       let block = MatrixView(input_ND.numbers.advanced(by: start * width), rows: count, columns: width)
-      multiply(
-        block, head.transposed, into: logits.numbers, resultStride: stride, precision: precision)
+      gpu.matmul(
+        block, head.transposed, into: logits.numbers, rowStride: stride, precision: precision)
       loss.addRows(
         start..<start + count, logits: logits.numbers, classes: classes, stride: stride,
         gradient: wantsGradients ? logitGradient : nil)
       guard let input, let weight else { continue }
       // Behind the classes the gradient is zero.
       let difference = MatrixView(logitGradient, rows: count, columns: head.rows, rowStride: stride)
-      multiply(
+      gpu.matmul(
         difference, head, into: input.numbers.advanced(by: start * width), precision: precision)
-      multiply(
+      gpu.matmul(
         MatrixView(logitGradient, rows: count, columns: classes, rowStride: stride).transposed, block,
         into: weight.numbers,
-        adding: start == 0 ? nil : .own(weight.numbers, rowStride: width), precision: precision)
+        adding: start == 0 ? nil : .result(times: 1), precision: precision)
     }
     return (loss.mean(), input, weight)
   }
@@ -62,39 +61,38 @@ enum LinearCrossEntropyOperation {
   static func forward(
     _ operands: Saved, targets: [Int32], precision: Precision, wantsGradients: Bool
   ) -> (total: Double, input: Tensor, weight: Tensor) {
-    let (rows, width) = (operands.input_ND.shape.rowCount, operands.input_ND.shape.width)
-    let classes = operands.weight_VD.shape.rowCount
+    let (input_ND, weight_VD) = (operands.input_ND, operands.weight_VD.matrix)
+    let (rows, width, classes) = (input_ND.shape.rowCount, input_ND.shape.width, weight_VD.rows)
     let blockRows = min(rows, blockRows(classes: classes))
-    let input_ND = operands.input_ND
     var logits = Tensor(uninitialized: [blockRows, classes])
     // In float32 the gradient takes the place of the logits.
-    let rounded = precision.activationFormat.map {
+    var rounded = precision.activationFormat.map {
       HalfTensor(uninitialized: [blockRows, classes], format: $0)
     }
-    var inputGradient = Tensor(uninitialized: wantsGradients ? operands.input_ND.shape : [0])
+    var inputGradient = Tensor(uninitialized: wantsGradients ? input_ND.shape : [0])
     var weightGradient = Tensor(uninitialized: wantsGradients ? operands.weight_VD.shape : [0])
-    let (x, dx, dw) = (
-      logits.mutableElements, inputGradient.mutableElements, weightGradient.mutableElements
-    )
-    let logitGradient = rounded?.numbers ?? Numbers(x, format: NK_FP32)
     var total = 0.0
     for start in stride(from: 0, to: rows, by: blockRows) {
-      let count = min(blockRows, rows - start)
-      let input = MatrixView(
-        input_ND.numbers.advanced(by: start * width), rows: count, columns: width)
-      multiply(input, operands.weight_VD.matrix.transposed, into: x, precision: precision)
-      total += targets.withUnsafeBufferPointer {
-        kernels.cross_entropy(
-          x, $0.baseAddress! + start, wantsGradients ? logitGradient.start : nil, count, classes,
-          logitGradient.format)
+      let block = start..<min(start + blockRows, rows)
+      let input = input_ND.matrix(rows: block)
+      matmul(input, weight_VD.transposed, into: &logits, precision: precision)
+      guard wantsGradients else {
+        total += kernels.crossEntropy(logits, targets[block])
+        continue
       }
-      guard wantsGradients else { continue }
-      let difference = MatrixView(logitGradient, rows: count, columns: classes)
-      multiply(
-        difference, operands.weight_VD.matrix, into: dx + start * width, precision: precision)
-      multiply(
-        difference.transposed, input, into: dw,
-        adding: start == 0 ? nil : .matrix(dw, rowStride: width), precision: precision)
+      let difference: MatrixView
+      if var own = rounded.take() {
+        total += kernels.crossEntropy(logits, targets[block], gradient: &own)
+        difference = own.matrix(rows: 0..<block.count)
+        rounded = own
+      } else {
+        total += kernels.crossEntropy(replacing: &logits, targets[block])
+        difference = logits.matrix(rows: 0..<block.count)
+      }
+      matmul(difference, weight_VD, into: &inputGradient, from: start * width, precision: precision)
+      matmul(
+        difference.transposed, input, into: &weightGradient, adding: start == 0 ? nil : .result(times: 1),
+        precision: precision)
     }
     return (total, inputGradient, weightGradient)
   }

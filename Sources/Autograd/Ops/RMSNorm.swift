@@ -1,4 +1,3 @@
-internal import CNanoKernels
 internal import NanoCUDA
 internal import NanoPreconditions
 internal import NanoTensor
@@ -17,7 +16,7 @@ enum RMSNormOperation {
   static func forward(
     input_ND: Tensor, gain_D: Tensor, epsilon: Float, format: HalfTensor.Format?, keeping kept: HalfTensor? = nil
   ) -> (output: Activation, reciprocals_N: Tensor) {
-    let output = Activation(uninitialized: input_ND.shape, format: format, on: input_ND.gpu)
+    var output = Activation(uninitialized: input_ND.shape, format: format, on: input_ND.gpu)
     var reciprocals = Tensor(uninitialized: [input_ND.shape.rowCount], on: input_ND.gpu)
     if let gpu = input_ND.gpu {
       gpu.launchRows(
@@ -29,10 +28,7 @@ enum RMSNormOperation {
         ])
       return (output, reciprocals)
     }
-    kernels.rms_norm(
-      input_ND.elements, gain_D.elements, output.numbers.start, reciprocals.mutableElements,
-      input_ND.shape.rowCount, input_ND.shape.width, epsilon,
-      output.numbers.format)
+    kernels.rmsNorm(input_ND, gain: gain_D, epsilon: epsilon, into: &output, reciprocals: &reciprocals)
     return (output, reciprocals)
   }
 
@@ -40,20 +36,17 @@ enum RMSNormOperation {
   static func backward(
     _ gradient_ND: Activation, _ saved: Saved, adding other: Tensor? = nil
   ) -> (input: Tensor, gain: Tensor) {
-    let (x, dy) = (saved.input_ND.numbers, gradient_ND.numbers)
     if let gpu = gradient_ND.gpu {
       let gradients = gpu.normGradients(
-        "rms_norm_backward", x, gain: saved.gain_D, statistics: saved.reciprocals_N, dy, adding: other,
-        shape: gradient_ND.shape)
+        "rms_norm_backward", saved.input_ND.numbers, gain: saved.gain_D, statistics: saved.reciprocals_N,
+        gradient_ND.numbers, adding: other, shape: gradient_ND.shape)
       return (gradients.input, gradients.gain)
     }
     var input = Tensor(uninitialized: gradient_ND.shape)
     var gain = Tensor(zeros: saved.gain_D.shape)
-    kernels.rms_norm_backward(
-      x.start, saved.gain_D.elements, saved.reciprocals_N.elements, dy.start,
-      input.mutableElements, gain.mutableElements, gradient_ND.shape.rowCount,
-      gradient_ND.shape.width, x.format,
-      dy.format)
+    kernels.rmsNormBackward(
+      saved.input_ND, gain: saved.gain_D, reciprocals: saved.reciprocals_N, gradient_ND, into: &input,
+      gainGradient: &gain)
     return (input, gain)
   }
 }

@@ -1,4 +1,3 @@
-internal import CNanoKernels
 internal import NanoCUDA
 internal import NanoTensor
 
@@ -16,7 +15,7 @@ enum ReLUOperation {
         [input.argument, output.argument, input.numbers.formatArgument, .long(input.elementCount)])
       return output
     }
-    kernels.relu(input.elements, output.mutableElements, input.elementCount, NK_FP32)
+    kernels.relu(input, into: &output)
     return output
   }
 
@@ -31,9 +30,7 @@ enum ReLUOperation {
         ])
       return result
     }
-    kernels.relu_backward(
-      saved.output.elements, gradient.elements, result.mutableElements, gradient.elementCount,
-      NK_FP32)
+    kernels.reluBackward(output: saved.output, gradient, into: &result)
     return result
   }
 }

@@ -1,4 +1,3 @@
-internal import CNanoKernels
 internal import Foundation
 internal import NanoCUDA
 internal import NanoPreconditions
@@ -50,33 +49,15 @@ public struct RotaryEmbedding: Sendable {
   /// Rotates `width` channels, from `offset` on, of every head of every row; row n of a sequence is at
   /// position `firstPosition + n`. The inverse is also what the gradient goes through.
   package func rotate(
-    _ rows: inout Tensor, sequenceLength: Int, headWidth: Int, offset: Int, firstPosition: Int = 0,
+    _ rows: inout some TensorProtocol, sequenceLength: Int, headWidth: Int, offset: Int, firstPosition: Int = 0,
     inverse: Bool = false
   ) {
-    rows.makeUnshared()
-    rotate(
-      rows.numbers, rows.shape, sequenceLength: sequenceLength, headWidth: headWidth, offset: offset,
-      firstPosition: firstPosition, inverse: inverse)
-  }
-
-  /// The same in place, in either format, of memory that nobody else holds.
-  func rotate(
-    _ rows: Activation, sequenceLength: Int, headWidth: Int, offset: Int, inverse: Bool = false
-  ) {
-    rotate(
-      rows.numbers, rows.shape, sequenceLength: sequenceLength, headWidth: headWidth,
-      offset: offset, firstPosition: 0, inverse: inverse)
-  }
-
-  private func rotate(
-    _ numbers: Numbers, _ shape: Shape, sequenceLength: Int, headWidth: Int, offset: Int,
-    firstPosition: Int, inverse: Bool
-  ) {
-    let (rowCount, headCount) = (shape.rowCount, shape.width / headWidth)
+    let (rowCount, headCount) = (rows.shape.rowCount, rows.shape.width / headWidth)
     checkPrecondition(
       firstPosition + min(sequenceLength, rowCount) <= positionCount,
       "RotaryEmbedding: position \(firstPosition + sequenceLength) of \(positionCount)")
-    if let gpu = numbers.gpu {
+    if let gpu = rows.numbers.gpu {
+      let numbers = rows.withMutableNumbers { $0.numbers }
       let tables = tables(on: gpu)
       let vectors = turnsVectors && headWidth % 4 == 0 && offset % 4 == 0
       gpu.launch(
@@ -86,15 +67,11 @@ public struct RotaryEmbedding: Sendable {
           + [.int(layout == .interleaved ? 1 : 0), .float(inverse ? -1 : 1), .int(vectors ? 1 : 0)])
       return
     }
-    for row in 0..<rowCount {
-      let position = (firstPosition + row % sequenceLength) * (width / 2)
-      for head in 0..<headCount {
-        let channels = numbers.advanced(by: (row * headCount + head) * headWidth + offset).start
-        kernels.rotate(
-          channels, cosines.elements + position, sines.elements + position, channels, width / 2,
-          layout == .interleaved, inverse, numbers.format)
-      }
-    }
+    kernels.rotate(
+      &rows, cosines: cosines, sines: sines,
+      Rotation(
+        sequenceLength: sequenceLength, headWidth: headWidth, offset: offset, firstPosition: firstPosition,
+        isInterleaved: layout == .interleaved, isInverse: inverse))
   }
 }
 

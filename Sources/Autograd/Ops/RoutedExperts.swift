@@ -1,4 +1,3 @@
-internal import CNanoKernels
 internal import NanoCUDA
 internal import NanoPreconditions
 internal import NanoTensor
@@ -56,25 +55,26 @@ enum RoutedExpertsOperation {
     let (width, expertWidth) = (input_ND.shape.width, down_EDF.shape.width)
     let format = precision.activationFormat
     let weights = sorted(weights_NK, plan)
-    let hidden = Activation(
+    var hidden = Activation(
       uninitialized: [plan.rows.count, 2 * expertWidth], format: format)
     var result = Tensor(zeros: input_ND.shape)
-    let (rows, outputs) = (Rows(plan, width, input_ND.format), Rows(plan, width, nil))
-    let activations = Rows(plan, expertWidth, format)
+    // Rows of one expert after the other.
+    var rows = Activation(uninitialized: [plan.largestLoad, width], format: input_ND.format)
+    var activations = Activation(uninitialized: [plan.largestLoad, expertWidth], format: format)
+    var outputs = Tensor(uninitialized: [plan.largestLoad, width])
     for (expert, range) in plan.ranges.enumerated() {
-      rows.gather(input_ND, plan.rows[range])
-      let ownHidden = hidden.numbers.advanced(by: range.lowerBound * 2 * expertWidth)
-      multiply(
-        rows.matrix(range.count), gateUp_EFD[expert].transposed, into: ownHidden,
+      let (own, first) = (0..<range.count, range.lowerBound)
+      kernels.gatherRows(of: input_ND, plan.rows[range], into: &rows)
+      matmul(
+        rows.matrix(rows: own), gateUp_EFD[expert].transposed, into: &hidden, from: first * 2 * expertWidth,
         precision: precision)
       // Weighing the activations, F wide, is less work than weighing the outputs, D wide.
-      kernels.gated_swiglu(
-        ownHidden.start, weights.elements + range.lowerBound, activations.numbers.start, range.count,
-        expertWidth, ownHidden.format)
-      multiply(
-        activations.matrix(range.count), down_EDF[expert].transposed, into: outputs.numbers,
-        precision: precision)
-      outputs.add(to: &result, plan, range)
+      kernels.gatedSwiGLU(
+        hidden.numbers.advanced(by: first * 2 * expertWidth), gates: weights.numbers.advanced(by: first),
+        rows: range.count, width: expertWidth, into: &activations)
+      matmul(
+        activations.matrix(rows: own), down_EDF[expert].transposed, into: &outputs, precision: precision)
+      kernels.addRows(outputs, at: plan.rows[range], to: &result)
     }
     let saved = Saved(
       input_ND: input_ND, weights_NK: weights_NK, gateUp_EFD: gateUp_EFD, down_EDF: down_EDF,
@@ -96,40 +96,39 @@ enum RoutedExpertsOperation {
     var down = Tensor(uninitialized: saved.down_EDF.shape)
     var gateUp = Tensor(uninitialized: saved.gateUp_EFD.shape)
     var inputGradient = Tensor(zeros: gradient_ND.shape)
-    let inputGradients = Rows(plan, width, nil)
-    let (rows, hiddenGradient) = (Rows(plan, width, format), Rows(plan, 2 * expertWidth, format))
-    let (scaled, gradient) = (Rows(plan, expertWidth, format), Rows(plan, expertWidth, format))
+    // Rows of one expert after the other.
+    func room(_ width: Int, _ format: HalfTensor.Format?) -> Activation {
+      Activation(uninitialized: [plan.largestLoad, width], format: format)
+    }
+    var rows = room(width, format)
+    var (scaled, gradient) = (room(expertWidth, format), room(expertWidth, format))
+    var hiddenGradient = room(2 * expertWidth, format)
+    var inputGradients = Tensor(uninitialized: [plan.largestLoad, width])
     // Also for an expert without rows: its weight gradients are then written as zeros.
     for (expert, range) in plan.ranges.enumerated() {
-      let own = range.count
-      rows.gather(outputGradient, plan.rows[range])
-      multiply(
-        rows.matrix(own), saved.down_EDF[expert], into: gradient.numbers,
-        precision: precision)
+      let (own, first) = (0..<range.count, range.lowerBound)
+      kernels.gatherRows(of: outputGradient, plan.rows[range], into: &rows)
+      matmul(
+        rows.matrix(rows: own), saved.down_EDF[expert], into: &gradient, precision: precision)
       // From the weighted activations to the weights and to the first map's outputs.
-      let hidden = saved.hidden_MF.numbers.advanced(by: range.lowerBound * 2 * expertWidth)
-      kernels.gated_swiglu_backward(
-        hidden.start, weights.elements + range.lowerBound, gradient.numbers.start,
-        hiddenGradient.numbers.start, sortedWeightGradient.mutableElements + range.lowerBound,
-        scaled.numbers.start, own, expertWidth, hidden.format)
-      multiply(
-        rows.matrix(own).transposed, scaled.matrix(own), into: block(&down, expert),
-        precision: precision)
+      kernels.gatedSwiGLUBackward(
+        saved.hidden_MF.numbers.advanced(by: first * 2 * expertWidth), gates: weights.numbers.advanced(by: first),
+        gradient, rows: range.count, width: expertWidth, into: &hiddenGradient,
+        gateGradient: &sortedWeightGradient, from: first, activations: &scaled)
+      matmul(
+        rows.matrix(rows: own).transposed, scaled.matrix(rows: own), into: &down,
+        from: expert * width * expertWidth, precision: precision)
 
-      rows.gather(saved.input_ND, plan.rows[range])
-      multiply(
-        hiddenGradient.matrix(own).transposed, rows.matrix(own), into: block(&gateUp, expert),
-        precision: precision)
-      multiply(
-        hiddenGradient.matrix(own), saved.gateUp_EFD[expert],
-        into: inputGradients.numbers, precision: precision)
-      inputGradients.add(to: &inputGradient, plan, range)
+      kernels.gatherRows(of: saved.input_ND, plan.rows[range], into: &rows)
+      matmul(
+        hiddenGradient.matrix(rows: own).transposed, rows.matrix(rows: own), into: &gateUp,
+        from: expert * 2 * expertWidth * width, precision: precision)
+      matmul(
+        hiddenGradient.matrix(rows: own), saved.gateUp_EFD[expert], into: &inputGradients, precision: precision)
+      kernels.addRows(inputGradients, at: plan.rows[range], to: &inputGradient)
     }
-    var weightGradient = Tensor(uninitialized: saved.weights_NK.shape)
-    let dw = weightGradient.mutableElements
-    for (assignment, place) in plan.places.enumerated() {
-      dw[assignment] = sortedWeightGradient.elements[Int(place)]
-    }
+    let dw = sortedWeightGradient.scalars
+    let weightGradient = Tensor(plan.places.map { dw[Int($0)] }, shape: saved.weights_NK.shape)
     return (inputGradient, weightGradient, gateUp, down)
   }
 
@@ -206,48 +205,15 @@ enum RoutedExpertsOperation {
 
   // MARK: Parts
 
-  /// Room for the rows of one expert after the other.
-  private struct Rows {
-    private let memory: Activation
-
-    init(_ plan: Plan, _ width: Int, _ format: HalfTensor.Format?) {
-      memory = Activation(uninitialized: [plan.largestLoad, width], format: format)
-    }
-
-    var numbers: Numbers { memory.numbers }
-
-    func gather(_ table: Activation, _ indices: ArraySlice<Int32>) {
-      GatherOperation.copyRows(of: table, indices, to: numbers)
-    }
-
-    func matrix(_ count: Int) -> MatrixView {
-      MatrixView(numbers, rows: count, columns: memory.shape.width)
-    }
-
-    /// Adds float32 rows to those that the sorted assignments in `range` come from.
-    func add(to result: inout Tensor, _ plan: Plan, _ range: Range<Int>) {
-      let destination = result.mutableElements
-      plan.rows.withUnsafeBufferPointer { rows in
-        guard let first = rows.baseAddress else { return }
-        kernels.add_to_rows(
-          numbers.start.assumingMemoryBound(to: Float.self), first + range.lowerBound, destination,
-          range.count, memory.shape.width)
-      }
-    }
-  }
-
   /// One value an assignment, in the order of the sorted ones.
   private static func sorted(_ values_NK: Tensor, _ plan: Plan) -> Tensor {
     var result = Tensor(uninitialized: [values_NK.elementCount])
-    let destination = result.mutableElements
-    for (assignment, place) in plan.places.enumerated() {
-      destination[Int(place)] = values_NK.elements[assignment]
+    values_NK.withElements { values in
+      result.withMutableElements { sorted in
+        for (assignment, place) in plan.places.enumerated() { sorted[Int(place)] = values[assignment] }
+      }
     }
     return result
-  }
-
-  private static func block(_ stack: inout Tensor, _ expert: Int) -> UnsafeMutablePointer<Float> {
-    stack.mutableElements + expert * stack.shape[1] * stack.shape[2]
   }
 }
 

@@ -31,17 +31,19 @@ extension Variable {
     // The loss is linear in the shares p: Σ over rows and experts of f_e p_e / (B T).
     var loss = 0.0
     var scoreGradient = Tensor(uninitialized: shape)
-    let ds = scoreGradient.mutableElements
-    for row in 0..<rows {
-      let (s, d) = (scores.elements + row * experts, ds + row * experts)
-      let f = frequencies[row / sequenceLength]
-      var (sum, weighted): (Float, Float) = (1e-20, 0)
-      for expert in 0..<experts {
-        sum += s[expert]
-        weighted += f[expert] * s[expert]
+    scores.withElements { s in
+      scoreGradient.withMutableElements { ds in
+        for row in 0..<rows {
+          let (f, first) = (frequencies[row / sequenceLength], row * experts)
+          var (sum, weighted): (Float, Float) = (1e-20, 0)
+          for expert in 0..<experts {
+            sum += s[first + expert]
+            weighted += f[expert] * s[first + expert]
+          }
+          loss += Double(weighted / sum)
+          for expert in 0..<experts { ds[first + expert] = (f[expert] - weighted / sum) / sum / Float(rows) }
+        }
       }
-      loss += Double(weighted / sum)
-      for expert in 0..<experts { d[expert] = (f[expert] - weighted / sum) / sum / Float(rows) }
     }
     let node = node
     return tape.record(Tensor([Float(loss / Double(rows))], shape: []), inputs: self) {
@@ -108,20 +110,22 @@ extension Variable {
     let logits = value
     if let gpu = logits.gpu { return routerZLoss(logits, on: gpu) }
     let probabilities = RoutingOperation.scores(logits, .softmax)
-    var sums = [Float](repeating: 0, count: rows)
-    for row in 0..<rows {
-      let z = UnsafeBufferPointer(start: logits.elements + row * experts, count: experts)
+    let scalars = logits.scalars
+    let sums = (0..<rows).map { row in
+      let z = scalars[row * experts..<(row + 1) * experts]
       let highest = z.max() ?? 0
-      sums[row] = highest + log(z.reduce(0) { $0 + exp($1 - highest) })
+      return highest + log(z.reduce(0) { $0 + exp($1 - highest) })
     }
     let loss = sums.reduce(0.0) { $0 + Double($1) * Double($1) } / Double(rows)
     let node = node
     return tape.record(Tensor([Float(loss)], shape: []), inputs: self) { gradient, slots in
       var result = probabilities
-      let dz = result.mutableElements
-      for row in 0..<rows {
-        let factor = 2 * sums[row] / Float(rows) * gradient.scalar
-        for expert in 0..<experts { dz[row * experts + expert] *= factor }
+      let seed = gradient.scalar
+      result.withMutableElements { dz in
+        for row in 0..<rows {
+          let factor = 2 * sums[row] / Float(rows) * seed
+          for expert in 0..<experts { dz[row * experts + expert] *= factor }
+        }
       }
       slots.accumulate(result, into: node)
     }

@@ -1,4 +1,3 @@
-internal import CNanoKernels
 internal import Foundation
 internal import NanoCUDA
 internal import NanoPreconditions
@@ -99,10 +98,9 @@ public struct ExpertSelection: Sendable {
 
   /// Of every row, the entropy in nats of its scores, normalized to sum to 1.
   public var scoreEntropies: [Double] {
-    let hostScores = scores_NE.on(.cpu)
+    let allScores = scores_NE.scalars
     return (0..<rowCount).map { row in
-      let scores = UnsafeBufferPointer(
-        start: hostScores.elements + row * expertCount, count: expertCount)
+      let scores = allScores[row * expertCount..<(row + 1) * expertCount]
       let sum = scores.reduce(0, +)
       return scores.reduce(0.0) { entropy, score in
         let share = Double(score / sum)
@@ -119,10 +117,9 @@ public struct ExpertSelection: Sendable {
     let (rows, experts) = (scores_NE.shape.rowCount, scores_NE.shape.width)
     var chosen = [Int32](repeating: 0, count: rows * count)
     var ranked = [Float](repeating: 0, count: experts)
+    let (scores, biases) = (scores_NE.scalars, biases?.scalars)
     for row in 0..<rows {
-      for expert in 0..<experts {
-        ranked[expert] = scores_NE.elements[row * experts + expert] + (biases?.elements[expert] ?? 0)
-      }
+      for expert in 0..<experts { ranked[expert] = scores[row * experts + expert] + (biases?[expert] ?? 0) }
       groups?.restrict(&ranked)
       for slot in 0..<count {
         var best = 0
@@ -180,10 +177,8 @@ enum RoutingOperation {
   static func scores(_ logits: Tensor, _ scoring: RouterScoring) -> Tensor {
     var scores = Tensor(uninitialized: logits.shape)
     switch scoring {
-    case .sigmoid: kernels.sigmoid(logits.elements, scores.mutableElements, logits.elementCount)
-    case .softmax:
-      kernels.softmax(
-        logits.elements, scores.mutableElements, logits.shape.rowCount, logits.shape.width)
+    case .sigmoid: kernels.sigmoid(logits, into: &scores)
+    case .softmax: kernels.softmax(logits, into: &scores)
     }
     return scores
   }
@@ -193,15 +188,20 @@ enum RoutingOperation {
   ) -> (weights_NK: Tensor, saved: Saved) {
     let (k, experts) = (selection.countPerRow, selection.expertCount)
     var weights = Tensor(uninitialized: [selection.rowCount, k])
-    let w = weights.mutableElements
     var sums = [Float](repeating: 1, count: selection.rowCount)
-    for row in 0..<selection.rowCount {
-      for slot in 0..<k {
-        let expert = Int(selection.experts[row * k + slot])
-        w[row * k + slot] = selection.scores_NE.elements[row * experts + expert]
+    let chosen = selection.experts
+    selection.scores_NE.withElements { scores in
+      weights.withMutableElements { w in
+        for row in 0..<selection.rowCount {
+          var sum: Float = 1e-20
+          for slot in row * k..<(row + 1) * k {
+            w[slot] = scores[row * experts + Int(chosen[slot])]
+            sum += w[slot]
+          }
+          if normalizes { sums[row] = sum }
+          for slot in row * k..<(row + 1) * k { w[slot] *= scale / sums[row] }
+        }
       }
-      if normalizes { sums[row] = (0..<k).reduce(1e-20) { $0 + w[row * k + $1] } }
-      for slot in 0..<k { w[row * k + slot] *= scale / sums[row] }
     }
     return (
       weights,
@@ -228,17 +228,17 @@ enum RoutingOperation {
       return result
     }
     var scoreGradient = Tensor(zeros: selection.scores_NE.shape)
-    let (ds, s, dw) = (
-      scoreGradient.mutableElements, selection.scores_NE.elements, gradient_NK.elements
-    )
-    for row in 0..<selection.rowCount {
-      let chosen = (0..<k).map { row * experts + Int(selection.experts[row * k + $0]) }
-      let sum = saved.sums[row]
-      var mean: Float = 0
-      if saved.normalizes {
-        for slot in 0..<k { mean += dw[row * k + slot] * s[chosen[slot]] / sum }
+    let (s, dw, chosen) = (selection.scores_NE.scalars, gradient_NK.scalars, selection.experts)
+    scoreGradient.withMutableElements { ds in
+      for row in 0..<selection.rowCount {
+        let sum = saved.sums[row]
+        let slots = row * k..<(row + 1) * k
+        var mean: Float = 0
+        if saved.normalizes {
+          for slot in slots { mean += dw[slot] * s[row * experts + Int(chosen[slot])] / sum }
+        }
+        for slot in slots { ds[row * experts + Int(chosen[slot])] = saved.scale / sum * (dw[slot] - mean) }
       }
-      for slot in 0..<k { ds[chosen[slot]] = saved.scale / sum * (dw[row * k + slot] - mean) }
     }
     return logitGradient(scoreGradient, scores: selection.scores_NE, saved.scoring)
   }
@@ -249,9 +249,7 @@ enum RoutingOperation {
     case .sigmoid: return gradient * (scores - scores * scores)
     case .softmax:
       var result = Tensor(uninitialized: gradient.shape)
-      kernels.softmax_backward(
-        scores.elements, gradient.elements, result.mutableElements, gradient.shape.rowCount,
-        gradient.shape.width)
+      kernels.softmaxBackward(output: scores, gradient, into: &result)
       return result
     }
   }

@@ -1,4 +1,3 @@
-internal import CNanoKernels
 internal import NanoCUDA
 internal import NanoTensor
 
@@ -15,7 +14,7 @@ enum SiLUOperation {
         "silu", count: input.elementCount, [input.argument, output.argument, .long(input.elementCount)])
       return output
     }
-    kernels.silu(input.elements, output.mutableElements, input.elementCount)
+    kernels.silu(input, into: &output)
     return output
   }
 
@@ -27,8 +26,7 @@ enum SiLUOperation {
         [saved.input.argument, gradient.argument, result.argument, .long(gradient.elementCount)])
       return result
     }
-    kernels.silu_backward(
-      saved.input.elements, gradient.elements, result.mutableElements, gradient.elementCount)
+    kernels.siluBackward(saved.input, gradient, into: &result)
     return result
   }
 }

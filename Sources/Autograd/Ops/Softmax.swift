@@ -1,4 +1,3 @@
-internal import CNanoKernels
 internal import NanoCUDA
 internal import NanoTensor
 
@@ -14,8 +13,7 @@ enum SoftmaxOperation {
       launch("softmax", on: gpu, rowsOf: output, [input.argument, output.argument])
       return output
     }
-    kernels.softmax(
-      input.elements, output.mutableElements, input.shape.rowCount, input.shape.width)
+    kernels.softmax(input, into: &output)
     return output
   }
 
@@ -27,9 +25,7 @@ enum SoftmaxOperation {
         [saved.output.argument, gradient.argument, result.argument])
       return result
     }
-    kernels.softmax_backward(
-      saved.output.elements, gradient.elements, result.mutableElements, gradient.shape.rowCount,
-      gradient.shape.width)
+    kernels.softmaxBackward(output: saved.output, gradient, into: &result)
     return result
   }
 

@@ -1,4 +1,3 @@
-internal import CNanoKernels
 internal import NanoCUDA
 internal import NanoPreconditions
 internal import NanoTensor
@@ -18,7 +17,7 @@ enum SwiGLUOperation {
         [input.argument, output.argument, input.numbers.formatArgument, .int(width), .long(rows * width)])
       return output
     }
-    kernels.swiglu(input.elements, output.mutableElements, rows, width, NK_FP32)
+    kernels.swiGLU(input, into: &output)
     return output
   }
 
@@ -34,9 +33,7 @@ enum SwiGLUOperation {
         ])
       return result
     }
-    kernels.swiglu_backward(
-      saved.input.elements, gradient.elements, result.mutableElements, nil,
-      gradient.shape.rowCount, gradient.shape.width, NK_FP32)
+    kernels.swiGLUBackward(saved.input, gradient, into: &result)
     return result
   }
 }

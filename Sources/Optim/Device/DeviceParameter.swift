@@ -23,9 +23,9 @@ public struct DeviceParameter {
       "DeviceParameter: \(description.name) on \(value.device), its gradient on \(gradient.device)")
     value.makeUnshared()
     self.description = description
-    self.value = value.numbers
-    self.gradient = gradient.numbers
-    self.halfValue = halfValue?.numbers
+    self.value = value.numbers.unowned
+    self.gradient = gradient.numbers.unowned
+    self.halfValue = halfValue?.numbers.unowned
   }
 
   /// Whether the value lies where this tensor does.
@@ -33,16 +33,15 @@ public struct DeviceParameter {
 
   /// Lets the host update the value: copies value and gradient to the host, and the value back.
   func withHostCopies(_ update: (inout MutableSpan<Float>, Span<Float>) -> Void) {
-    let shape: Shape = [description.shape.elementCount]
+    let count = description.shape.elementCount
     guard let gpu = value.gpu else { return }
-    var (value, gradient) = (Tensor(uninitialized: shape), Tensor(uninitialized: shape))
-    let bytes = shape.elementCount * MemoryLayout<Float>.stride
-    gpu.download(self.value.start, to: value.mutableElements, bytes: bytes)
-    gpu.download(self.gradient.start, to: gradient.mutableElements, bytes: bytes)
+    var (value, gradient) = (Tensor(uninitialized: [count]), Tensor(uninitialized: [count]))
+    value.withMutableNumbers { gpu.download(self.value.start, to: $0.numbers.start, bytes: count * 4) }
+    gradient.withMutableNumbers { gpu.download(self.gradient.start, to: $0.numbers.start, bytes: count * 4) }
     gradient.withElements { gradient in
       value.withMutableElements { value in update(&value, gradient) }
     }
-    gpu.upload(value.elements, to: self.value.start, bytes: bytes)
-    halfValue?.convert(from: self.value, count: shape.elementCount)
+    value.withMutableNumbers { gpu.upload($0.numbers.start, to: self.value.start, bytes: count * 4) }
+    halfValue?.convert(from: self.value, count: count)
   }
 }

@@ -1,47 +1,27 @@
-package import CNanoKernels
+internal import CNanoKernels
 
-/// The kernel table of the widest instruction set here. `NANO_INSTRUCTION_SET` (`portable`, `avx2`,
-/// `avx512`) selects a narrower one, for comparisons.
-nonisolated(unsafe) package let kernels: nk_kernels = {
+/// The numeric kernels of the host, as Swift calls them: tensors go in and come out, and no address leaves.
+///
+/// An operand is read while its caller holds it; a result is `inout`, or made. All work on one thread.
+package struct Kernels: @unchecked Sendable {
+  /// Functions compiled for one instruction set; they live as long as the process.
+  let table: UnsafePointer<nk_kernels>
+
+  /// What the instruction sets are called whose kernels these are.
+  var name: String { String(cString: table.pointee.name) }
+
+  /// Those of an instruction set, or of the widest one here that is narrower.
+  init(_ set: InstructionSet) {
+    let widest = nk_best_instruction_set()
+    let supported = set.kernelSet.rawValue < widest.rawValue ? set.kernelSet : widest
+    // Every narrower set is supported too, and the portable one everywhere.
+    table = nk_kernels_for(supported) ?? nk_kernels_for(NK_PORTABLE)!
+  }
+}
+
+/// The kernels of the widest instruction set here. `NANO_INSTRUCTION_SET` (`portable`, `avx2`, `avx512`) selects a
+/// narrower one, for comparisons.
+package let kernels: Kernels = {
   nk_give_back_large_blocks()
-  let best = nk_best_instruction_set()
-  let wanted = EnvironmentVariables.instructionSet?.kernelSet ?? best
-  guard let table = nk_kernels_for(min(wanted.rawValue, best.rawValue).asInstructionSet) else {
-    return nk_kernels_for(best)!.pointee
-  }
-  return table.pointee
+  return Kernels(EnvironmentVariables.instructionSet ?? .best)
 }()
-
-extension nk_kernels {
-  /// The matrix product that reads its operands in a precision.
-  package func product(
-    in precision: Precision
-  ) -> @convention(c) (UnsafePointer<nk_product>?) -> Void {
-    switch precision {
-    case .float32: product
-    case .float32Split: product_split
-    case .bfloat16: product_bf16
-    case .float16: product_fp16
-    }
-  }
-
-  /// How that product packs its right operand, if several can share what it packs.
-  func packing(in precision: Precision) -> nk_packing? {
-    precision == .bfloat16 && packing_bf16.pack != nil ? packing_bf16 : nil
-  }
-}
-
-extension Precision {
-  /// What float32 arithmetic rounds its operands to; a split product's are whole.
-  package var operandRounding: nk_format {
-    switch self {
-    case .float32, .float32Split: NK_FP32
-    case .bfloat16: NK_BF16
-    case .float16: NK_FP16
-    }
-  }
-}
-
-extension UInt32 {
-  fileprivate var asInstructionSet: nk_instruction_set { nk_instruction_set(rawValue: self) }
-}

@@ -1,5 +1,3 @@
-internal import CNanoKernels
-
 extension OperationBenchmark {
   /// The heads of the character study and of the 10M pair of the stories study.
   private static let heads: [(length: Int, keyWidth: Int, valueWidth: Int)] = [
@@ -29,27 +27,30 @@ extension OperationBenchmark {
     }
     let (query, key, value) = (random(keyWidth), random(keyWidth), random(valueWidth))
     let gradient = random(valueWidth)
-    var (queryGradient, keyGradient, valueGradient) = (query, key, value)
-    let (dq, dk, dv) = (
-      queryGradient.mutableElements, keyGradient.mutableElements, valueGradient.mutableElements
-    )
-    var output = value
-    var probabilities = Tensor(uninitialized: [length, nk_attention_row_stride(length)])
-    let (out, p) = (output.mutableElements, probabilities.mutableElements)
-    var geometry = nk_attention(
-      length: length, width: keyWidth, value_width: valueWidth, query_stride: keyWidth,
-      key_stride: keyWidth, value_stride: valueWidth, output_stride: valueWidth, scale: 0.1,
-      product: NanoTensor.kernels.product(in: precision), rounding: precision.operandRounding,
-      format: NK_FP32)
-    let kernels = NanoTensor.kernels
+    var (output, queryGradient, keyGradient, valueGradient) = (value, query, key, value)
+    let head = CausalHead(
+      length: length, keyWidth: keyWidth, valueWidth: valueWidth,
+      strides: CausalHead.Strides(query: keyWidth, key: keyWidth, value: valueWidth, output: valueWidth), scale: 0.1,
+      precision: precision, dtype: .float32)
+    var probabilities = Tensor(uninitialized: [length, head.probabilityStride])
     let operations = Double(length * (length + 1) * (keyWidth + valueWidth)) * 1e-9
-    let forward = secondsPerCall {
-      _ = kernels.attention_probabilities(&geometry, query.elements, key.elements, p)
-      kernels.attention_mix(&geometry, p, value.elements, out)
+    let forward = output.withMutableNumbers { output in
+      secondsPerCall {
+        _ = head.probabilities(query: query.numbers, key: key.numbers, into: &probabilities)
+        head.mix(probabilities.numbers, value: value.numbers, into: output)
+      }
     }
-    let backward = secondsPerCall {
-      kernels.attention_backward(
-        &geometry, query.elements, key.elements, value.elements, p, p, gradient.elements, dq, dk, dv)
+    let p = probabilities.numbers
+    let backward = queryGradient.withMutableNumbers { dq in
+      keyGradient.withMutableNumbers { dk in
+        valueGradient.withMutableNumbers { dv in
+          secondsPerCall {
+            head.backward(
+              gradient.numbers, query: query.numbers, key: key.numbers, value: value.numbers, probabilities: p,
+              mixed: p, into: (dq, dk, dv))
+          }
+        }
+      }
     }
     return (operations / forward, 2 * operations / backward)
   }

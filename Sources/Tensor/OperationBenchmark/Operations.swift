@@ -21,7 +21,7 @@ extension OperationBenchmark {
     var adamw = nk_adamw(
       beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 1, step_size: 1e-9,
       inverse_root_correction: 1, gradient_factor: 1)
-    let kernels = NanoTensor.kernels
+    let kernels = NanoTensor.kernels.table.pointee
     let rows = n / width
     // Arrays of n floats read and written.
     let cases: [(name: String, arrays: Double, body: () -> Void)] = [

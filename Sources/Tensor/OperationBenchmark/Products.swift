@@ -1,5 +1,3 @@
-internal import CNanoKernels
-
 extension OperationBenchmark {
   enum Form { case nt, nn, tn }
 
@@ -21,28 +19,23 @@ extension OperationBenchmark {
     let a = Tensor(uniformWithin: 1, shape: [rows, depth], using: &generator)
     let b = Tensor(uniformWithin: 1, shape: [depth, columns], using: &generator)
     var c = Tensor(zeros: [rows, columns])
-    let left: MatrixView =
-      form == .tn
-      ? MatrixView(a.elements, rows: depth, columns: rows).transposed
-      : MatrixView(a.elements, rows: rows, columns: depth)
-    let right: MatrixView =
-      form == .nt
-      ? MatrixView(b.elements, rows: columns, columns: depth).transposed
-      : MatrixView(b.elements, rows: depth, columns: columns)
-    let out = c.mutableElements
+    let left = form == .tn ? a.reshaped([depth, rows]).matrix.transposed : a.matrix
+    let right = form == .nt ? b.reshaped([columns, depth]).matrix.transposed : b.matrix
     let operations = 2 * Double(rows) * Double(columns) * Double(depth)
     func gigaflops(_ body: () -> Void) -> Double { operations * 1e-9 / secondsPerCall(body) }
+    func product(_ precision: Precision, _ result: MutableNumbers) -> HostProduct {
+      HostProduct(left: left, right: right, result: result.numbers, rowStride: columns, precision: precision)
+    }
     func own(_ precision: Precision) -> Double {
-      gigaflops { multiplyWithOwnKernel(left, right, into: Numbers(out, format: NK_FP32), precision: precision) }
+      c.withMutableNumbers { c in gigaflops { product(precision, c).multiply() } }
+    }
+    func openBLAS() -> Double {
+      c.withMutableNumbers { c in gigaflops { _ = product(.float32, c).multiplyWithOpenBLAS() } }
     }
     let hasOpenBLAS = Machine.openBLASCore != nil
     return Product(
       name: name, rows: rows, columns: columns, depth: depth, own: own(.float32),
-      openBLAS: hasOpenBLAS
-        ? gigaflops {
-          _ = multiplyWithOpenBLAS(
-            left, right, into: out, stride: columns, scale: 1, addend: nil)
-        } : 0,
+      openBLAS: hasOpenBLAS ? openBLAS() : 0,
       split: own(.float32Split), bf16: own(.bfloat16))
   }
 }

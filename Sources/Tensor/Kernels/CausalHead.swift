@@ -1,0 +1,69 @@
+internal import CNanoKernels
+
+/// Causal self-attention of one head over one sequence.
+///
+/// Query and key rows are `keyWidth` numbers of the type that the precision's products read, value and output rows
+/// `valueWidth`; from one row to the next lies a stride. Gradients lie as what they are gradients of.
+package struct CausalHead {
+  /// From one row to the next.
+  package struct Strides {
+    package var query, key, value, output: Int
+
+    package init(query: Int, key: Int, value: Int, output: Int) {
+      self.query = query
+      self.key = key
+      self.value = value
+      self.output = output
+    }
+  }
+
+  /// Numbers from one row of probabilities to the next, those behind the diagonal zero.
+  package let probabilityStride: Int
+  private var geometry: nk_attention
+
+  package init(
+    length: Int, keyWidth: Int, valueWidth: Int, strides: Strides, scale: Float, precision: Precision,
+    dtype: DType? = nil
+  ) {
+    probabilityStride = nk_attention_row_stride(length)
+    geometry = nk_attention(
+      length: length, width: keyWidth, value_width: valueWidth, query_stride: strides.query,
+      key_stride: strides.key, value_stride: strides.value, output_stride: strides.output, scale: scale,
+      product: kernels.product(in: precision), rounding: precision.operandType.kernelValue,
+      format: (dtype ?? precision.operandType).kernelValue)
+  }
+
+  /// Elements of all probabilities.
+  package var probabilityCount: Int { geometry.length * probabilityStride }
+
+  /// `P = softmax(scale · Q Kᵀ + mask)`, written from the `start`-th element on.
+  /// - Returns: the largest logit that is not masked.
+  package func probabilities(
+    query: Numbers, key: Numbers, into result: inout Tensor, from start: Int = 0
+  ) -> Float {
+    let p = result.mutableElements + start
+    return withUnsafePointer(to: geometry) {
+      kernels.table.pointee.attention_probabilities($0, query.host, key.host, p)
+    }
+  }
+
+  /// `O = P V`
+  package func mix(_ probabilities: Numbers, value: Numbers, into output: MutableNumbers) {
+    withUnsafePointer(to: geometry) {
+      kernels.table.pointee.attention_mix($0, probabilities.floats, value.host, output.host)
+    }
+  }
+
+  /// `dV = P'ᵀ dO`, `dP = dO Vᵀ`, `dS = P' · dP - P · rowsum(dP · P')`, `dQ = scale dS K`, `dK = scale dSᵀ Q`.
+  /// - Parameter mixed: P', what ``mix(_:value:into:)`` was given: the probabilities, or their product with a mask.
+  package func backward(
+    _ gradient: Numbers, query: Numbers, key: Numbers, value: Numbers, probabilities: Numbers, mixed: Numbers,
+    into gradients: (query: MutableNumbers, key: MutableNumbers, value: MutableNumbers)
+  ) {
+    withUnsafePointer(to: geometry) {
+      kernels.table.pointee.attention_backward(
+        $0, query.host, key.host, value.host, probabilities.floats, mixed.floats, gradient.host,
+        gradients.query.host, gradients.key.host, gradients.value.host)
+    }
+  }
+}

@@ -1,0 +1,126 @@
+internal import CNanoKernels
+internal import NanoPreconditions
+
+// Elementwise arithmetic and sums. In place are those whose result is an operand.
+
+extension Kernels {
+  /// `result = left + right`
+  func add(_ left: Tensor, _ right: Tensor, into result: inout Tensor) {
+    table.pointee.add(left.elements, right.elements, result.mutableElements, left.elementCount)
+  }
+
+  /// `sum += other`
+  func add(_ other: Tensor, to sum: inout Tensor) {
+    let elements = sum.mutableElements
+    table.pointee.add(elements, other.elements, elements, sum.elementCount)
+  }
+
+  /// `result = left - right`
+  func subtract(_ left: Tensor, _ right: Tensor, into result: inout Tensor) {
+    table.pointee.subtract(left.elements, right.elements, result.mutableElements, left.elementCount)
+  }
+
+  /// `result = left · right`
+  func multiply(_ left: Tensor, _ right: Tensor, into result: inout Tensor) {
+    table.pointee.multiply(left.elements, right.elements, result.mutableElements, left.elementCount)
+  }
+
+  /// `result = factor · x`
+  func scale(_ x: Tensor, by factor: Float, into result: inout Tensor) {
+    table.pointee.scale(x.elements, factor, result.mutableElements, x.elementCount)
+  }
+
+  /// `factor · x`
+  /// - Precondition: as many elements as the shape has.
+  package func scaled(_ x: Span<Float>, by factor: Float, shape: Shape) -> Tensor {
+    checkPrecondition(x.count == shape.elementCount, "scaled: \(x.count) elements for \(shape)")
+    var result = Tensor(uninitialized: shape)
+    x.withUnsafeBufferPointer { table.pointee.scale($0.baseAddress, factor, result.mutableElements, $0.count) }
+    return result
+  }
+
+  // MARK: Linear combinations
+
+  /// `x ← a x + b y`
+  /// - Precondition: equal counts.
+  package func combine(_ a: Float, _ x: inout Tensor, _ b: Float, _ y: Span<Float>) {
+    checkCounts(x.elementCount, y.count)
+    let elements = x.mutableElements
+    y.withUnsafeBufferPointer { table.pointee.combine(a, elements, b, $0.baseAddress, elements, $0.count) }
+  }
+
+  /// `x ← a x + b y`
+  /// - Precondition: equal counts.
+  package func combine(_ a: Float, _ x: inout Tensor, _ b: Float, _ y: Tensor) {
+    checkCounts(x.elementCount, y.elementCount)
+    let elements = x.mutableElements
+    table.pointee.combine(a, elements, b, y.elements, elements, y.elementCount)
+  }
+
+  /// `x ← a x + b y` for the elements of x from `start` on.
+  /// - Precondition: x has as many as y from there.
+  package func combine(_ a: Float, _ x: inout MutableSpan<Float>, from start: Int = 0, _ b: Float, _ y: Tensor) {
+    checkPrecondition(
+      start >= 0 && y.elementCount <= x.count - start,
+      "combine: \(y.elementCount) elements for those of \(x.count) from \(start) on")
+    x.withUnsafeMutableBufferPointer {
+      guard let elements = $0.baseAddress.map({ $0 + start }) else { return }
+      table.pointee.combine(a, elements, b, y.elements, elements, y.elementCount)
+    }
+  }
+
+  /// `a x + b y`
+  /// - Precondition: equal counts.
+  package func combination(_ a: Float, _ x: Tensor, _ b: Float, _ y: Span<Float>) -> Tensor {
+    x.withElements { combination(a, $0, b, y) }
+  }
+
+  /// `a x + b y`
+  /// - Precondition: equal counts.
+  package func combination(_ a: Float, _ x: Span<Float>, _ b: Float, _ y: Span<Float>) -> Tensor {
+    checkCounts(x.count, y.count)
+    var result = Tensor(uninitialized: [x.count])
+    x.withUnsafeBufferPointer { x in
+      y.withUnsafeBufferPointer { y in
+        table.pointee.combine(a, x.baseAddress, b, y.baseAddress, result.mutableElements, x.count)
+      }
+    }
+    return result
+  }
+
+  /// `y ← y + factor x`
+  /// - Precondition: equal counts.
+  package func add(_ x: Tensor, times factor: Float, to y: inout MutableSpan<Float>) {
+    checkCounts(x.elementCount, y.count)
+    y.withUnsafeMutableBufferPointer { table.pointee.add_scaled(x.elements, factor, $0.baseAddress, $0.count) }
+  }
+
+  private func checkCounts(_ first: Int, _ second: Int) {
+    checkPrecondition(first == second, "linear combination of \(first) and \(second) elements")
+  }
+
+  // MARK: Sums
+
+  /// float32 lanes over short blocks, blocks in Double.
+  func sum(_ x: Tensor) -> Double { table.pointee.sum(x.elements, x.elementCount) }
+
+  func sumOfSquares(_ x: Tensor) -> Double { table.pointee.sum_of_squares(x.elements, x.elementCount) }
+
+  package func sumOfSquares(_ x: Span<Float>) -> Double {
+    x.withUnsafeBufferPointer { $0.isEmpty ? 0 : table.pointee.sum_of_squares($0.baseAddress, $0.count) }
+  }
+
+  // MARK: Formats
+
+  /// Rounds every element to nearest even.
+  func round(_ x: Tensor, into result: inout HalfTensor) {
+    let kernel = result.format == .bfloat16 ? table.pointee.to_bf16 : table.pointee.to_fp16
+    result.withMutableNumbers { kernel!(x.elements, $0.halves, x.elementCount) }
+  }
+
+  /// The elements in 32 bits.
+  func widen(_ x: HalfTensor, into result: inout Tensor) {
+    let kernel = x.format == .bfloat16 ? table.pointee.from_bf16 : table.pointee.from_fp16
+    kernel!(x.numbers.halves, result.mutableElements, x.shape.elementCount)
+  }
+}

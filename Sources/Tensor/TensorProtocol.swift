@@ -1,0 +1,30 @@
+/// What kernels write, whatever the format of its numbers: a ``Tensor``, a ``HalfTensor`` or an ``Activation``.
+package protocol TensorProtocol {
+  var shape: Shape { get }
+
+  /// The numbers for reading.
+  var numbers: Numbers { get }
+
+  /// Calls `body` with the numbers for writing; copies them first when they are shared.
+  mutating func withMutableNumbers<R>(_ body: (MutableNumbers) -> R) -> R
+}
+
+extension TensorProtocol {
+  /// A matrix of the rows of the innermost axis.
+  package var matrix: MatrixView { matrix(rows: 0..<shape.rowCount) }
+
+  /// Some of these rows.
+  package func matrix(rows: Range<Int>) -> MatrixView {
+    MatrixView(numbers.advanced(by: rows.lowerBound * shape.width), rows: rows.count, columns: shape.width)
+  }
+
+  /// A matrix of some columns of all rows.
+  package func matrix(columns: Range<Int>) -> MatrixView {
+    MatrixView(
+      numbers.advanced(by: columns.lowerBound), rows: shape.rowCount, columns: columns.count, rowStride: shape.width)
+  }
+}
+
+extension Tensor: TensorProtocol {}
+extension HalfTensor: TensorProtocol {}
+extension Activation: TensorProtocol {}
