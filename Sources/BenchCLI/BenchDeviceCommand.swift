@@ -18,7 +18,7 @@ struct BenchDeviceCommand: ParsableCommand {
   var steps = 20
 
   @Option(help: "The size of the stories models: 0.3M, 3M, 10M, 30M.")
-  var size = NanoKimiK2Configuration.Size.tiny.rawValue
+  var size = FamilySize.tiny.rawValue
 
   @Option(parsing: .unconditional, help: "Sequences in a batch.")
   var batch = 8
@@ -58,7 +58,7 @@ struct BenchDeviceCommand: ParsableCommand {
     let device = try deviceOption.resolved()
     guard !device.isCPU else { throw RunError("there is no GPU to compare with the CPU") }
     let chosen: Precision? = try StudyOptions.choose(precision, for: "precision")
-    let storySize: NanoKimiK2Configuration.Size = try StudyOptions.choose(size, for: "size")!
+    let storySize: FamilySize = try StudyOptions.choose(size, for: "size")!
     var rows: [Row] = []
     for precision in chosen.map({ [$0] }) ?? [.float32, .bfloat16] {
       rows += try characterRows(precision, device)
@@ -83,14 +83,13 @@ struct BenchDeviceCommand: ParsableCommand {
 
   private func characterRows(_ precision: Precision, _ device: Device) throws -> [Row] {
     let study = StudyConfiguration(preset: .seed)
-    let sizes = study.modelConfiguration(vocabularySize: 65)
     var generator = RandomGenerator(seed: 1)
     return [
       try row(
-        "NanoGPT", try NanoGPT(sizes, using: &generator),
+        "NanoGPT", try Decoder(study.decoder(of: .nanoGPT, vocabularySize: 65), using: &generator),
         StudyRecipe.nanoGPT(learningRate: study.learningRate), 65, study.contextLength, precision, device),
       try row(
-        "NanoKimi", try NanoKimi(sizes, using: &generator),
+        "NanoKimi", try Decoder(study.decoder(of: .nanoKimi, vocabularySize: 65), using: &generator),
         StudyRecipe.nanoKimi(
           learningRate: study.learningRate, muonLearningRate: study.muonLearningRate, precision: precision), 65,
         study.contextLength, precision, device),
@@ -98,17 +97,17 @@ struct BenchDeviceCommand: ParsableCommand {
   }
 
   private func storyRows(
-    _ size: NanoKimiK2Configuration.Size, _ precision: Precision, _ device: Device
+    _ size: FamilySize, _ precision: Precision, _ device: Device
   ) throws -> [Row] {
     var stories = StoriesConfiguration(size: size, vocabularySize: 600, contextLength: 96)
     stories.precision = precision
     var generator = RandomGenerator(seed: 2)
     return [
       try row(
-        "NanoGPT \(size.rawValue)", try NanoGPT2(stories.gpt, using: &generator), stories.adamWRule, 600, 96, precision,
+        "NanoGPT \(size.rawValue)", try Decoder(stories.gpt, using: &generator), stories.adamWRule, 600, 96, precision,
         device),
       try row(
-        "NanoKimiK2 \(size.rawValue)", try NanoKimiK2(stories.kimi, using: &generator), stories.muonRule, 600, 96,
+        "NanoKimiK2 \(size.rawValue)", try Decoder(stories.kimi, using: &generator), stories.muonRule, 600, 96,
         precision,
         device),
     ]

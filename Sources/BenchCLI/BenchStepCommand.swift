@@ -98,23 +98,19 @@ struct BenchStepCommand: ParsableCommand {
     try stories.requireStories()
     let chosen: StudyModel = try StudyOptions.choose(model, for: "model")!
     let vocabulary = vocabulary ?? 65
-    let sizes = configuration.modelConfiguration(vocabularySize: vocabulary)
-    try sizes.validate()
     let workload = Workload(
       precision: configuration.precision,
-      trainer: TrainerConfiguration(
-        shardCount: configuration.shardCount, precision: configuration.precision),
+      trainer: configuration.trainer,
       vocabularySize: vocabulary, contextLength: configuration.contextLength,
       batchSize: configuration.batchSize, seed: configuration.seed, steps: steps ?? 200)
     var generator = RandomGenerator(seed: configuration.seed)
+    let fresh = try Decoder(configuration.decoder(of: chosen, vocabularySize: vocabulary), using: &generator)
     switch chosen {
     case .nanoGPT:
-      return try measure(
-        try NanoGPT(sizes, using: &generator),
-        rule: StudyRecipe.nanoGPT(learningRate: configuration.learningRate), workload)
+      return try measure(fresh, rule: StudyRecipe.nanoGPT(learningRate: configuration.learningRate), workload)
     case .nanoKimi:
       return try measure(
-        try NanoKimi(sizes, using: &generator),
+        fresh,
         rule: StudyRecipe.nanoKimi(
           learningRate: configuration.learningRate,
           muonLearningRate: configuration.muonLearningRate, precision: configuration.precision),
@@ -132,21 +128,8 @@ struct BenchStepCommand: ParsableCommand {
       vocabularySize: configuration.vocabularySize, contextLength: configuration.contextLength,
       batchSize: configuration.batchSize, seed: configuration.seed, steps: steps ?? 10)
     var generator = RandomGenerator(seed: configuration.seed)
-    func measure(_ fresh: some LanguageModel) throws -> Report {
-      try self.measure(fresh, of: chosen, configuration, workload)
-    }
-    return switch chosen {
-    case .nanoGPT: try measure(NanoGPT2(configuration.gpt, using: &generator))
-    case .nanoGPTTotal: try measure(NanoGPT2(configuration.gptTotal, using: &generator))
-    case .nanoKimiK2: try measure(NanoKimiK2(configuration.kimi, using: &generator))
-    }
-  }
-
-  private func measure(
-    _ fresh: some LanguageModel, of chosen: StoriesModel, _ configuration: StoriesConfiguration,
-    _ workload: Workload
-  ) throws -> Report {
-    switch configuration.optimizer(of: chosen) {
+    let fresh = try Decoder(configuration.decoder(of: chosen), using: &generator)
+    return switch configuration.optimizer(of: chosen) {
     case .adamW: try measure(fresh, rule: configuration.adamWRule, workload)
     case .muon: try measure(fresh, rule: configuration.muonRule, workload)
     }
@@ -164,8 +147,8 @@ struct BenchStepCommand: ParsableCommand {
     var steps: Int
   }
 
-  private func measure<Model: LanguageModel>(
-    _ fresh: Model, rule: some Optimizer, _ workload: Workload
+  private func measure(
+    _ fresh: Decoder, rule: some Optimizer, _ workload: Workload
   ) throws -> Report {
     var generator = RandomGenerator(seed: workload.seed)
     let tokens = (0..<200_000).map { _ in
@@ -206,7 +189,7 @@ struct BenchStepCommand: ParsableCommand {
       shardCount: workload.trainer.shardCount, precision: workload.precision
     ).times(of: trainer.model, on: batch(), count: workload.steps)
     return Report(
-      model: Model.identifier, precision: workload.precision, parameters: parameters,
+      model: model, precision: workload.precision, parameters: parameters,
       shards: workload.trainer.shardCount, threads: WorkerPool.shared.threadCount,
       kernels: Machine.current.kernels, device: device.description, trainStepMedianMs: stepTimes.median * 1e3,
       trainStepMinMs: stepTimes.min()! * 1e3, forwardMedianMs: forwardTimes.median * 1e3,

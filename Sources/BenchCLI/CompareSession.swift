@@ -57,13 +57,10 @@ struct CompareSession {
         continue
       }
       switch model {
-      case .nanoGPT:
-        try train(
-          NanoGPT.self, as: model,
-          rule: StudyRecipe.nanoGPT(learningRate: configuration.learningRate))
+      case .nanoGPT: try train(model, rule: StudyRecipe.nanoGPT(learningRate: configuration.learningRate))
       case .nanoKimi:
         try train(
-          NanoKimi.self, as: model,
+          model,
           rule: StudyRecipe.nanoKimi(
             learningRate: configuration.learningRate,
             muonLearningRate: configuration.muonLearningRate, precision: configuration.precision))
@@ -72,22 +69,18 @@ struct CompareSession {
     return studyResults
   }
 
-  private mutating func train<Model: LanguageModel>(
-    _ type: Model.Type, as model: StudyModel, rule: some Optimizer
-  ) throws where Model.Configuration == CharacterModelConfiguration {
+  private mutating func train(_ model: StudyModel, rule: some Optimizer) throws {
     let path = folder.path + "/" + model.rawValue
     try OutputFolder.make(path)
     var run = ModelRun(configuration, dataset: dataset)
     run.device = device
-    var fresh = try run.makeModel(
-      type,
-      configuration.modelConfiguration(vocabularySize: corpus.tokenizer.vocabularySize))
+    var fresh = try run.makeModel(model, vocabularySize: corpus.tokenizer.vocabularySize)
     if let initial = try plan.firstWeights(of: model.rawValue, in: folder.path, given: initial) {
       try RunError.naming(initial.path) { try fresh.loadWeights(initial.weights) }
     }
     var display = ProgressDisplay(model: model, folder: folder, isQuiet: isQuiet)
     let outcome = try run.train(
-      fresh, rule: rule, checkpoints: CheckpointFolder(path + "/checkpoints"), observer: &display
+      fresh, named: model.rawValue, rule: rule, checkpoints: CheckpointFolder(path + "/checkpoints"), observer: &display
     ) {
       try hold.requireFolder()
       return Interruption.isRequested
@@ -131,6 +124,7 @@ struct CompareSession {
   /// 500 characters after a line break (or the first character, for a text without one).
   private func sample(_ model: some LanguageModel, named name: String) -> String {
     var generator = TextGenerator(generator: RandomGenerator(seed: configuration.seed).split(100))
+    generator.usesCache = false
     let prompt = (try? corpus.tokenizer.encode("\n")) ?? [0]
     do {
       let tokens = try generator.generate(500, after: prompt, from: model)

@@ -21,7 +21,7 @@ struct DeviceOption: ParsableArguments {
   /// The device, with a line on standard error if it is a GPU.
   /// - Throws: what is missing, when a GPU is asked for by name, or what is not computed there.
   func resolved(
-    precision: Precision = .float32, dropout: Float = 0, model: NanoKimiK2Configuration? = nil
+    precision: Precision = .float32, dropout: Float = 0, model: DecoderConfiguration? = nil
   ) throws -> Device {
     if device == .cpu { return .cpu }
     let found: Device
@@ -34,7 +34,7 @@ struct DeviceOption: ParsableArguments {
         "--precision \(precision.rawValue) is not computed on a GPU; use fp32 or bf16"
       } else if dropout > 0 {
         "dropout is not computed on a GPU; leave it out"
-      } else if model?.mixture.groups != nil {
+      } else if model?.sparseMoE?.groups != nil {
         "groups of experts are not computed on a GPU"
       } else {
         nil

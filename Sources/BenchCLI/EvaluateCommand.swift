@@ -70,7 +70,7 @@ struct EvaluateCommand: ParsableCommand {
       precision: try StudyOptions.choose(precision, for: "precision") ?? .float32)
     let watch = Stopwatch()
     let device = try deviceOption.resolved(
-      precision: evaluator.precision, model: (contents.model as? NanoKimiK2)?.configuration)
+      precision: evaluator.precision, model: contents.model.configuration as? DecoderConfiguration)
     let evaluation = evaluator.evaluate(contents.model.on(device))
     guard evaluation.nllPerToken.isFinite else { throw RunError("\(model): \(NotFiniteLogits())") }
     if json {

@@ -105,6 +105,8 @@ struct GenerateCommand: ParsableCommand {
         temperature: temperature, topK: topK, topP: topP, minP: minP,
         repetitionPenalty: repetitionPenalty), tokenCount: tokenizer.vocabularySize,
       generator: RandomGenerator(seed: seed))
+    // A window of characters is short, and slides as in the published study.
+    generator.usesCache = !(tokenizer is CharacterTokenizer)
     try Terminal.write(prompt)
     var stream = DecodedStream(tokenizer)
     let watch = Stopwatch()

@@ -7,7 +7,7 @@ import NanoTraining
 
 /// The flags of the stories study alone. Those it shares with the character study are ``StudyOptions``.
 struct StoriesOptions: ParsableArguments {
-  @Option(help: "Sizes of NanoKimiK2 and its partner: \(list(NanoKimiK2Configuration.Size.self)).")
+  @Option(help: "Sizes of NanoKimiK2 and its partner: \(list(FamilySize.self)).")
   var size: String?
 
   @Option(parsing: .unconditional, help: "Pieces of the tokenizer that is trained.")
@@ -130,39 +130,45 @@ struct StoriesOptions: ParsableArguments {
     _ study: inout StoriesConfiguration, _ shared: StudyOptions
   ) throws {
     if let width = shared.embd {
-      study.kimi.attention.width = width
-      study.kimi.mixture.modelWidth = width
+      study.kimi.width = width
       study.gpt.width = width
+      study.gpt.feedForward = .mlp(width: 4 * width, activation: .gelu, hasBias: true)
     }
     if let layers = shared.layers {
       study.kimi.layerCount = layers
       study.gpt.layerCount = layers
     }
     if let heads = shared.heads {
-      study.kimi.attention.headCount = heads
+      study.kimi.headCount = heads
       study.gpt.headCount = heads
     }
-    assign(shared.experts, to: &study.kimi.mixture.expertCount)
-    assign(expertsPerToken, to: &study.kimi.mixture.chosenCount)
-    assign(sharedExperts, to: &study.kimi.mixture.sharedCount)
-    assign(expertWidth, to: &study.kimi.mixture.expertWidth)
-    assign(denseLayers, to: &study.kimi.denseLayerCount)
-    assign(denseWidth, to: &study.kimi.denseWidth)
-    assign(kvRank, to: &study.kimi.attention.keyValueRank)
-    assign(nopeDim, to: &study.kimi.attention.positionFreeWidth)
-    assign(ropeDim, to: &study.kimi.attention.rotaryWidth)
-    assign(vDim, to: &study.kimi.attention.valueWidth)
-    assign(routedScale, to: &study.kimi.mixture.scale)
-    assign(balanceLoss, to: &study.kimi.mixture.balanceLossCoefficient)
-    assign(zLoss, to: &study.kimi.mixture.zLossCoefficient)
-    if let qRank { study.kimi.attention.queryRank = qRank == 0 ? nil : qRank }
-    if splitHeads { study.kimi.attention.splitsHeads = true }
+    guard case .sparseMoE(var experts, var denseLayerCount, var denseWidth) = study.kimi.feedForward,
+      var heads = study.kimi.latent
+    else { return }
+    assign(shared.experts, to: &experts.expertCount)
+    assign(expertsPerToken, to: &experts.topK)
+    assign(sharedExperts, to: &experts.sharedExpertCount)
+    assign(expertWidth, to: &experts.expertWidth)
+    assign(denseLayers, to: &denseLayerCount)
+    assign(self.denseWidth, to: &denseWidth)
+    assign(kvRank, to: &heads.keyValueRank)
+    assign(nopeDim, to: &heads.nopeWidth)
+    assign(ropeDim, to: &heads.ropeWidth)
+    assign(vDim, to: &heads.valueWidth)
+    assign(routedScale, to: &experts.scale)
+    assign(balanceLoss, to: &experts.balanceLossCoefficient)
+    assign(zLoss, to: &experts.zLossCoefficient)
+    if let qRank { heads.queryRank = qRank == 0 ? nil : qRank }
+    if splitHeads { heads.splitsHeads = true }
     if let gating {
       guard let scoring = RouterScoring(rawValue: gating) else {
         throw ValidationError("unknown gating '\(gating)'; known: sigmoid, softmax")
       }
-      study.kimi.mixture.scoring = scoring
+      experts.scoring = scoring
     }
+    study.kimi.feedForward = .sparseMoE(
+      experts: experts, denseLayerCount: denseLayerCount, denseWidth: denseWidth)
+    study.kimi.latent = heads
   }
 
   private func setTraining(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import NanoLayers
 import NanoModels
 import NanoTensor
 import NanoTraining
@@ -148,16 +149,21 @@ extension StudyConfiguration {
   /// A study of one model that was trained before, with its sizes.
   init(of initial: InitialModel, preset options: StudyOptions) throws {
     self = try options.configuration()
-    guard let sizes = initial.contents.model.configuration as? CharacterModelConfiguration,
-      let model = StudyModel(rawValue: type(of: initial.contents.model).identifier)
-    else { throw RunError("\(initial.path): not a model of characters; add --preset stories for one of stories") }
-    models = [model]
-    contextLength = sizes.contextLength
-    width = sizes.width
-    layerCount = sizes.layerCount
-    headCount = sizes.headCount
-    expertCount = sizes.expertCount
-    attentionScale = sizes.attentionScale
+    let sizes = initial.contents.model.configuration as? DecoderConfiguration
+    if let sizes, let heads = sizes.multiHead {
+      contextLength = sizes.contextLength
+      width = sizes.width
+      layerCount = sizes.layerCount
+      headCount = heads.headCount
+      attentionScale = heads.scale
+      if case .denseMoE(let experts) = sizes.feedForward { expertCount = experts.expertCount }
+    }
+    models = StudyModel.allCases.filter { model in
+      sizes.map { decoder(of: model, vocabularySize: $0.vocabularySize) } == sizes
+    }
+    guard sizes != nil, !models.isEmpty else {
+      throw RunError("\(initial.path): not a model of characters; add --preset stories for one of stories")
+    }
   }
 
   /// A run short enough for an unoptimized build.

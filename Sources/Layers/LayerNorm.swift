@@ -1,6 +1,6 @@
 public import NanoAutograd
 internal import NanoPreconditions
-internal import NanoTensor
+public import NanoTensor
 
 /// `y = g · (x - mean) / √(variance + ε) + b` over each row.
 public struct LayerNorm: Layer {
@@ -8,12 +8,20 @@ public struct LayerNorm: Layer {
   public var bias: Parameter
   public let epsilon: Float
 
+  /// Given gain and bias, one number a channel each.
+  public init(gain: Tensor, bias: Tensor, epsilon: Float = 1e-5) {
+    checkPrecondition(
+      gain.shape.rank == 1 && gain.elementCount > 0 && gain.shape == bias.shape,
+      "LayerNorm: gain \(gain.shape), bias \(bias.shape)")
+    self.gain = Parameter(gain, role: .gain)
+    self.bias = Parameter(bias, role: .bias)
+    self.epsilon = epsilon
+  }
+
   /// Gain 1 and bias 0.
   public init(width: Int, epsilon: Float = 1e-5) {
     checkPrecondition(width > 0, "LayerNorm: width \(width)")
-    gain = Parameter(Tensor(repeating: 1, shape: [width]), role: .gain)
-    bias = Parameter(Tensor(zeros: [width]), role: .bias)
-    self.epsilon = epsilon
+    self.init(gain: Tensor(repeating: 1, shape: [width]), bias: Tensor(zeros: [width]), epsilon: epsilon)
   }
 
   public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {

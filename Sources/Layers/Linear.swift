@@ -8,41 +8,38 @@ public struct Linear: Layer {
   public var weight: Parameter
   public var bias: Parameter?
 
-  /// Weight and bias uniform on ±1/√inputs, as PyTorch's `nn.Linear`.
+  /// Given weights.
   /// - Parameters:
+  ///   - weight: outputs × inputs.
+  ///   - bias: one number an output; nil for none.
   ///   - stackedMatrices: how many equal matrices, one above the other, the weight consists of; an
   ///     optimizer that treats matrices as wholes treats each of them as one.
   ///   - role: what the weight is for; nil means a hidden matrix.
-  public init(
-    inputs: Int, outputs: Int, hasBias: Bool = true, stackedMatrices: Int = 1,
-    role: Parameter.Role? = nil, using generator: inout RandomGenerator
-  ) {
-    checkPrecondition(inputs > 0 && outputs > 0, "Linear: \(inputs) inputs, \(outputs) outputs")
+  public init(weight: Tensor, bias: Tensor? = nil, stackedMatrices: Int = 1, role: Parameter.Role? = nil) {
     checkPrecondition(
-      outputs % stackedMatrices == 0, "Linear: \(outputs) outputs in \(stackedMatrices) matrices")
-    let bound = 1 / Float(inputs).squareRoot()
-    weight = Parameter(
-      Tensor(uniformWithin: bound, shape: [outputs, inputs], using: &generator),
-      role: role ?? .hiddenMatrix(count: stackedMatrices))
-    if hasBias {
-      bias = Parameter(
-        Tensor(uniformWithin: bound, shape: [outputs], using: &generator), role: .bias)
-    }
+      weight.shape.rank == 2 && weight.elementCount > 0 && bias.map { $0.shape == [weight.shape[0]] } ?? true,
+      "Linear: weight \(weight.shape), bias \(bias?.shape ?? [])")
+    checkPrecondition(
+      stackedMatrices > 0 && weight.shape[0] % stackedMatrices == 0,
+      "Linear: \(weight.shape[0]) outputs in \(stackedMatrices) matrices")
+    self.weight = Parameter(weight, role: role ?? .hiddenMatrix(count: stackedMatrices))
+    self.bias = bias.map { Parameter($0, role: .bias) }
   }
 
-  /// Weight normal with the given standard deviation, bias (if any) zero, as GPT-2 and DeepSeek have it.
+  /// Fresh weights, the weight drawn before the bias.
   public init(
-    normalInputs inputs: Int, outputs: Int, standardDeviation: Float, hasBias: Bool = false,
-    stackedMatrices: Int = 1, role: Parameter.Role? = nil, using generator: inout RandomGenerator
+    inputs: Int, outputs: Int, hasBias: Bool = true, stackedMatrices: Int = 1, role: Parameter.Role? = nil,
+    initialization: Initialization = .pyTorch, using generator: inout RandomGenerator
   ) {
     checkPrecondition(inputs > 0 && outputs > 0, "Linear: \(inputs) inputs, \(outputs) outputs")
-    checkPrecondition(
-      outputs % stackedMatrices == 0, "Linear: \(outputs) outputs in \(stackedMatrices) matrices")
-    weight = Parameter(
-      Tensor(normal: [outputs, inputs], standardDeviation: standardDeviation, using: &generator),
-      role: role ?? .hiddenMatrix(count: stackedMatrices))
-    if hasBias { bias = Parameter(Tensor(zeros: [outputs]), role: .bias) }
+    self.init(
+      weight: initialization.weight([outputs, inputs], inputs: inputs, using: &generator),
+      bias: hasBias ? initialization.bias([outputs], inputs: inputs, using: &generator) : nil,
+      stackedMatrices: stackedMatrices, role: role)
   }
+
+  public var inputCount: Int { weight.value.shape[1] }
+  public var outputCount: Int { weight.value.shape[0] }
 
   public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {
     self(input, in: context, roundingResult: false)

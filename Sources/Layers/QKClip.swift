@@ -3,11 +3,11 @@ internal import NanoAutograd
 internal import NanoPreconditions
 internal import NanoTensor
 
-extension LatentAttention {
+extension MultiHeadLatentAttention {
   /// QK-clip: shrinks the queries and keys of every head whose largest logit passed the threshold, so that
   /// the same input would now give exactly the threshold.
   ///
-  /// With γ = threshold / largest logit, the head's position-free query and key rows are multiplied by √γ
+  /// With γ = threshold / largest logit, the head's nope query and key rows are multiplied by √γ
   /// each and its rotary query rows by γ; the rotary key belongs to all heads and stays.
   /// - Parameter largestLogits: one a head, as ``AttentionStatistics`` has them.
   /// - Returns: how many heads were clipped.
@@ -18,22 +18,23 @@ extension LatentAttention {
     checkPrecondition(
       largestLogits.count == c.headCount,
       "clipQueryKey: \(largestLogits.count) logits for \(c.headCount) heads")
+    guard queryKeyNorm == nil else { return 0 }  // which would undo it
     let factors = clippingFactors(of: largestLogits, threshold: threshold)
     for (head, factor) in factors {
       let firstQuery = head * c.keyWidth
       query.weight.value.scaleRows(
-        firstQuery..<firstQuery + c.positionFreeWidth, by: factor.squareRoot())
+        firstQuery..<firstQuery + c.nopeWidth, by: factor.squareRoot())
       query.weight.value.scaleRows(
-        firstQuery + c.positionFreeWidth..<firstQuery + c.keyWidth, by: factor)
-      let firstKey = head * (c.positionFreeWidth + c.valueWidth)
+        firstQuery + c.nopeWidth..<firstQuery + c.keyWidth, by: factor)
+      let firstKey = head * (c.nopeWidth + c.valueWidth)
       keyValueUp.weight.value.scaleRows(
-        firstKey..<firstKey + c.positionFreeWidth, by: factor.squareRoot())
+        firstKey..<firstKey + c.nopeWidth, by: factor.squareRoot())
     }
     return factors.count
   }
 }
 
-extension CausalSelfAttention {
+extension MultiHeadAttention {
   /// QK-clip: with γ = threshold / largest logit, multiplies the query and key rows, and biases, of every head
   /// whose largest logit passed the threshold by √γ each, so that the same input would now give exactly the
   /// threshold.
@@ -42,9 +43,10 @@ extension CausalSelfAttention {
   /// - SeeAlso: Kimi Team, 2025, "Kimi K2", arXiv:2507.20534 (MuonClip).
   @discardableResult
   public mutating func clipQueryKey(largestLogits: [Float], threshold: Float) -> Int {
-    let (width, heads) = (configuration.width, configuration.headCount)
+    let (width, heads) = (projection.inputCount, headCount)
     checkPrecondition(
       largestLogits.count == heads, "clipQueryKey: \(largestLogits.count) logits for \(heads) heads")
+    guard queryKeyNorm == nil else { return 0 }  // which would undo it
     let factors = clippingFactors(of: largestLogits, threshold: threshold)
     for (head, factor) in factors {
       for first in [head * (width / heads), width + head * (width / heads)] {

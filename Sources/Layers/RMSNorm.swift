@@ -1,17 +1,23 @@
 public import NanoAutograd
 internal import NanoPreconditions
-internal import NanoTensor
+public import NanoTensor
 
 /// `y = g · x / √(mean(x²) + ε)` over each row.
 public struct RMSNorm: Layer {
   public var gain: Parameter
   public let epsilon: Float
 
+  /// A given gain, one factor a channel.
+  public init(gain: Tensor, epsilon: Float = 1e-6) {
+    checkPrecondition(gain.shape.rank == 1 && gain.elementCount > 0, "RMSNorm: gain \(gain.shape)")
+    self.gain = Parameter(gain, role: .gain)
+    self.epsilon = epsilon
+  }
+
   /// Gain 1.
   public init(width: Int, epsilon: Float = 1e-6) {
     checkPrecondition(width > 0, "RMSNorm: width \(width)")
-    gain = Parameter(Tensor(repeating: 1, shape: [width]), role: .gain)
-    self.epsilon = epsilon
+    self.init(gain: Tensor(repeating: 1, shape: [width]), epsilon: epsilon)
   }
 
   public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {

@@ -26,7 +26,7 @@ extension ConfigurationError {
     guard bytes < Double(Machine.current.memoryBytes) else {
       throw ConfigurationError(
         "these sizes need about \(Int(bytes / 1e9)) GB for weights and optimizer state, more than this "
-          + "machine's memory; reduce embd, layers or experts")
+          + "machine's memory; reduce the width, layers or experts")
     }
   }
 }

@@ -45,7 +45,7 @@ public enum StoriesRecipe {
     iteration.precision = precision == .float16 ? .float32 : precision
     muon.orthogonalization = .newtonSchulz(iteration)
     return RoutedOptimizer(
-      muon, where: { $0.shape.isMatrix && !$0.name.contains("router") },
+      muon, where: { $0.shape.isMatrix && $0.role != .router },
       otherwise: adamW(learningRate: learningRate, beta2: beta2, weightDecay: weightDecay))
   }
 }

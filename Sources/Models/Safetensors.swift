@@ -25,7 +25,7 @@ public enum Safetensors {
     case tensor(Entry)
     case metadata([String: String])
 
-    init(from decoder: any Decoder) throws {
+    init(from decoder: any Swift.Decoder) throws {
       if let entry = try? Entry(from: decoder) {
         self = .tensor(entry)
       } else {

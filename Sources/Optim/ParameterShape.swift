@@ -1,4 +1,5 @@
 internal import NanoPreconditions
+public import NanoTensor
 
 /// What an optimizer must know of a parameter's form. A tensor's rank alone does not tell an embedding
 /// table from a weight matrix, nor outputs from inputs; so both are declared.
@@ -51,6 +52,15 @@ public struct ParameterShape: Hashable, Sendable, Codable {
   /// Whether weight decay is customary: matrices and tables, not gains and biases.
   public var isDecayed: Bool { kind != .vector }
 
+  /// The role of most parameters of this form.
+  var customaryRole: Parameter.Role {
+    switch kind {
+    case .vector: .bias
+    case .table: .embedding
+    case .matrices(let count, _, _, _): .hiddenMatrix(count: count)
+    }
+  }
+
   /// The stack, row-major: how many, rows and columns of each in memory, and outputs / inputs.
   var matrixStack: MatrixStack? {
     guard case .matrices(let count, let outputs, let inputs, let order) = kind else { return nil }
@@ -66,13 +76,32 @@ struct MatrixStack: Hashable, Sendable {
   var matrixElementCount: Int { rows * columns }
 }
 
-/// A parameter's name and form.
+/// A parameter's name, form and role.
 public struct ParameterDescription: Hashable, Sendable, Codable {
   public let name: String
   public let shape: ParameterShape
+  public let role: Parameter.Role
 
-  public init(name: String, shape: ParameterShape) {
+  /// - Parameter role: what the parameter is for; by default what the form suggests: a hidden matrix, an embedding, a
+  ///   bias.
+  public init(name: String, shape: ParameterShape, role: Parameter.Role? = nil) {
     self.name = name
     self.shape = shape
+    self.role = role ?? shape.customaryRole
+  }
+
+  /// A parameter of a model. Hidden matrices, experts and routers are matrices; embeddings and the head, matrices in
+  /// memory too, are tables.
+  public init(_ parameter: Parameter, name: String) {
+    let (rows, columns) = (parameter.value.shape.rowCount, parameter.value.shape.width)
+    let shape: ParameterShape =
+      switch parameter.role {
+      case .hiddenMatrix(let count), .expertMatrix(let count):
+        .matrices(count, outputs: rows / count, inputs: columns)
+      case .router: .matrix(outputs: rows, inputs: columns)
+      case .embedding, .outputHead: .table(rows: rows, columns: columns)
+      case .gain, .bias, .state: .vector(count: parameter.value.elementCount)
+      }
+    self.init(name: name, shape: shape, role: parameter.role)
   }
 }

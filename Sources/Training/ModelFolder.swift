@@ -50,7 +50,7 @@ public enum ModelFolder {
   }
 
   private static let kinds: [any LanguageModel.Type] = [
-    NanoGPT.self, NanoKimi.self, NanoGPT2.self, NanoKimiK2.self,
+    Decoder.self
   ]
 
   // MARK: Writing
@@ -127,20 +127,25 @@ public enum ModelFolder {
       throw ModelFolderError(
         description: "\(path)/config.json: format \(header.format); this version reads format 1")
     }
-    guard let kind = kinds.first(where: { $0.identifier == header.model }) else {
+    let kind: (any LanguageModel.Type)? =
+      DecoderConfiguration.earlierModelNames.contains(header.model)
+      ? Decoder.self : kinds.first { $0.identifier == header.model }
+    guard let kind else {
       let known = kinds.map { $0.identifier }.joined(separator: ", ")
       throw ModelFolderError(
         description: "\(path)/config.json: unknown model '\(header.model)'; known: \(known)")
     }
-    return try load(kind, path: path, description: configuration)
+    return try load(kind, named: header.model, path: path, description: configuration)
   }
 
   private static func load<Model: LanguageModel>(
-    _ kind: Model.Type, path: String, description: Data
+    _ kind: Model.Type, named name: String, path: String, description: Data
   ) throws(ModelFolderError) -> Contents {
     let weights = try read(path + "/model.safetensors")
     do {
-      let description = try JSONDecoder().decode(
+      let decoder = JSONDecoder()
+      decoder.userInfo[DecoderConfiguration.modelName] = name
+      let description = try decoder.decode(
         Description<Model.Configuration>.self, from: description)
       let tokenizer = try description.vocabulary ?? tokenizer(description.endOfText, path: path)
       let vocabularySize = description.configuration.vocabularySize

@@ -52,11 +52,11 @@ public struct ModelRun: Sendable {
   }
 
   /// Fresh weights for this configuration's seed.
-  public func makeModel<Model: LanguageModel>(
-    _ type: Model.Type, _ modelConfiguration: Model.Configuration
-  ) throws(ConfigurationError) -> Model {
+  public func makeModel(
+    _ model: StudyModel, vocabularySize: Int
+  ) throws(ConfigurationError) -> Decoder {
     var generator = stream(.weights)
-    return try Model(modelConfiguration, using: &generator)
+    return try Decoder(configuration.decoder(of: model, vocabularySize: vocabularySize), using: &generator)
   }
 
   /// The training batch of a step: a function of seed and step alone.
@@ -70,12 +70,14 @@ public struct ModelRun: Sendable {
   /// Runs the whole protocol, or what is left of it.
   /// - Parameters:
   ///   - model: what to begin with, where there is no checkpoint.
+  ///   - name: of the model in the result.
   ///   - checkpoints: where the run's state is kept, to go on from; nil to keep none.
   ///   - shouldStop: asked after every step; true ends the run with what there is, after a checkpoint.
   /// - Throws: for a damaged or foreign checkpoint, files that cannot be written, and what the observer and
   ///   `shouldStop` throw.
   public func train<Model: LanguageModel, Rule: Optimizer>(
-    _ model: Model, rule: Rule, checkpoints: CheckpointFolder? = nil, observer: inout some RunObserver,
+    _ model: Model, named name: String, rule: Rule, checkpoints: CheckpointFolder? = nil,
+    observer: inout some RunObserver,
     shouldStop: () throws -> Bool
   ) throws -> RunOutcome<Model> {
     let tensorBytesBefore = MemoryPool.shared.statistics.currentBytes
@@ -85,9 +87,7 @@ public struct ModelRun: Sendable {
       precision: configuration.precision, generator: stream(.evaluation), pool: pool)
     var run = try ResumableTrainer<Model, Rule, EvaluationPoint>(
       checkpoints, fresh: model, rule: rule,
-      configuration: TrainerConfiguration(
-        shardCount: configuration.shardCount, precision: configuration.precision),
-      iterations: configuration.iterations, device: device,
+      configuration: configuration.trainer, iterations: configuration.iterations, device: device,
       tensorBytesBefore: tensorBytesBefore, pool: pool)
     let tokens = Double(configuration.batchSize * configuration.contextLength)
     var wasInterrupted = false
@@ -139,12 +139,12 @@ public struct ModelRun: Sendable {
     run.updateProgress()
     let (progress, bestModel) = (run.progress, run.best ?? run.trainer.model.on(.cpu))
     return RunOutcome(
-      result: result(of: bestModel, progress), curve: progress.curve, bestModel: bestModel,
+      result: result(of: bestModel, named: name, progress), curve: progress.curve, bestModel: bestModel,
       wasInterrupted: wasInterrupted, failure: failure)
   }
 
   private func result<Model: LanguageModel>(
-    of bestModel: Model, _ progress: RunProgress<EvaluationPoint>
+    of bestModel: Model, named name: String, _ progress: RunProgress<EvaluationPoint>
   ) -> ModelResult {
     let growth = ResidentMemory.currentBytes - progress.residentBytesAtStart
     let parameters = bestModel.parameterCount
@@ -154,7 +154,7 @@ public struct ModelRun: Sendable {
     let perplexity = exp(point.validationLoss)
     let tokens = Double(configuration.batchSize * configuration.contextLength)
     return ModelResult(
-      name: Model.identifier, parameters: parameters, bestValidationLoss: point.validationLoss,
+      name: name, parameters: parameters, bestValidationLoss: point.validationLoss,
       finalValidationLoss: (progress.curve.last ?? .unmeasured).validationLoss,
       finalTrainingLoss: (progress.curve.last ?? .unmeasured).trainingLoss, perplexity: perplexity,
       parameterEfficiency: perplexity / (Double(parameters) / 1e6), trainStepMeanMs: meanStep * 1e3,

@@ -39,6 +39,7 @@ struct ResumableTrainer<Model: LanguageModel, Rule: Optimizer, Point: RunPoint>:
     if let checkpoints, let saved {
       do {
         try progress.validate(trainer: configuration, iterations: iterations)
+        progress.trainer.rules = configuration.rules
         try fresh.loadWeights(saved.weights)
         if !saved.bestWeights.isEmpty {
           var kept = copy fresh

@@ -1,3 +1,4 @@
+internal import NanoModels
 internal import NanoTensor
 
 /// An evaluation on a run's way.
@@ -52,6 +53,8 @@ public struct RunProgress<Point: RunPoint>: Hashable, Sendable, Codable {
     // What memory was short for.
     settings.microBatchCount = expected.microBatchCount
     settings.checkpointsActivations = expected.checkpointsActivations
+    // Earlier runs on characters have a clip here that their models did not have.
+    if expected.rules.queryKeyClip == nil { settings.rules.queryKeyClip = nil }
     try require(settings == expected, "its settings of training are not the run's")
     try require((1...65_536).contains(trainer.microBatchCount), "\(trainer.microBatchCount) micro-batches")
     try require(

@@ -6,11 +6,11 @@ public import NanoTensor
 /// Everything that defines a run of the stories study.
 public struct StoriesConfiguration: ComparisonConfiguration, Hashable {
   public var presetName: String { "stories" }
-  /// `nanokimik2`'s sizes; its vocabulary and context are the study's.
-  public var kimi: NanoKimiK2Configuration
-  /// `nanogpt`'s sizes.
-  public var gpt: NanoGPT2Configuration
-  public var size: NanoKimiK2Configuration.Size
+  /// `nanokimik2`; its vocabulary and context are the study's.
+  public var kimi: DecoderConfiguration
+  /// `nanogpt`.
+  public var gpt: DecoderConfiguration
+  public var size: FamilySize
   public var models: [StoriesModel]
 
   public var iterations = 2_000
@@ -54,16 +54,12 @@ public struct StoriesConfiguration: ComparisonConfiguration, Hashable {
   public var memoryLimit: Int?
 
   public init(
-    size: NanoKimiK2Configuration.Size = .small, vocabularySize: Int = 4096,
+    size: FamilySize = .small, vocabularySize: Int = 4096,
     contextLength: Int = 256
   ) {
     self.size = size
-    kimi = NanoKimiK2Configuration(
-      size: size, vocabularySize: vocabularySize, contextLength: contextLength)
-    // About as many active parameters as the other.
-    gpt = NanoGPT2Configuration(
-      vocabularySize: vocabularySize, contextLength: contextLength, width: kimi.width,
-      layerCount: kimi.layerCount, headCount: kimi.attention.headCount)
+    kimi = .nanoKimiK2(size: size, vocabularySize: vocabularySize, contextLength: contextLength)
+    gpt = .nanoGPT2(besides: kimi)
     models = [.nanoGPT, .nanoKimiK2, .nanoGPTTotal]
   }
 
@@ -77,20 +73,20 @@ public struct StoriesConfiguration: ComparisonConfiguration, Hashable {
   public init?(of configuration: any ModelConfiguration) {
     self.init(
       vocabularySize: configuration.vocabularySize, contextLength: configuration.contextLength)
-    switch configuration {
-    case let sizes as NanoKimiK2Configuration: (kimi, models) = (sizes, [.nanoKimiK2])
-    case let sizes as NanoGPT2Configuration: (gpt, models) = (sizes, [.nanoGPT])
-    default: return nil
+    guard let decoder = configuration as? DecoderConfiguration else { return nil }
+    if decoder.sparseMoE != nil {
+      (kimi, models) = (decoder, [.nanoKimiK2])
+    } else {
+      (gpt, models) = (decoder, [.nanoGPT])
     }
   }
 
-  /// The sizes of a NanoGPT with about as many parameters as NanoKimiK2 in total: more layers.
-  public var gptTotal: NanoGPT2Configuration {
-    var sizes = gpt
-    let perLayer = 12 * gpt.width * gpt.width
-    let embeddings = (vocabularySize + contextLength) * gpt.width
-    sizes.layerCount = max(1, (kimi.estimatedParameterCount - embeddings + perLayer / 2) / perLayer)
-    return sizes
+  public func decoder(of model: StoriesModel) -> DecoderConfiguration {
+    switch model {
+    case .nanoGPT: gpt
+    case .nanoGPTTotal: gpt.matchingParameters(of: kimi)
+    case .nanoKimiK2: kimi
+    }
   }
 
   /// Sets the vocabulary of both models.
@@ -164,8 +160,6 @@ public struct StoriesConfiguration: ComparisonConfiguration, Hashable {
     }
     let factors: [(name: String, value: Float)] = [
       ("weight-decay", weightDecay), ("bias-rate", rules.selectionBiasRate),
-      ("balance-loss", kimi.mixture.balanceLossCoefficient),
-      ("z-loss", kimi.mixture.zLossCoefficient), ("routed-scale", kimi.mixture.scale),
     ]
     for (name, value) in factors where !(value >= 0 && value.isFinite) {
       throw ConfigurationError("\(name) is \(value); it must be 0 or more")

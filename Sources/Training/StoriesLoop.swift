@@ -161,7 +161,7 @@ struct StoriesLoop<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
   }
 
   private func record(of report: StepReport, step: Int, seconds: Double) -> StepRecord {
-    let mixture = configuration.kimi.mixture
+    let mixture = configuration.decoder(of: run.model).sparseMoE
     let routing = report.statistics.routing
     let biases = Self.selectionBiases(of: state.trainer.model)
     let balanceLoss = routing.reduce(0) { $0 + $1.balanceLoss }
@@ -170,8 +170,8 @@ struct StoriesLoop<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
     let memory = run.device.memory ?? (currentBytes: host.currentBytes, peakBytes: host.peakBytes)
     return StepRecord(
       step: step,
-      loss: report.loss + Double(mixture.balanceLossCoefficient) * balanceLoss
-        + Double(mixture.zLossCoefficient) * zLoss,
+      loss: report.loss + Double(mixture?.balanceLossCoefficient ?? 0) * balanceLoss
+        + Double(mixture?.zLossCoefficient ?? 0) * zLoss,
       nll: report.loss, balanceLoss: balanceLoss, zLoss: zLoss,
       learningRate: Double(configuration.learningRate * report.learningRateFactor),
       muonLearningRate: configuration.optimizer(of: run.model) == .muon

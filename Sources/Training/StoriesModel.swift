@@ -1,5 +1,3 @@
-internal import NanoModels
-
 /// A contestant of the stories study.
 public enum StoriesModel: String, CaseIterable, Hashable, Sendable, Codable {
   case nanoGPT = "nanogpt"
@@ -9,9 +7,9 @@ public enum StoriesModel: String, CaseIterable, Hashable, Sendable, Codable {
 
   public var displayName: String {
     switch self {
-    case .nanoGPT: NanoGPT2.displayName
-    case .nanoGPTTotal: NanoGPT2.displayName + " (total)"
-    case .nanoKimiK2: NanoKimiK2.displayName
+    case .nanoGPT: "NanoGPT"
+    case .nanoGPTTotal: "NanoGPT (total)"
+    case .nanoKimiK2: "NanoKimiK2"
     }
   }
 }

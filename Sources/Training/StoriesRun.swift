@@ -90,29 +90,10 @@ public struct StoriesRun: Sendable {
     from initial: [String: Tensor]? = nil, observer: inout some StoriesObserver,
     shouldStop: () throws -> Bool
   ) throws -> Outcome {
-    switch model {
-    case .nanoKimiK2:
-      return try train(
-        try makeModel(NanoKimiK2.self, configuration.kimi, from: initial), observer: &observer,
-        shouldStop: shouldStop)
-    case .nanoGPT:
-      return try train(
-        try makeModel(NanoGPT2.self, configuration.gpt, from: initial), observer: &observer,
-        shouldStop: shouldStop)
-    case .nanoGPTTotal:
-      return try train(
-        try makeModel(NanoGPT2.self, configuration.gptTotal, from: initial), observer: &observer,
-        shouldStop: shouldStop)
-    }
-  }
-
-  private func makeModel<Model: LanguageModel>(
-    _ type: Model.Type, _ configuration: Model.Configuration, from initial: [String: Tensor]?
-  ) throws -> Model {
     var generator = stream(.weights)
-    var model = try Model(configuration, using: &generator)
-    if let initial { try model.loadWeights(initial) }
-    return model
+    var fresh = try Decoder(configuration.decoder(of: model), using: &generator)
+    if let initial { try fresh.loadWeights(initial) }
+    return try train(fresh, observer: &observer, shouldStop: shouldStop)
   }
 
   private func train(

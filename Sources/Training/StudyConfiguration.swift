@@ -1,3 +1,4 @@
+public import NanoLayers
 public import NanoModels
 public import NanoOptim
 public import NanoTensor
@@ -17,7 +18,7 @@ public struct StudyConfiguration: ComparisonConfiguration, Hashable {
   public var layerCount: Int
   public var headCount: Int
   public var expertCount: Int
-  public var attentionScale: CharacterModelConfiguration.AttentionScale
+  public var attentionScale: MultiHeadAttention.Configuration.Scale
   /// AdamW's.
   public var learningRate: Float
   /// TrueMuon's.
@@ -36,7 +37,7 @@ public struct StudyConfiguration: ComparisonConfiguration, Hashable {
   }
 
   fileprivate init(
-    preset: StudyPreset, attentionScale: CharacterModelConfiguration.AttentionScale
+    preset: StudyPreset, attentionScale: MultiHeadAttention.Configuration.Scale
   ) {
     self.preset = preset
     iterations = 10_000
@@ -60,12 +61,23 @@ public struct StudyConfiguration: ComparisonConfiguration, Hashable {
   public var learningRateSchedule: any LearningRateSchedule { ConstantSchedule() }
   public var modelNames: [String] { models.map(\.rawValue) }
 
-  /// The sizes of the models for a vocabulary.
-  public func modelConfiguration(vocabularySize: Int) -> CharacterModelConfiguration {
-    CharacterModelConfiguration(
-      vocabularySize: vocabularySize, contextLength: contextLength, width: width,
-      layerCount: layerCount, headCount: headCount, expertCount: expertCount,
-      attentionScale: attentionScale)
+  /// A model for a vocabulary.
+  public func decoder(of model: StudyModel, vocabularySize: Int) -> DecoderConfiguration {
+    switch model {
+    case .nanoGPT:
+      .nanoGPT(
+        vocabularySize: vocabularySize, contextLength: contextLength, width: width, layerCount: layerCount,
+        headCount: headCount, attentionScale: attentionScale)
+    case .nanoKimi:
+      .nanoKimi(
+        vocabularySize: vocabularySize, contextLength: contextLength, width: width, layerCount: layerCount,
+        headCount: headCount, expertCount: expertCount, attentionScale: attentionScale)
+    }
+  }
+
+  /// How its models are trained. The published study has no QK-clip.
+  public var trainer: TrainerConfiguration {
+    TrainerConfiguration(shardCount: shardCount, precision: precision, rules: StepRules(queryKeyClip: nil))
   }
 
   /// Throws when a value is out of range or two contradict each other.
@@ -88,7 +100,7 @@ public struct StudyConfiguration: ComparisonConfiguration, Hashable {
     guard !models.isEmpty, Set(models).count == models.count else {
       throw ConfigurationError("models must name at least one model, each once")
     }
-    try modelConfiguration(vocabularySize: 65).validate()
+    for model in StudyModel.allCases { try decoder(of: model, vocabularySize: 65).validate() }
     // Logits, probabilities and block activations of one step: a rough lower bound of what it holds.
     let tokens = Double(batchSize) * Double(contextLength)
     let perToken = 4 * Double(layerCount) * Double(width * 12 + headCount * contextLength)
@@ -122,8 +134,8 @@ public enum StudyModel: String, CaseIterable, Hashable, Sendable, Codable {
 
   public var displayName: String {
     switch self {
-    case .nanoGPT: NanoGPT.displayName
-    case .nanoKimi: NanoKimi.displayName
+    case .nanoGPT: "NanoGPT"
+    case .nanoKimi: "NanoKimi"
     }
   }
 }

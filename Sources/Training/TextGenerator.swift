@@ -8,6 +8,9 @@ public struct TextGenerator: Sendable {
   public var sampler: Sampler
   /// Tokens from here on are never drawn; nil for none.
   public var tokenCount: Int?
+  /// Whether a model's cache is used. Without it the whole window is computed for every token, and slides when it is
+  /// full: what the published character study does.
+  public var usesCache = true
   private var generator: RandomGenerator
 
   /// - Parameter tokenCount: how many tokens can be written, where the model has more.
@@ -35,7 +38,7 @@ public struct TextGenerator: Sendable {
   ) throws -> [Int32] {
     checkPrecondition(!prompt.isEmpty, "generate: an empty prompt")
     var tokens = prompt
-    var session = model.makeDecodingSession()
+    var session = usesCache ? model.makeDecodingSession() : nil
     for _ in 0..<count {
       let logits = nextLogits(after: tokens, from: model, &session)
       let candidates = Array(logits.prefix(tokenCount ?? logits.count))

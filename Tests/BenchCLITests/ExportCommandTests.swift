@@ -11,8 +11,8 @@ import Testing
   let stories = try Stories()
   let folder = stories.folder.path
   var generator = RandomGenerator(seed: 4)
-  let model = try NanoGPT2(
-    NanoGPT2Configuration(
+  let model = try Decoder(
+    .nanoGPT2(
       vocabularySize: 384, contextLength: 32, width: 16, layerCount: 1, headCount: 2), using: &generator)
   let tokenizer = try SentencePieceTokenizer(model: Fixture.data("sentencepiece/tokenizer.model"))
   // The weights of an export with another tokenizer beside them.

@@ -25,11 +25,12 @@ struct DeviceMixtureLayerTests {
   @Test(arguments: [Precision.float32, .bfloat16], [RouterScoring.sigmoid, .softmax])
   func sparse(_ precision: Precision, _ scoring: RouterScoring) throws {
     var generator = RandomGenerator(seed: 7)
-    let layer = SparseMoELayer(
+    let layer = SparseMoE(
+      width: 12,
       .init(
-        modelWidth: 12, expertWidth: 8, expertCount: 5, chosenCount: 2, scoring: scoring, scale: 1.4,
+        expertCount: 5, topK: 2, expertWidth: 8, scoring: scoring, scale: 1.4,
         balanceLossCoefficient: 0.5, zLossCoefficient: 0.1),
-      standardDeviation: 0.4, using: &generator)
+      initialization: .normal(standardDeviation: 0.4), using: &generator)
     let check = try deviceCheck(layer, precision: precision)
     #expect(check.worst < (precision == .float32 ? 1e-5 : 3e-2))
   }
@@ -37,8 +38,8 @@ struct DeviceMixtureLayerTests {
   @Test(arguments: [Precision.float32, .bfloat16])
   func dense(_ precision: Precision) throws {
     var generator = RandomGenerator(seed: 8)
-    let layer = MoELayer(
-      .init(modelWidth: 12, expertWidth: 8, expertCount: 3), using: &generator)
+    let layer = DenseMoE(
+      width: 12, .init(expertCount: 3, expertWidth: 8), using: &generator)
     let check = try deviceCheck(layer, precision: precision)
     #expect(check.worst < (precision == .float32 ? 1e-5 : 3e-2))
   }
@@ -47,10 +48,10 @@ struct DeviceMixtureLayerTests {
   @Test(arguments: [true, false])
   func routersReportFromAGPU(recording: Bool) throws {
     var generator = RandomGenerator(seed: 7)
-    var layer = SparseMoELayer(
-      .init(modelWidth: 6, expertWidth: 4, expertCount: 4, chosenCount: 2, balanceLossCoefficient: 1),
-      standardDeviation: 1, using: &generator)
-    func recorder(_ layer: SparseMoELayer) -> StatisticsRecorder {
+    var layer = SparseMoE(
+      width: 6, .init(expertCount: 4, topK: 2, expertWidth: 4, balanceLossCoefficient: 1),
+      initialization: .normal(standardDeviation: 1), using: &generator)
+    func recorder(_ layer: SparseMoE) -> StatisticsRecorder {
       let recorder = StatisticsRecorder()
       let tape = Tape(recording: recording)
       let input = wave([8, 6], frequency: 2.1).on(layer.gateUp.value.device)

@@ -6,10 +6,11 @@ import Testing
 
 @Test func statisticsOfPartsMergeToThoseOfTheWhole() {
   var generator = RandomGenerator(seed: 7)
-  let layer = SparseMoELayer(
+  let layer = SparseMoE(
+    width: 6,
     .init(
-      modelWidth: 6, expertWidth: 4, expertCount: 4, chosenCount: 2, balanceLossCoefficient: 1,
-      zLossCoefficient: 1), standardDeviation: 1, using: &generator)
+      expertCount: 4, topK: 2, expertWidth: 4, balanceLossCoefficient: 1,
+      zLossCoefficient: 1), initialization: .normal(standardDeviation: 1), using: &generator)
   func statistics(_ rows: Range<Int>) -> ForwardStatistics {
     let input = Tensor(
       Array(wave([8, 6], frequency: 2.1).scalars[rows.lowerBound * 6..<rows.upperBound * 6]),

@@ -16,8 +16,8 @@ func queryKeyClipLandsOnTheThreshold(queryRank: Int?) {
 
 @Test func queryKeyClipLandsOnTheThresholdWithoutLatents() {
   var generator = RandomGenerator(seed: 3)
-  var layer = CausalSelfAttention(
-    .init(width: 12, headCount: 3),
+  var layer = MultiHeadAttention(
+    headCount: 3,
     queryKeyValue: Linear(inputs: 12, outputs: 36, using: &generator),
     projection: Linear(inputs: 12, outputs: 12, using: &generator))
   let input = wave([24, 12], frequency: 1.7, scale: 5)

@@ -1,12 +1,15 @@
+import NanoAutograd
 import NanoLayers
 import NanoTensor
 
 /// Three heads on rows of 16, for 12 positions.
-func smallLatentAttention(queryRank: Int?) -> LatentAttention {
+func smallLatentAttention(queryRank: Int?, hasQueryKeyNorm: Bool = false) -> MultiHeadLatentAttention {
   var generator = RandomGenerator(seed: 3)
-  return LatentAttention(
+  return MultiHeadLatentAttention(
+    width: 16,
     .init(
-      width: 16, headCount: 3, positionFreeWidth: 6, rotaryWidth: 4, valueWidth: 5, keyValueRank: 8,
-      queryRank: queryRank, contextLength: 12),
-    standardDeviation: 0.4, using: &generator)
+      headCount: 3, nopeWidth: 6, ropeWidth: 4, valueWidth: 5, keyValueRank: 8, queryRank: queryRank,
+      hasQueryKeyNorm: hasQueryKeyNorm),
+    rotary: RotaryEmbedding(width: 4, positionCount: 12), initialization: .normal(standardDeviation: 0.4),
+    using: &generator)
 }

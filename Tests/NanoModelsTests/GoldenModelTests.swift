@@ -5,15 +5,14 @@ import NanoTensor
 import NanoTestSupport
 import Testing
 
-private func expectGolden<Model: LanguageModel>(_ type: Model.Type) throws
-where Model.Configuration == CharacterModelConfiguration {
+private func expectGolden(_ preset: ModelRecipe.Preset) throws {
   let golden = try Fixture.load("character_models")
-  let model = try goldenModel(type)
+  let model = try goldenModel(preset)
   let inputs = (0..<32).map { (i: Int) -> Int32 in Int32((i * 7 + i * i * 3) % 13) }
   let targets = (0..<32).map { (i: Int) -> Int32 in Int32((i * 5 + i * i * 2 + 1) % 13) }
   let tape = Tape()
   let logits = model.logits(for: inputs, sequenceLength: 8, on: tape)
-  let prefix = Model.identifier
+  let prefix = preset.rawValue
   #expect(
     relativeDifference(logits.value.scalars, try #require(golden[prefix + ".logits"]).scalars)
       < 1e-5)
@@ -27,12 +26,11 @@ where Model.Configuration == CharacterModelConfiguration {
   }
 }
 
-@Test func nanoGPTMatchesPyTorch() throws { try expectGolden(NanoGPT.self) }
-@Test func nanoKimiMatchesPyTorch() throws { try expectGolden(NanoKimi.self) }
+@Test func nanoGPTMatchesPyTorch() throws { try expectGolden(.nanoGPT) }
+@Test func nanoKimiMatchesPyTorch() throws { try expectGolden(.nanoKimi) }
 
 @Test func parameterCountsOfTheStudy() throws {
   var generator = RandomGenerator(seed: 1)
-  let configuration = CharacterModelConfiguration(vocabularySize: 65)
-  #expect(try NanoGPT(configuration, using: &generator).parameterCount == 209_729)
-  #expect(try NanoKimi(configuration, using: &generator).parameterCount == 278_097)
+  #expect(try Decoder(.nanoGPT(vocabularySize: 65), using: &generator).parameterCount == 209_729)
+  #expect(try Decoder(.nanoKimi(vocabularySize: 65), using: &generator).parameterCount == 278_097)
 }

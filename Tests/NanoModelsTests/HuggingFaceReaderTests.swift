@@ -13,13 +13,13 @@ private func goldenConfiguration(_ name: String) throws -> JSONObject {
   return object
 }
 
-private func expectRefusal<Model: HuggingFaceModel>(
-  _ type: Model.Type, _ name: String, _ key: String, _ value: JSONValue?,
+private func expectRefusal(
+  _ name: String, _ key: String, _ value: JSONValue?,
   sourceLocation: SourceLocation = #_sourceLocation
 ) throws {
   let json = try goldenConfiguration(name).setting(key, to: value)
   #expect(sourceLocation: sourceLocation) {
-    try Model.description(ofHuggingFace: json)
+    try HuggingFaceDescription(json)
   } throws: {
     "\($0)".contains(key)
   }
@@ -46,7 +46,7 @@ private func expectRefusal<Model: HuggingFaceModel>(
     ("repetition_penalty", .number(1.2)), ("sliding_window", 8), ("sliding_window", nil), ("use_qk_norm", true),
   ] as [(String, JSONValue)])
 func deepSeekKeysAreRefusedByName(key: String, value: JSONValue) throws {
-  try expectRefusal(NanoKimiK2.self, "deepseek_v3", key, value)
+  try expectRefusal("deepseek_v3", key, value)
 }
 
 @Test(
@@ -62,17 +62,17 @@ func deepSeekKeysAreRefusedByName(key: String, value: JSONValue) throws {
 func gpt2KeysAreRefusedByName(key: String, value: JSONValue) throws {
   if key == "n_head" {  // a size that contradicts another is named as this project calls it
     let json = try goldenConfiguration("gpt2").setting(key, to: value)
-    #expect(throws: ConfigurationError.self) { try NanoGPT2.description(ofHuggingFace: json) }
+    #expect(throws: ConfigurationError.self) { try HuggingFaceDescription(json) }
   } else {
-    try expectRefusal(NanoGPT2.self, "gpt2", key, value)
+    try expectRefusal("gpt2", key, value)
   }
 }
 
 @Test func missingSizesAreNamed() throws {
   for key in ["vocab_size", "hidden_size", "kv_lora_rank", "n_routed_experts", "num_experts_per_tok"] {
-    try expectRefusal(NanoKimiK2.self, "deepseek_v3", key, nil)
+    try expectRefusal("deepseek_v3", key, nil)
   }
-  for key in ["vocab_size", "n_embd", "n_positions"] { try expectRefusal(NanoGPT2.self, "gpt2", key, nil) }
+  for key in ["vocab_size", "n_embd", "n_positions"] { try expectRefusal("gpt2", key, nil) }
 }
 
 /// What transformers takes for keys that are not there.
@@ -82,15 +82,14 @@ func gpt2KeysAreRefusedByName(key: String, value: JSONValue) throws {
     json = json.setting(key, to: nil)
   }
   json = json.setting("n_routed_experts", to: 32)
-  let configuration = try NanoKimiK2.description(ofHuggingFace: json).configuration
-  #expect(configuration.mixture.groups?.count == 8 && configuration.mixture.groups?.chosenCount == 4)
-  #expect(configuration.mixture.scale == 2.5)
-  #expect(configuration.mixture.sharedCount == 1)
-  #expect(configuration.attention.queryRank == 1536)
-  #expect(configuration.attention.rotaryBase == 10_000)
-  let gpt = try NanoGPT2.description(
-    ofHuggingFace: try goldenConfiguration("gpt2").setting("activation_function", to: nil))
-  #expect(gpt.configuration.activation == .geluTanh)
+  let configuration = try HuggingFaceDescription(json).configuration
+  let experts = try #require(configuration.sparseMoE)
+  #expect(experts.groups?.count == 8 && experts.groups?.chosenCount == 4)
+  #expect(experts.scale == 2.5 && experts.sharedExpertCount == 1)
+  #expect(configuration.latent?.queryRank == 1536 && configuration.positions == .rotary(base: 10_000))
+  let gpt = try HuggingFaceDescription(
+    try goldenConfiguration("gpt2").setting("activation_function", to: nil))
+  #expect(gpt.configuration.feedForward == .mlp(width: 96, activation: .geluTanh, hasBias: true))
 }
 
 /// What surrounds the sizes in the public configurations.
@@ -147,7 +146,7 @@ func publicConfigurationsScaledDownAreRead(index: Int) throws {
   let (name, settings) = publicConfigurations[index]
   var json = try goldenConfiguration("deepseek_v3")
   for (key, value) in settings { json = json.setting(key, to: value) }
-  let description = try NanoKimiK2.description(ofHuggingFace: json)
+  let description = try HuggingFaceDescription(json)
   switch name {
   case "DeepSeek-V3":
     #expect(description.nextTokenLayers == 3..<4)
@@ -155,8 +154,9 @@ func publicConfigurationsScaledDownAreRead(index: Int) throws {
     #expect(!description.leavesOut("model.layers.2.mlp.gate.weight"))
     // (0.1 ln 40 + 1)² / √12
     let expected = pow(0.1 * log(40) + 1, 2) / 12.0.squareRoot()
-    #expect(abs(Double(description.configuration.attention.scale) - expected) < 1e-6)
+    let factor = Double(try #require(description.configuration.rotary).logitFactor)
+    #expect(abs(factor / 12.0.squareRoot() - expected) < 1e-6)
   case "Kimi K2": #expect(description.configuration.contextLength == 262_144)
-  default: #expect(description.configuration.attention.rotaryScaling == nil)
+  default: #expect(description.configuration.rotary?.logitFactor == 1)
   }
 }

@@ -23,8 +23,8 @@ private struct GoldenCheckpoint {
     golden = try Safetensors.decode(Fixture.data("\(name)/golden.safetensors"))
   }
 
-  func model<Model: HuggingFaceModel>(_ type: Model.Type) throws -> Model {
-    try Model(huggingFace: Model.description(ofHuggingFace: json), tensors: tensors)
+  func model() throws -> Decoder {
+    try Decoder(huggingFace: HuggingFaceDescription(json), tensors: tensors)
   }
 
   func tokens(_ name: String) throws -> [Int32] {
@@ -32,9 +32,9 @@ private struct GoldenCheckpoint {
   }
 }
 
-private func expectGolden<Model: HuggingFaceModel>(_ type: Model.Type, _ name: String) throws {
+private func expectGolden(_ name: String) throws {
   let checkpoint = try GoldenCheckpoint(name)
-  let model = try checkpoint.model(Model.self)
+  let model = try checkpoint.model()
   let (inputs, targets) = (try checkpoint.tokens("inputs"), try checkpoint.tokens("targets"))
   let logits = model.logits(for: inputs, sequenceLength: 12, on: Tape(recording: false))
   #expect(
@@ -61,27 +61,27 @@ private func expectGolden<Model: HuggingFaceModel>(_ type: Model.Type, _ name: S
 }
 
 @Test func nanoKimiK2MatchesTransformers() throws {
-  try expectGolden(NanoKimiK2.self, "deepseek_v3")
+  try expectGolden("deepseek_v3")
 }
 @Test func lowRankQueriesHalvesAndOwnHeadMatchTransformers() throws {
-  try expectGolden(NanoKimiK2.self, "deepseek_v3_low_rank_queries")
+  try expectGolden("deepseek_v3_low_rank_queries")
 }
 @Test func groupsYarnAndBiasesMatchTransformers() throws {
-  try expectGolden(NanoKimiK2.self, "deepseek_v3_yarn")
+  try expectGolden("deepseek_v3_yarn")
 }
 @Test func linearlyScaledPositionsMatchTransformers() throws {
-  try expectGolden(NanoKimiK2.self, "deepseek_v3_linear")
+  try expectGolden("deepseek_v3_linear")
 }
-@Test func nanoGPT2MatchesTransformers() throws { try expectGolden(NanoGPT2.self, "gpt2") }
+@Test func nanoGPT2MatchesTransformers() throws { try expectGolden("gpt2") }
 @Test func tanhFormAndOwnHeadMatchTransformers() throws {
-  try expectGolden(NanoGPT2.self, "gpt2_untied")
+  try expectGolden("gpt2_untied")
 }
 
 /// The cache's positions, groups and biases are those of the whole sequence.
 @Test(arguments: ["deepseek_v3_yarn", "deepseek_v3_linear"])
 func scaledPositionsAreTheSameOneByOne(name: String) throws {
   let checkpoint = try GoldenCheckpoint(name)
-  let model = try checkpoint.model(NanoKimiK2.self)
+  let model = try checkpoint.model()
   let inputs = try checkpoint.tokens("inputs").prefix(12)
   let whole = model.logits(for: Array(inputs), sequenceLength: 12, on: Tape(recording: false))
   var session = try #require(model.makeDecodingSession())
@@ -89,9 +89,9 @@ func scaledPositionsAreTheSameOneByOne(name: String) throws {
   #expect(relativeDifference(single, whole.value.scalars) < 1e-5)
 }
 
-private func expectRoundTrip<Model: HuggingFaceModel>(_ type: Model.Type, _ name: String) throws {
+private func expectRoundTrip(_ name: String) throws {
   let checkpoint = try GoldenCheckpoint(name)
-  let model = try checkpoint.model(Model.self)
+  let model = try checkpoint.model()
   let exported = Dictionary(
     uniqueKeysWithValues: model.huggingFaceWeights().map { ($0.name, $0.tensor) })
   #expect(Set(exported.keys) == Set(checkpoint.tensors.keys))
@@ -100,24 +100,24 @@ private func expectRoundTrip<Model: HuggingFaceModel>(_ type: Model.Type, _ name
     #expect(tensor.scalars == checkpoint.tensors[name]?.scalars, "\(name)")
   }
   let written = try JSONSerialization.data(withJSONObject: try model.huggingFaceConfiguration())
-  #expect(try Model.description(ofHuggingFace: object(written)).configuration == model.configuration)
+  #expect(try HuggingFaceDescription(object(written)).configuration == model.configuration)
 }
 
 @Test func exportIsWhatTransformersSaved() throws {
-  try expectRoundTrip(NanoKimiK2.self, "deepseek_v3")
-  try expectRoundTrip(NanoKimiK2.self, "deepseek_v3_low_rank_queries")
-  try expectRoundTrip(NanoKimiK2.self, "deepseek_v3_yarn")
-  try expectRoundTrip(NanoKimiK2.self, "deepseek_v3_linear")
-  try expectRoundTrip(NanoGPT2.self, "gpt2")
-  try expectRoundTrip(NanoGPT2.self, "gpt2_untied")
+  try expectRoundTrip("deepseek_v3")
+  try expectRoundTrip("deepseek_v3_low_rank_queries")
+  try expectRoundTrip("deepseek_v3_yarn")
+  try expectRoundTrip("deepseek_v3_linear")
+  try expectRoundTrip("gpt2")
+  try expectRoundTrip("gpt2_untied")
 }
 
-private func expectRefusal<Model: HuggingFaceModel>(
-  _ type: Model.Type, _ checkpoint: GoldenCheckpoint, _ message: String,
+private func expectRefusal(
+  _ checkpoint: GoldenCheckpoint, _ message: String,
   sourceLocation: SourceLocation = #_sourceLocation
 ) {
   #expect(sourceLocation: sourceLocation) {
-    try checkpoint.model(Model.self)
+    try checkpoint.model()
   } throws: {
     "\($0)".contains(message)
   }
@@ -127,58 +127,58 @@ private func expectRefusal<Model: HuggingFaceModel>(
   let checkpoint = try GoldenCheckpoint("deepseek_v3")
   var damaged = checkpoint
   damaged.tensors["model.layers.1.mlp.experts.2.up_proj.weight"] = nil
-  expectRefusal(
-    NanoKimiK2.self, damaged, "'model.layers.1.mlp.experts.2.up_proj.weight' is missing")
+  expectRefusal(damaged, "'model.layers.1.mlp.experts.2.up_proj.weight' is missing")
   damaged = checkpoint
   damaged.tensors["model.extra"] = Tensor(zeros: [2])
-  expectRefusal(NanoKimiK2.self, damaged, "'model.extra' belongs to no parameter")
+  expectRefusal(damaged, "'model.extra' belongs to no parameter")
   damaged = checkpoint
   damaged.tensors["model.norm.weight"] = Tensor(repeating: .nan, shape: [24])
-  expectRefusal(NanoKimiK2.self, damaged, "'model.norm.weight' has elements that are not finite")
+  expectRefusal(damaged, "'model.norm.weight' has elements that are not finite")
   // A layer behind the last is one that predicts further tokens only where the configuration says so.
   damaged = checkpoint
   damaged.tensors["model.layers.3.input_layernorm.weight"] = Tensor(zeros: [24])
-  expectRefusal(NanoKimiK2.self, damaged, "'model.layers.3.input_layernorm.weight'")
+  expectRefusal(damaged, "'model.layers.3.input_layernorm.weight'")
   damaged.json = damaged.json.setting("num_nextn_predict_layers", to: 1)
-  #expect(throws: Never.self) { try damaged.model(NanoKimiK2.self) }
+  #expect(throws: Never.self) { try damaged.model() }
 }
 
 @Test func aTiedHeadThatDiffersIsRefused() throws {
   var (kimi, gpt) = (try GoldenCheckpoint("deepseek_v3"), try GoldenCheckpoint("gpt2"))
   kimi.tensors["lm_head.weight"] = kimi.tensors["model.embed_tokens.weight"]
   gpt.tensors["lm_head.weight"] = gpt.tensors["transformer.wte.weight"]
-  #expect(throws: Never.self) { try kimi.model(NanoKimiK2.self) }
-  #expect(throws: Never.self) { try gpt.model(NanoGPT2.self) }
+  #expect(throws: Never.self) { try kimi.model() }
+  #expect(throws: Never.self) { try gpt.model() }
   kimi.tensors["lm_head.weight"]?.withMutableElements { $0[5] += 1 }
   gpt.tensors["lm_head.weight"]?.withMutableElements { $0[5] += 1 }
-  expectRefusal(NanoKimiK2.self, kimi, "lm_head.weight")
-  expectRefusal(NanoGPT2.self, gpt, "lm_head.weight")
+  expectRefusal(kimi, "lm_head.weight")
+  expectRefusal(gpt, "lm_head.weight")
 }
 
 @Test func namesWithoutPrefixAndMasksAreRead() throws {
   let checkpoint = try GoldenCheckpoint("gpt2")
-  let expected = try checkpoint.model(NanoGPT2.self).weights
+  let expected = try checkpoint.model().weights
   var bare = checkpoint
   bare.tensors = Dictionary(
     uniqueKeysWithValues: checkpoint.tensors.map { (String($0.dropFirst("transformer.".count)), $1) })
   bare.tensors["h.0.attn.bias"] = Tensor(zeros: [1, 1, 16, 16])
   bare.tensors["h.1.attn.masked_bias"] = Tensor(zeros: [])
   bare.json = bare.json.setting("architectures", to: ["GPT2Model"])
-  let weights = try bare.model(NanoGPT2.self).weights
+  let weights = try bare.model().weights
   #expect(weights.map(\.tensor.scalars) == expected.map(\.tensor.scalars))
   bare.tensors["transformer.wte.weight"] = bare.tensors.removeValue(forKey: "wte.weight")
-  #expect(throws: WeightMismatch.self) { try bare.model(NanoGPT2.self) }
+  #expect(throws: WeightMismatch.self) { try bare.model() }
 }
 
 @Test func groupsOfOneExpertAreNotExported() throws {
   var generator = RandomGenerator(seed: 1)
-  var configuration = NanoKimiK2Configuration(size: .tiny, vocabularySize: 20, contextLength: 8)
-  configuration.mixture.expertCount = 1
-  configuration.mixture.chosenCount = 1
-  let single = try NanoKimiK2(configuration, using: &generator)
+  var configuration = DecoderConfiguration.nanoKimiK2(size: .tiny, vocabularySize: 20, contextLength: 8)
+  configuration.sparseMoE?.expertCount = 1
+  configuration.sparseMoE?.topK = 1
+  let single = try Decoder(configuration, using: &generator)
   #expect { try single.huggingFaceConfiguration() } throws: { "\($0)".contains("groups of one expert") }
-  configuration.denseLayerCount = configuration.layerCount
-  let dense = try NanoKimiK2(configuration, using: &generator)
+  configuration.feedForward = .sparseMoE(
+    experts: try #require(configuration.sparseMoE), denseLayerCount: configuration.layerCount, denseWidth: 8)
+  let dense = try Decoder(configuration, using: &generator)
   #expect(throws: Never.self) { try dense.huggingFaceConfiguration() }
 }
 
@@ -187,7 +187,7 @@ private func expectRefusal<Model: HuggingFaceModel>(
   var checkpoint = try GoldenCheckpoint("deepseek_v3")
   let name = "model.layers.0.self_attn.o_proj.weight"
   let matrix = try #require(checkpoint.tensors[name])  // 24 × 12
-  let expected = try checkpoint.model(NanoKimiK2.self)
+  let expected = try checkpoint.model()
   checkpoint.json = checkpoint.json.setting(
     "quantization_config", to: ["quant_method": "fp8", "weight_block_size": [16, 8]])
   let scales: [Float] = [2, 4, 8, 0.5]
@@ -195,7 +195,7 @@ private func expectRefusal<Model: HuggingFaceModel>(
     matrix.scalars.enumerated().map { $1 / scales[$0 / 12 / 16 * 2 + $0 % 12 / 8] }, shape: matrix.shape)
   checkpoint.tensors[name + "_scale_inv"] = Tensor(scales, shape: [2, 2])
   #expect(
-    try checkpoint.model(NanoKimiK2.self).weights.map(\.tensor.scalars) == expected.weights.map(\.tensor.scalars))
+    try checkpoint.model().weights.map(\.tensor.scalars) == expected.weights.map(\.tensor.scalars))
   checkpoint.tensors[name + "_scale_inv"] = Tensor(scales, shape: [4, 1])
-  expectRefusal(NanoKimiK2.self, checkpoint, "_scale_inv' has shape")
+  expectRefusal(checkpoint, "_scale_inv' has shape")
 }

@@ -5,9 +5,9 @@ import NanoTestSupport
 import Testing
 
 @Test func weightsRoundTripAndMismatchesAreNamed() throws {
-  let model = try goldenModel(NanoKimi.self)
+  let model = try goldenModel(.nanoKimi)
   var tensors = try Safetensors.decode(Safetensors.encode(model.weights))
-  var other = try goldenModel(NanoKimi.self)
+  var other = try goldenModel(.nanoKimi)
   try other.loadWeights(tensors)
   #expect(other.weights.map(\.tensor.scalars) == model.weights.map(\.tensor.scalars))
   tensors["head.bias"] = Tensor(zeros: [12])

@@ -9,25 +9,23 @@ public enum GoldenSize {
   /// The study's own.
   case full
 
-  public var configuration: CharacterModelConfiguration {
-    switch self {
-    case .small:
-      CharacterModelConfiguration(
-        vocabularySize: 13, contextLength: 8, width: 16, layerCount: 2, headCount: 4, expertCount: 4)
-    case .full: CharacterModelConfiguration(vocabularySize: 65)
+  func configuration(of preset: ModelRecipe.Preset) -> DecoderConfiguration {
+    switch (self, preset) {
+    case (.small, .nanoKimi):
+      .nanoKimi(vocabularySize: 13, contextLength: 8, width: 16, layerCount: 2, headCount: 4)
+    case (.small, _): .nanoGPT(vocabularySize: 13, contextLength: 8, width: 16, layerCount: 2, headCount: 4)
+    case (.full, .nanoKimi): .nanoKimi(vocabularySize: 65)
+    case (.full, _): .nanoGPT(vocabularySize: 65)
     }
   }
 
   var scale: Double { self == .small ? 0.3 : 0.1 }
 }
 
-/// A model of `Tools/golden/character_models.py` with its formula weights.
-public func goldenModel<Model: LanguageModel>(
-  _ type: Model.Type, _ size: GoldenSize = .small
-) throws -> Model
-where Model.Configuration == CharacterModelConfiguration {
+/// NanoGPT or NanoKimi as in `Tools/golden/character_models.py`, with its formula weights.
+public func goldenModel(_ preset: ModelRecipe.Preset, _ size: GoldenSize = .small) throws -> Decoder {
   var generator = RandomGenerator(seed: 1)
-  var model = try Model(size.configuration, using: &generator)
+  var model = try Decoder(size.configuration(of: preset), using: &generator)
   var index = 0.0
   model.visitParameters(.root()) { name, parameter in
     let offset: Float = name.text.contains("norm.weight") ? 1 : 0

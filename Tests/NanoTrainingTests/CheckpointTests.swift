@@ -35,7 +35,7 @@ import Testing
   _ = try storiesRun(folder, "run").train(observer: &observer) { false }
   let run = try storiesRun(folder, "run")
   var configuration = run.configuration
-  configuration.kimi.attention.keyValueRank = 20
+  configuration.kimi.latent?.keyValueRank = 20
   let other = StoriesRun(
     configuration, model: .nanoKimiK2, dataset: run.dataset, folder: run.folder)
   #expect { try other.train(observer: &observer) { false } } throws: {

@@ -13,10 +13,10 @@ import Testing
   let folder = try TemporaryFolder()
   let (tokens, tokenizer) = try storyTokens(folder)
   var generator = RandomGenerator(seed: 1)
-  var model = try NanoKimiK2(
-    NanoKimiK2Configuration(
+  var model = try Decoder(
+    .nanoKimiK2(
       size: .tiny, vocabularySize: tokenizer.vocabularySize, contextLength: 32), using: &generator)
-  model.finalNorm.gain.value = Tensor(zeros: [64])  // all logits zero
+  model.finalNorm = .rmsNorm(RMSNorm(gain: Tensor(zeros: [64])))  // all logits zero
   let evaluator = FullPassEvaluator(
     ScoredText(tokens, endOfStory: tokenizer.endOfStory), windowLength: 32)
   let result = evaluator.evaluate(model)
@@ -32,8 +32,8 @@ import Testing
   let folder = try TemporaryFolder()
   let (tokens, tokenizer) = try storyTokens(folder)
   var generator = RandomGenerator(seed: 1)
-  let model = try NanoGPT2(
-    NanoGPT2Configuration(
+  let model = try Decoder(
+    .nanoGPT2(
       vocabularySize: tokenizer.vocabularySize, contextLength: 32, width: 16, layerCount: 1,
       headCount: 2), using: &generator)
   let result = FullPassEvaluator(
@@ -59,8 +59,8 @@ import Testing
   let tokens = try tokenizer.encode(text)
   let dataset = try TextDataset(tokens: tokens, contextLength: 8)
   var generator = RandomGenerator(seed: 1)
-  let model = try NanoKimi(
-    CharacterModelConfiguration(
+  let model = try Decoder(
+    .nanoKimi(
       vocabularySize: tokenizer.vocabularySize, contextLength: 8, width: 16, layerCount: 1,
       headCount: 2, expertCount: 2), using: &generator)
   func expected(from start: Int) -> Double {

@@ -13,17 +13,17 @@ private func tokenizer() throws -> SentencePieceTokenizer {
   try SentencePieceTokenizer(model: Fixture.data("sentencepiece/tokenizer.model"))
 }
 
-private func kimiForExport(vocabularySize: Int = 420) throws -> NanoKimiK2 {
+private func kimiForExport(vocabularySize: Int = 420) throws -> Decoder {
   var generator = RandomGenerator(seed: 5)
-  var configuration = NanoKimiK2Configuration(size: .tiny, vocabularySize: vocabularySize, contextLength: 16)
+  var configuration = DecoderConfiguration.nanoKimiK2(size: .tiny, vocabularySize: vocabularySize, contextLength: 16)
   configuration.layerCount = 2
-  return try NanoKimiK2(configuration, using: &generator)
+  return try Decoder(configuration, using: &generator)
 }
 
-private func gptForExport(vocabularySize: Int = 420) throws -> NanoGPT2 {
+private func gptForExport(vocabularySize: Int = 420) throws -> Decoder {
   var generator = RandomGenerator(seed: 6)
-  return try NanoGPT2(
-    NanoGPT2Configuration(
+  return try Decoder(
+    .nanoGPT2(
       vocabularySize: vocabularySize, contextLength: 16, width: 16, layerCount: 1, headCount: 2), using: &generator)
 }
 
@@ -93,8 +93,8 @@ private func expectSame(_ one: ModelFolder.Contents, _ other: some LanguageModel
   var configuration = try kimiForExport().configuration
   var generator = RandomGenerator(seed: 1)
   #expect(try kimiForExport().huggingFaceConfiguration()["experts_implementation"] == nil)
-  configuration.mixture.expertWidth = 6
-  let uneven = try NanoKimiK2(configuration, using: &generator)
+  configuration.sparseMoE?.expertWidth = 6
+  let uneven = try Decoder(configuration, using: &generator)
   #expect(try uneven.huggingFaceConfiguration()["experts_implementation"] as? String == "eager")
   #expect(throws: Never.self) { try ExportedFolder(uneven).load() }
 }
@@ -309,6 +309,10 @@ func masksOfAnyTypeAreLeftOut(type: String) throws {
     header.setting(name, to: eight).setting(name + "_scale_inv", to: scales),
     bits + withUnsafeBytes(of: Float(0.5)) { Data($0) })
   try checkpoint.set("quantization_config", to: ["quant_method": "fp8"], in: "config.json")
-  let loaded = try #require(try checkpoint.load().contents.model as? NanoKimiK2)
-  #expect(loaded.blocks[0].attention.projection.weight.value.scalars.prefix(3) == [0.5, -1.5, 0.5])
+  let loaded = try #require(try checkpoint.load().contents.model as? Decoder)
+  guard case .latent(let attention) = loaded.blocks[0].attention else {
+    Issue.record("no latent attention")
+    return
+  }
+  #expect(attention.projection.weight.value.scalars.prefix(3) == [0.5, -1.5, 0.5])
 }

@@ -12,7 +12,7 @@ import Testing
 @Test func lossScalingRecoversFromAPlantedOverflow() throws {
   // A last gain so large that gradients times the first scale pass 65,504.
   var model = try smallGPT()
-  model.finalNorm.gain.value = Tensor(repeating: 1_000, shape: [24])
+  model.finalNorm = .layerNorm(LayerNorm(gain: Tensor(repeating: 1_000, shape: [24]), bias: Tensor(zeros: [24])))
   func step(_ precision: Precision) throws -> (weights: [Float], scale: Float?) {
     var trainer = Trainer(
       model, rule: SGD(learningRate: 1e-3),
@@ -34,7 +34,8 @@ import Testing
 
 @Test func anInfiniteLossStillStops() throws {
   var model = try smallGPT()
-  model.finalNorm.bias.value = Tensor(repeating: .infinity, shape: [24])
+  model.finalNorm = .layerNorm(
+    LayerNorm(gain: Tensor(repeating: 1, shape: [24]), bias: Tensor(repeating: .infinity, shape: [24])))
   var trainer = Trainer(
     model, rule: SGD(learningRate: 1e-3),
     configuration: TrainerConfiguration(shardCount: 2, precision: .float16))

@@ -9,7 +9,7 @@ import Testing
 
 @Test func foldersRoundTripAndDamageIsNamed() throws {
   let folder = try TemporaryFolder()
-  let model = try goldenModel(NanoKimi.self)
+  let model = try goldenModel(.nanoKimi)
   let tokenizer = CharacterTokenizer(vocabularyOf: "abcdefghijklm")
   try ModelFolder.save(model, tokenizer: tokenizer, to: folder.path)
   let contents = try ModelFolder.load(folder.path)

@@ -15,7 +15,7 @@ private struct Silent: RunObserver {
 
 private func smallRun(
   seed: UInt64, stopAfter: Int = .max, iterations: Int = 30, checkpoints: CheckpointFolder? = nil
-) throws -> RunOutcome<NanoKimi> {
+) throws -> RunOutcome<Decoder> {
   var study = StudyConfiguration(preset: .seed)
   (study.iterations, study.evaluationInterval, study.evaluationBatches) = (iterations, 10, 4)
   study.checkpointInterval = 7
@@ -23,9 +23,9 @@ private func smallRun(
   study.seed = seed
   let tokens = (0..<3000).map { (i: Int) -> Int32 in Int32((i * i / 7 + i) % 11) }
   let run = ModelRun(study, dataset: try TextDataset(tokens: tokens, contextLength: 16))
-  let model = try run.makeModel(NanoKimi.self, study.modelConfiguration(vocabularySize: 11))
+  let model = try run.makeModel(.nanoKimi, vocabularySize: 11)
   var (observer, steps) = (Silent(), 0)
-  return try run.train(model, rule: kimiRule, checkpoints: checkpoints, observer: &observer) {
+  return try run.train(model, named: "nanokimi", rule: kimiRule, checkpoints: checkpoints, observer: &observer) {
     steps += 1
     return steps >= stopAfter
   }

@@ -6,24 +6,19 @@ import NanoTensor
 @testable import NanoTraining
 
 /// Two layers of the smallest size, for 50 tokens and sequences of 16.
-func smallKimi(_ change: (inout NanoKimiK2Configuration) -> Void = { _ in }) throws
-  -> NanoKimiK2
-{
-  var configuration = NanoKimiK2Configuration(
-    size: .tiny, vocabularySize: 50, contextLength: 16)
+func smallKimi(_ change: (inout DecoderConfiguration) -> Void = { _ in }) throws -> Decoder {
+  var configuration = DecoderConfiguration.nanoKimiK2(size: .tiny, vocabularySize: 50, contextLength: 16)
   configuration.layerCount = 2
   change(&configuration)
   var generator = RandomGenerator(seed: 11)
-  return try NanoKimiK2(configuration, using: &generator)
+  return try Decoder(configuration, using: &generator)
 }
 
 /// The same of the other architecture.
-func smallGPT() throws -> NanoGPT2 {
+func smallGPT() throws -> Decoder {
   var generator = RandomGenerator(seed: 12)
-  return try NanoGPT2(
-    NanoGPT2Configuration(
-      vocabularySize: 50, contextLength: 16, width: 24, layerCount: 2, headCount: 3),
-    using: &generator)
+  return try Decoder(
+    .nanoGPT2(vocabularySize: 50, contextLength: 16, width: 24, layerCount: 2, headCount: 3), using: &generator)
 }
 
 /// Random tokens, a function of the step.

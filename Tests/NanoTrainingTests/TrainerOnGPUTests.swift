@@ -86,7 +86,9 @@ struct TrainerOnGPUTests {
   @Test func leavesTheModelAsItWasWhenALossIsNotFinite() throws {
     try EmulatedGPU.withDevice { device in
       var model = try smallGPT()
-      model.finalNorm.gain.value = Tensor(repeating: .infinity, shape: model.finalNorm.gain.value.shape)
+      let width = model.configuration.width
+      model.finalNorm = .layerNorm(
+        LayerNorm(gain: Tensor(repeating: .infinity, shape: [width]), bias: Tensor(zeros: [width])))
       let before = model.weights.flatMap(\.tensor.scalars)
       var trainer = Trainer(model.on(device), rule: muon, configuration: configuration())
       #expect(throws: TrainingError.self) { try trainer.step(on: batch(0)) }

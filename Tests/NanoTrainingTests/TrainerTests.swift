@@ -12,25 +12,25 @@ import Testing
 @Test(arguments: [1, 2, 4]) func tenStepsMatchPyTorch(shards: Int) throws {
   let golden = try Fixture.load("character_models")
   let gpt = try goldenLosses(
-    goldenModel(NanoGPT.self), StudyRecipe.nanoGPT(learningRate: 1e-3), shards: shards)
+    goldenModel(.nanoGPT), StudyRecipe.nanoGPT(learningRate: 1e-3), shards: shards)
   #expect(relativeDifference(gpt, golden["nanogpt.losses"]!.scalars) < 1e-4)
-  let kimi = try goldenLosses(goldenModel(NanoKimi.self), kimiRule, shards: shards)
+  let kimi = try goldenLosses(goldenModel(.nanoKimi), kimiRule, shards: shards)
   #expect(relativeDifference(kimi, golden["nanokimi.losses"]!.scalars) < 1e-4)
 }
 
 @Test func tenStepsOfTheStudysModelsMatchPyTorch() throws {
   let golden = try Fixture.load("character_models")
   let gpt = try goldenLosses(
-    goldenModel(NanoGPT.self, .full), StudyRecipe.nanoGPT(learningRate: 1e-3), size: .full)
+    goldenModel(.nanoGPT, .full), StudyRecipe.nanoGPT(learningRate: 1e-3), size: .full)
   #expect(relativeDifference(gpt, golden["full.nanogpt.losses"]!.scalars) < 1e-4)
-  let kimi = try goldenLosses(goldenModel(NanoKimi.self, .full), kimiRule, size: .full)
+  let kimi = try goldenLosses(goldenModel(.nanoKimi, .full), kimiRule, size: .full)
   #expect(relativeDifference(kimi, golden["full.nanokimi.losses"]!.scalars) < 1e-4)
 }
 
 @Test func halfPrecisionStaysClose() throws {
-  let exact = try goldenLosses(goldenModel(NanoKimi.self), kimiRule)
-  let split = try goldenLosses(goldenModel(NanoKimi.self), kimiRule, precision: .float32Split)
-  let half = try goldenLosses(goldenModel(NanoKimi.self), kimiRule, precision: .bfloat16)
+  let exact = try goldenLosses(goldenModel(.nanoKimi), kimiRule)
+  let split = try goldenLosses(goldenModel(.nanoKimi), kimiRule, precision: .float32Split)
+  let half = try goldenLosses(goldenModel(.nanoKimi), kimiRule, precision: .bfloat16)
   #expect(relativeDifference(split, exact) < 1e-4)
   #expect(relativeDifference(half, exact) < 2e-2 && half != exact)
 }
@@ -54,7 +54,7 @@ func halfPrecisionLearnsAsFloat32Does(precision: Precision) throws {
 func sameBitsOnAnyNumberOfThreads(precision: Precision) throws {
   func weights(threads: Int) throws -> [[Float]] {
     var trainer = Trainer(
-      try goldenModel(NanoKimi.self), rule: kimiRule,
+      try goldenModel(.nanoKimi), rule: kimiRule,
       configuration: TrainerConfiguration(shardCount: 4, precision: precision),
       pool: WorkerPool(threadCount: threads))
     for step in 0..<5 { _ = try trainer.step(on: goldenBatch(step)) }
@@ -99,8 +99,8 @@ func storiesStepsHaveTheSameBitsOnAnyNumberOfThreads(precision: Precision) throw
 
 @Test func recomputedActivationsGiveTheSameBits() throws {
   let kimi = try smallKimi {
-    $0.mixture.balanceLossCoefficient = 0.01
-    $0.mixture.zLossCoefficient = 0.01
+    $0.sparseMoE?.balanceLossCoefficient = 0.01
+    $0.sparseMoE?.zLossCoefficient = 0.01
   }
   #expect(try trainedWeights(kimi) { $0.checkpointsActivations = true } == trainedWeights(kimi))
   #expect(try trainedWeights(smallGPT()) { $0.checkpointsActivations = true } == trainedWeights(smallGPT()))
@@ -127,7 +127,7 @@ func storiesStepsHaveTheSameBitsOnAnyNumberOfThreads(precision: Precision) throw
   let model = try smallKimi()
   var trainer = Trainer(model, rule: AdamW(), configuration: TrainerConfiguration(shardCount: 2))
   let report = try trainer.step(on: batch(0))
-  guard case .sparse(let mixture) = trainer.model.blocks[1].mixer else {
+  guard case .sparseMoE(let mixture) = trainer.model.blocks[1].feedForward else {
     Issue.record("the second layer is not sparse")
     return
   }
@@ -143,13 +143,13 @@ func storiesStepsHaveTheSameBitsOnAnyNumberOfThreads(precision: Precision) throw
 @Test func gradientClippingLimitsTheStep() throws {
   func firstWeights(clip: Float?) throws -> [Float] {
     var trainer = Trainer(
-      try goldenModel(NanoGPT.self), rule: SGD(learningRate: 1),
+      try goldenModel(.nanoGPT), rule: SGD(learningRate: 1),
       configuration: TrainerConfiguration(gradientClip: clip))
     let report = try trainer.step(on: goldenBatch(0))
     #expect(report.gradientNorm > 0.1)
     return trainer.model.weights.flatMap(\.tensor.scalars)
   }
-  let start = try goldenModel(NanoGPT.self).weights.flatMap(\.tensor.scalars)
+  let start = try goldenModel(.nanoGPT).weights.flatMap(\.tensor.scalars)
   let differences: [Float] = zip(try firstWeights(clip: 0.01), start).map { $0 - $1 }
   var moved = GlobalNorm()
   moved.add(differences.span)
@@ -157,8 +157,8 @@ func storiesStepsHaveTheSameBitsOnAnyNumberOfThreads(precision: Precision) throw
 }
 
 @Test func notFiniteStopsBeforeTheWeightsChange() throws {
-  var model = try goldenModel(NanoGPT.self)
-  model.decoder.head.bias!.value = Tensor(repeating: .nan, shape: [13])
+  var model = try goldenModel(.nanoGPT)
+  model.head!.bias!.value = Tensor(repeating: .nan, shape: [13])
   let before = model.weights.map(\.tensor.scalars.description)
   var trainer = Trainer(model, rule: AdamW())
   #expect(throws: TrainingError.notFinite(step: 0, tensor: "the loss")) {

@@ -9,8 +9,8 @@ enum MoEOnly {
     var generator = RandomGenerator(seed: 1)
     let input = Tensor(uniformWithin: 1, shape: [points, 2], using: &generator)
     let target = turned(input)
-    var mixture = MoELayer(
-      MoELayer.Configuration(modelWidth: 2, expertWidth: 16, expertCount: 4), using: &generator)
+    var mixture = DenseMoE(
+      width: 2, .init(expertCount: 4, expertWidth: 16), using: &generator)
 
     var losses: [Float] = []
     for _ in 0..<steps {

@@ -20,6 +20,8 @@ public struct RotaryEmbedding: Sendable {
   public let width: Int
   public let layout: Layout
   public let positionCount: Int
+  /// Factor that its scaling asks for on the logits of attention.
+  public let logitFactor: Float
   /// positionCount × width/2.
   private let cosines, sines: Tensor
   private let copies = RotaryTableCopies()
@@ -36,6 +38,7 @@ public struct RotaryEmbedding: Sendable {
     self.width = width
     self.layout = layout
     self.positionCount = positionCount
+    logitFactor = Float(scaling?.logitFactor ?? 1)
     let frequencies = (0..<width / 2).map { pair in
       pow(base, -2 * Double(pair) / Double(width))
         * (scaling?.frequencyFactor(ofPair: pair, width: width, base: base) ?? 1)
@@ -106,20 +109,23 @@ extension Variable {
   /// - Parameters:
   ///   - sequenceLength: rows of one sequence.
   ///   - headCount: heads side by side, each as wide as the rotation.
+  ///   - firstPosition: of each sequence's first row.
   /// - Precondition: the rows are headCount · rotary.width wide.
   public func rotated(
-    by rotary: RotaryEmbedding, sequenceLength: Int, headCount: Int = 1
+    by rotary: RotaryEmbedding, sequenceLength: Int, headCount: Int = 1, firstPosition: Int = 0
   ) -> Variable {
     checkPrecondition(
       shape.width == headCount * rotary.width && shape.rowCount % sequenceLength == 0,
       "rotated: \(shape), \(headCount) heads of \(rotary.width), sequences of \(sequenceLength)")
     var output = value
-    rotary.rotate(&output, sequenceLength: sequenceLength, headWidth: rotary.width, offset: 0)
+    rotary.rotate(
+      &output, sequenceLength: sequenceLength, headWidth: rotary.width, offset: 0, firstPosition: firstPosition)
     let node = node
     return tape.record(output, inputs: self) { gradient, slots in
       var result = gradient
       rotary.rotate(
-        &result, sequenceLength: sequenceLength, headWidth: rotary.width, offset: 0, inverse: true)
+        &result, sequenceLength: sequenceLength, headWidth: rotary.width, offset: 0, firstPosition: firstPosition,
+        inverse: true)
       slots.accumulate(result, into: node)
     }
   }

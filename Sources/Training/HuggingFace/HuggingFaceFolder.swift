@@ -5,8 +5,6 @@ internal import NanoTensor
 
 /// Checkpoints of the transformers library: `config.json`, `model.safetensors` (or its parts), and the tokenizer.
 public enum HuggingFaceFolder {
-  private static let kinds: [any HuggingFaceModel.Type] = [NanoGPT2.self, NanoKimiK2.self]
-
   // MARK: Writing
 
   /// Writes a model so that `AutoModelForCausalLM` and `AutoTokenizer` load it.
@@ -14,13 +12,12 @@ public enum HuggingFaceFolder {
   /// - Throws: when transformers has no such model, or a file cannot be written.
   @discardableResult
   public static func export(_ contents: ModelFolder.Contents, to path: String) throws -> [String] {
-    guard let model = contents.model as? any HuggingFaceModel else {
-      throw ModelFolderError(
-        description: "\(type(of: contents.model).displayName) of characters has no counterpart in "
-          + "transformers; models of the stories study have")
-    }
     guard let tokenizer = contents.tokenizer as? any StoryTokenizer else {
-      throw ModelFolderError(description: "models of characters are not exported")
+      throw ModelFolderError(
+        description: "models of characters have no counterpart in transformers; models of the stories study have")
+    }
+    guard let model = contents.model as? Decoder else {
+      throw ModelFolderError(description: "\(type(of: contents.model).displayName) has no counterpart in transformers")
     }
     var configuration = try model.huggingFaceConfiguration()
     configuration["eos_token_id"] = Int(tokenizer.endOfStory)
@@ -55,31 +52,9 @@ public enum HuggingFaceFolder {
   public static func load(_ path: String) throws(ModelFolderError) -> Imported {
     let folder = HuggingFaceFiles(path: path)
     let json = try folder.object("config.json")
-    return try load(try kind(of: json, in: folder), json, folder)
-  }
-
-  /// The model whose class `architectures` names, or else `model_type`.
-  private static func kind(
-    of json: JSONObject, in folder: HuggingFaceFiles
-  ) throws(ModelFolderError) -> any HuggingFaceModel.Type {
-    var name = "none"
-    if case .array(let names)? = json["architectures"], case .string(let first)? = names.first { name = first }
-    if name == "none", case .string(let type)? = json["model_type"] {
-      name = ["gpt2": "GPT2LMHeadModel", "deepseek_v3": "DeepseekV3ForCausalLM"][type] ?? type
-    }
-    guard let kind = kinds.first(where: { $0.architectures.contains(name) }) else {
-      let known = kinds.flatMap { $0.architectures }.joined(separator: ", ")
-      throw folder.problem("config.json", "the architecture is \(name); known: \(known)")
-    }
-    return kind
-  }
-
-  private static func load<Model: HuggingFaceModel>(
-    _ kind: Model.Type, _ json: JSONObject, _ folder: HuggingFaceFiles
-  ) throws(ModelFolderError) -> Imported {
-    let description: HuggingFaceDescription<Model>
+    let description: HuggingFaceDescription
     do {
-      description = try Model.description(ofHuggingFace: json)
+      description = try HuggingFaceDescription(json)
     } catch {
       throw folder.problem("config.json", "\(error)")
     }
@@ -92,9 +67,9 @@ public enum HuggingFaceFolder {
     }
     let weights = try HuggingFaceWeights(folder: folder)
     let tensors = try weights.tensors(in: folder, leavingOut: description.leavesOut)
-    let model: Model
+    let model: Decoder
     do {
-      model = try Model(huggingFace: description, tensors: tensors)
+      model = try Decoder(huggingFace: description, tensors: tensors)
     } catch {
       throw folder.problem("model.safetensors", "\(error)")
     }

@@ -2,55 +2,79 @@ internal import Foundation
 internal import NanoAutograd
 public import NanoTensor
 
-/// A model that can be written as, and read from, a checkpoint of the transformers library.
-public protocol HuggingFaceModel: LanguageModel {
-  /// The classes of transformers that this model is, the one that exports name first: `architectures` of its
-  /// `config.json`.
+/// A class of the transformers library that some decoders are, with its names for sizes and tensors.
+protocol HuggingFaceFormat: Sendable {
+  /// The classes of transformers, the one that exports name first: `architectures` of a `config.json`.
   static var architectures: [String] { get }
+
+  /// What `model_type` says, for a `config.json` without `architectures`.
+  static var modelTypes: [String] { get }
 
   /// What the names of all tensors but the head's begin with, unless the checkpoint is of the model without head.
   static var tensorPrefix: String { get }
 
   /// What a `config.json` describes.
-  /// - Throws: when it asks for something that this model does not have, or that is not known here.
+  /// - Throws: when it asks for something that decoders do not have, or that is not known here.
   static func description(
-    ofHuggingFace json: JSONObject
-  ) throws(ConfigurationError) -> HuggingFaceDescription<Self>
+    of json: JSONObject
+  ) throws(ConfigurationError) -> HuggingFaceDescription
 
   /// Whether a tensor, its name without ``tensorPrefix``, holds what the model knows without it.
   static func isBuffer(_ name: Substring) -> Bool
 
   /// The contents of `config.json`.
-  /// - Throws: when transformers has no such model.
-  func huggingFaceConfiguration() throws(ConfigurationError) -> [String: Any]
+  /// - Throws: when this class is no such decoder.
+  static func json(of configuration: DecoderConfiguration) throws(ConfigurationError) -> [String: Any]
 
-  /// The tensors of the checkpoint that one of this model's parameters consists of, in memory order.
-  func huggingFaceTensors(for parameter: String, shape: Shape) -> [HuggingFaceTensor]
+  /// The tensors of the checkpoint that one parameter of a decoder consists of, in memory order.
+  static func tensors(
+    for parameter: String, shape: Shape, of configuration: DecoderConfiguration
+  ) -> [HuggingFaceTensor]
 }
 
 /// What a `config.json` of transformers says of a model and its checkpoint.
-public struct HuggingFaceDescription<Model: HuggingFaceModel>: Sendable {
-  public let configuration: Model.Configuration
+public struct HuggingFaceDescription: Sendable {
+  public let configuration: DecoderConfiguration
   /// Tokens that end a text, `eos_token_id`.
   public let endsOfText: [Int]
   /// Layers behind the last that predict further tokens; the checkpoint may hold them, the model leaves them out.
-  public var nextTokenLayers: Range<Int>
+  public private(set) var nextTokenLayers: Range<Int>
   /// Rows and columns that share one scale, where weights are 8-bit floats.
-  public var scaleBlock: HuggingFaceScaleBlock?
+  var scaleBlock: HuggingFaceScaleBlock?
+  let format: any HuggingFaceFormat.Type
 
   init(
-    _ configuration: Model.Configuration, endsOfText: [Int], nextTokenLayers: Range<Int> = 0..<0,
-    scaleBlock: HuggingFaceScaleBlock? = nil
+    _ configuration: DecoderConfiguration, _ format: any HuggingFaceFormat.Type, endsOfText: [Int],
+    nextTokenLayers: Range<Int> = 0..<0, scaleBlock: HuggingFaceScaleBlock? = nil
   ) {
     self.configuration = configuration
+    self.format = format
     self.endsOfText = endsOfText
     self.nextTokenLayers = nextTokenLayers
     self.scaleBlock = scaleBlock
   }
 
+  /// What a `config.json` describes, by the class that `architectures` names, or else by `model_type`.
+  /// - Throws: for a class that is not known here, and for what decoders do not have or this reader does not know.
+  public init(_ json: JSONObject) throws(ConfigurationError) {
+    let formats: [any HuggingFaceFormat.Type] = [GPT2Format.self, DeepSeekV3Format.self]
+    var (name, type) = ("none", "none")
+    if case .array(let names)? = json["architectures"], case .string(let first)? = names.first { name = first }
+    if case .string(let text)? = json["model_type"] { type = text }
+    guard
+      let format = formats.first(where: {
+        name == "none" ? $0.modelTypes.contains(type) : $0.architectures.contains(name)
+      })
+    else {
+      let known = formats.flatMap { $0.architectures }.joined(separator: ", ")
+      throw ConfigurationError("the architecture is \(name == "none" ? type : name); known: \(known)")
+    }
+    self = try format.description(of: json)
+  }
+
   /// Whether the model does without a tensor of the checkpoint.
   public func leavesOut(_ name: String) -> Bool {
-    predictsFurther(name) || Model.isBuffer(bare(name))
+    predictsFurther(name) || format.isBuffer(bare(name))
   }
 
   /// Whether a tensor belongs to a layer behind the last.
@@ -60,32 +84,45 @@ public struct HuggingFaceDescription<Model: HuggingFaceModel>: Sendable {
   }
 
   private func bare(_ name: String) -> Substring {
-    name.hasPrefix(Model.tensorPrefix) ? name.dropFirst(Model.tensorPrefix.count) : name[...]
+    name.hasPrefix(format.tensorPrefix) ? name.dropFirst(format.tensorPrefix.count) : name[...]
   }
 }
 
 /// A tensor of a checkpoint: a stretch of one of our parameters.
-public struct HuggingFaceTensor: Hashable, Sendable {
-  public let name: String
+struct HuggingFaceTensor: Hashable, Sendable {
+  let name: String
   /// As the checkpoint has it.
-  public let shape: Shape
+  let shape: Shape
   /// Whether the checkpoint has the matrix the other way round (GPT-2's Conv1D).
-  public let isTransposed: Bool
+  let isTransposed: Bool
 
-  public init(_ name: String, shape: Shape, isTransposed: Bool = false) {
+  init(_ name: String, shape: Shape, isTransposed: Bool = false) {
     self.name = name
     self.shape = shape
     self.isTransposed = isTransposed
   }
 }
 
-extension HuggingFaceModel {
+extension Decoder {
+  /// The format that has its kind of attention.
+  private var huggingFaceFormat: any HuggingFaceFormat.Type {
+    configuration.latent == nil ? GPT2Format.self : DeepSeekV3Format.self
+  }
+
+  /// The contents of the `config.json` that transformers reads.
+  /// - Throws: when transformers has no such model, naming what it does not have.
+  public func huggingFaceConfiguration() throws(ConfigurationError) -> [String: Any] {
+    try huggingFaceFormat.json(of: configuration)
+  }
+
   /// All tensors under the names, and in the shapes, of transformers.
+  /// - Precondition: ``huggingFaceConfiguration()`` does not throw.
   public func huggingFaceWeights() -> [(name: String, tensor: Tensor)] {
     namedParameters.flatMap { entry -> [(name: String, tensor: Tensor)] in
       var offset = 0
-      let scalars = entry.parameter.value.scalars
-      return huggingFaceTensors(for: entry.name, shape: entry.parameter.value.shape).map { piece in
+      let value = entry.parameter.value
+      let scalars = value.scalars
+      return huggingFaceFormat.tensors(for: entry.name, shape: value.shape, of: configuration).map { piece in
         let count = piece.shape.elementCount
         let part = Array(scalars[offset..<offset + count])
         offset += count
@@ -100,18 +137,16 @@ extension HuggingFaceModel {
 
   /// A model from a checkpoint's description and tensors.
   /// - Throws: `ConfigurationError` or `WeightMismatch`, naming what does not fit.
-  public init(
-    huggingFace description: HuggingFaceDescription<Self>, tensors: [String: Tensor]
-  ) throws {
+  public init(huggingFace description: HuggingFaceDescription, tensors: [String: Tensor]) throws {
     var generator = RandomGenerator(seed: 0)
     try self.init(description.configuration, using: &generator)
-    var tensors = Self.prefixed(tensors)
+    var tensors = Self.prefixed(tensors, description.format.tensorPrefix)
     if let block = description.scaleBlock { try block.applyScales(to: &tensors) }
     var unused = Set(tensors.keys)
     var weights: [String: Tensor] = [:]
     for (name, parameter) in namedParameters {
       var scalars: [Float] = []
-      for piece in huggingFaceTensors(for: name, shape: parameter.value.shape) {
+      for piece in description.format.tensors(for: name, shape: parameter.value.shape, of: configuration) {
         let tensor = try Self.tensor(piece, in: tensors)
         unused.remove(piece.name)
         scalars += piece.isTransposed ? tensor.matrixTransposed.scalars : tensor.scalars
@@ -132,10 +167,10 @@ extension HuggingFaceModel {
   private static var headName: String { "lm_head.weight" }
 
   /// The tensors under the names that the model with a head has for them.
-  private static func prefixed(_ tensors: [String: Tensor]) -> [String: Tensor] {
-    guard !tensors.keys.contains(where: { $0.hasPrefix(tensorPrefix) }) else { return tensors }
+  private static func prefixed(_ tensors: [String: Tensor], _ prefix: String) -> [String: Tensor] {
+    guard !tensors.keys.contains(where: { $0.hasPrefix(prefix) }) else { return tensors }
     return Dictionary(
-      uniqueKeysWithValues: tensors.map { ($0 == headName ? $0 : tensorPrefix + $0, $1) })
+      uniqueKeysWithValues: tensors.map { ($0 == headName ? $0 : prefix + $0, $1) })
   }
 
   /// Throws unless a stored head that the configuration ties to the embedding is equal to it: of one that differs,

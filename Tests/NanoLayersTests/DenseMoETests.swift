@@ -6,13 +6,13 @@ import Testing
 
 @Test func mixtureLayer() {
   var generator = RandomGenerator(seed: 4)
-  let layer = MoELayer(.init(modelWidth: 6, expertWidth: 5, expertCount: 3), using: &generator)
+  let layer = DenseMoE(width: 6, .init(expertCount: 3, expertWidth: 5), using: &generator)
   #expect(worstDifference(layer, input: wave([4, 6]), sequenceLength: 4, reference: referenceMixture) < 1e-4)
 }
 
 @Test func gateProbabilitiesSumToOne() {
   var generator = RandomGenerator(seed: 4)
-  let layer = MoELayer(.init(modelWidth: 6, expertWidth: 5, expertCount: 3), using: &generator)
+  let layer = DenseMoE(width: 6, .init(expertCount: 3, expertWidth: 5), using: &generator)
   let tape = Tape(recording: false)
   let gates = layer.gateProbabilities(
     tape.constant(wave([4, 6])), in: ForwardContext(tape: tape, sequenceLength: 4)

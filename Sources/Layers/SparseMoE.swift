@@ -10,15 +10,14 @@ public import NanoTensor
 /// for the choice and the weights. Balance comes from selection biases that ``updateSelectionBiases(loads:rate:)``
 /// moves after each step, not from a loss; a sequence-wise balance loss and a z-loss are options.
 /// - SeeAlso: DeepSeek-AI, 2024, "DeepSeek-V3", arXiv:2412.19437; Wang et al., 2024, arXiv:2408.15664.
-public struct SparseMoELayer: Layer {
+public struct SparseMoE: Layer {
   public struct Configuration: Hashable, Sendable, Codable {
-    public var modelWidth: Int
-    public var expertWidth: Int
     public var expertCount: Int
     /// k, the experts that each row goes to.
-    public var chosenCount: Int
+    public var topK: Int
+    public var expertWidth: Int
     /// Experts that every row goes to, as one network of their joint width; 0 for none.
-    public var sharedCount: Int
+    public var sharedExpertCount: Int
     /// Groups that a row's experts come from; nil for one group of all.
     public var groups: ExpertGroups?
     public var scoring: RouterScoring
@@ -31,16 +30,14 @@ public struct SparseMoELayer: Layer {
     public var zLossCoefficient: Float
 
     public init(
-      modelWidth: Int, expertWidth: Int, expertCount: Int, chosenCount: Int, sharedCount: Int = 1,
-      groups: ExpertGroups? = nil, scoring: RouterScoring = .sigmoid, normalizesWeights: Bool = true,
-      scale: Float = 1,
+      expertCount: Int, topK: Int, expertWidth: Int, sharedExpertCount: Int = 1, groups: ExpertGroups? = nil,
+      scoring: RouterScoring = .sigmoid, normalizesWeights: Bool = true, scale: Float = 1,
       balanceLossCoefficient: Float = 0, zLossCoefficient: Float = 0
     ) {
-      self.modelWidth = modelWidth
-      self.expertWidth = expertWidth
       self.expertCount = expertCount
-      self.chosenCount = chosenCount
-      self.sharedCount = sharedCount
+      self.topK = topK
+      self.expertWidth = expertWidth
+      self.sharedExpertCount = sharedExpertCount
       self.groups = groups
       self.scoring = scoring
       self.normalizesWeights = normalizesWeights
@@ -51,53 +48,72 @@ public struct SparseMoELayer: Layer {
   }
 
   public let configuration: Configuration
-  /// expertCount × modelWidth, without bias.
+  /// width → expertCount, without bias.
   public var router: Linear
   /// Added to the scores when experts are chosen; not trained.
   public var selectionBiases: Parameter
-  /// expertCount × 2·expertWidth × modelWidth, each expert's gate rows above its up rows.
+  /// expertCount × 2·expertWidth × width, each expert's gate rows above its up rows.
   public var gateUp: Parameter
-  /// expertCount × modelWidth × expertWidth.
+  /// expertCount × width × expertWidth.
   public var down: Parameter
-  public var shared: SwiGLUFeedForward?
+  /// The shared experts as one network.
+  public var shared: SwiGLU?
 
-  /// Weights normal with the given standard deviation, selection biases 0.
+  /// Given weights.
+  /// - Parameter selectionBiases: nil for zeros.
   public init(
-    _ configuration: Configuration, standardDeviation: Float = 0.02,
+    _ configuration: Configuration, router: Linear, gateUp: Tensor, down: Tensor, shared: SwiGLU? = nil,
+    selectionBiases: Tensor? = nil
+  ) {
+    let (c, width) = (configuration, router.inputCount)
+    checkPrecondition(
+      c.topK > 0 && c.topK <= c.expertCount, "SparseMoE: the \(c.topK) best of \(c.expertCount) experts")
+    checkPrecondition(
+      router.outputCount == c.expertCount && gateUp.shape == [c.expertCount, 2 * c.expertWidth, width]
+        && down.shape == [c.expertCount, width, c.expertWidth]
+        && selectionBiases.map { $0.shape == [c.expertCount] } ?? true
+        && shared.map { $0.gateUp.inputCount == width && $0.down.outputCount == width } ?? true,
+      "SparseMoE: router \(router.weight.value.shape), gate and up \(gateUp.shape), down \(down.shape), biases "
+        + "\(selectionBiases?.shape ?? []) for \(c.expertCount) experts of width \(c.expertWidth)")
+    self.configuration = c
+    self.router = router
+    self.selectionBiases = Parameter(selectionBiases ?? Tensor(zeros: [c.expertCount]), role: .state)
+    // Gate and up are two matrices.
+    self.gateUp = Parameter(gateUp, role: .expertMatrix(count: 2 * c.expertCount))
+    self.down = Parameter(down, role: .expertMatrix(count: c.expertCount))
+    self.shared = shared
+  }
+
+  /// Fresh weights, selection biases 0.
+  /// - Parameter outputInitialization: of the maps into the residual stream; nil for that of the others.
+  public init(
+    width: Int, _ configuration: Configuration,
+    initialization: Initialization = .normal(standardDeviation: 0.02), outputInitialization: Initialization? = nil,
     using generator: inout RandomGenerator
   ) {
-    let c = configuration
+    let (c, output) = (configuration, outputInitialization ?? initialization)
     checkPrecondition(
-      c.chosenCount > 0 && c.chosenCount <= c.expertCount && c.expertWidth > 0 && c.modelWidth > 0,
-      "SparseMoELayer: \(c.chosenCount) of \(c.expertCount) experts of \(c.expertWidth) for width "
-        + "\(c.modelWidth)")
-    self.configuration = c
-    router = Linear(
-      normalInputs: c.modelWidth, outputs: c.expertCount, standardDeviation: standardDeviation,
-      role: .router, using: &generator)
-    selectionBiases = Parameter(Tensor(zeros: [c.expertCount]), role: .state)
-    gateUp = Parameter(
-      Tensor(
-        normal: [c.expertCount, 2 * c.expertWidth, c.modelWidth],
-        standardDeviation: standardDeviation, using: &generator),
-      role: .hiddenMatrix(count: 2 * c.expertCount))
-    down = Parameter(
-      Tensor(
-        normal: [c.expertCount, c.modelWidth, c.expertWidth],
-        standardDeviation: standardDeviation, using: &generator),
-      role: .hiddenMatrix(count: c.expertCount))
-    if c.sharedCount > 0 {
-      shared = SwiGLUFeedForward(
-        width: c.modelWidth, hiddenWidth: c.sharedCount * c.expertWidth,
-        standardDeviation: standardDeviation, using: &generator)
-    }
+      c.expertCount > 0 && c.expertWidth > 0 && width > 0,
+      "SparseMoE: \(c.expertCount) experts of \(c.expertWidth) for width \(width)")
+    self.init(
+      c,
+      router: Linear(
+        inputs: width, outputs: c.expertCount, hasBias: false, role: .router, initialization: initialization,
+        using: &generator),
+      gateUp: initialization.weight([c.expertCount, 2 * c.expertWidth, width], inputs: width, using: &generator),
+      down: output.weight([c.expertCount, width, c.expertWidth], inputs: c.expertWidth, using: &generator),
+      shared: c.sharedExpertCount == 0
+        ? nil
+        : SwiGLU(
+          width: width, hiddenWidth: c.sharedExpertCount * c.expertWidth, initialization: initialization,
+          outputInitialization: output, using: &generator))
   }
 
   public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {
     let c = configuration
     let logits = router(input, in: context)
     let (weights, selection) = logits.routed(
-      topK: c.chosenCount, scoring: c.scoring, biases: selectionBiases.value,
+      topK: c.topK, scoring: c.scoring, biases: selectionBiases.value,
       groups: c.groups, normalizes: c.normalizesWeights, scale: c.scale)
     var output = input.routedExperts(
       weights: weights, selection: selection, gateUp: context.tape.variable(gateUp),

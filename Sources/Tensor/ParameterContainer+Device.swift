@@ -1,5 +1,3 @@
-public import NanoTensor
-
 extension ParameterContainer {
   /// Where the parameters lie; the host for a container without any.
   public var device: Device {

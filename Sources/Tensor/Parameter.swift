@@ -1,4 +1,3 @@
-public import NanoTensor
 internal import Synchronization
 
 /// A trained tensor: a value, an identity that copies keep, and what it is for.
@@ -16,9 +15,11 @@ public struct Parameter: Identifiable, Sendable {
   }
 
   /// What a parameter is for, which decides how an optimizer treats it.
-  public enum Role: Hashable, Sendable {
+  public enum Role: Hashable, Sendable, Codable {
     /// A matrix, or a stack of `count` equal matrices one above the other, inside the network.
     case hiddenMatrix(count: Int)
+    /// The same of the experts of a mixture.
+    case expertMatrix(count: Int)
     /// The matrix of a router, rows = experts.
     case router
     /// A table of one row a token or position.

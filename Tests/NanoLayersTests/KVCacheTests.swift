@@ -16,13 +16,16 @@ private func decoded(
   }
 }
 
-@Test(arguments: [nil, 7])
-func absorbedDecodingEqualsTheExpandedForm(queryRank: Int?) {
-  let layer = smallLatentAttention(queryRank: queryRank)
+@Test(arguments: [nil, 7], [false, true])
+func absorbedDecodingEqualsTheExpandedForm(queryRank: Int?, hasQueryKeyNorm: Bool) {
+  var layer = smallLatentAttention(queryRank: queryRank, hasQueryKeyNorm: hasQueryKeyNorm)
+  layer.queryKeyNorm?.query.gain.value = wave([10], phase: 1)
+  layer.queryKeyNorm?.key.gain.value = wave([6], phase: 2)
+  layer.queryKeyNorm?.sharedKey.gain.value = wave([4], phase: 3)
   let input = wave([12, 16], frequency: 1.7)
   let tape = Tape(recording: false)
   let expanded = layer(tape.constant(input), in: ForwardContext(tape: tape, sequenceLength: 12)).value
-  var cache = LatentCache(layer.configuration)
+  var cache = layer.makeCache(contextLength: 12)
   let absorbed = decoded(input) { layer.decode($0, cache: &cache, in: $1) }
   #expect(cache.count == 12)
   #expect(relativeDifference(absorbed, expanded.scalars) < 1e-5)
@@ -30,11 +33,11 @@ func absorbedDecodingEqualsTheExpandedForm(queryRank: Int?) {
 
 @Test func cachedAttentionEqualsTheWhole() {
   var generator = RandomGenerator(seed: 4)
-  let layer = CausalSelfAttention(.init(width: 12, headCount: 3), using: &generator)
+  let layer = MultiHeadAttention(width: 12, .init(headCount: 3), using: &generator)
   let input = wave([7, 12], frequency: 1.7)
   let tape = Tape(recording: false)
   let whole = layer(tape.constant(input), in: ForwardContext(tape: tape, sequenceLength: 7)).value
-  var cache = KeyValueCache(width: 12, contextLength: 7)
+  var cache = layer.makeCache(contextLength: 7)
   let cached = decoded(input) { layer.decode($0, cache: &cache, in: $1) }
   #expect(relativeDifference(cached, whole.scalars) < 1e-5)
 }

@@ -1,31 +1,36 @@
 internal import Foundation
 internal import NanoAutograd
 internal import NanoLayers
-public import NanoTensor
+internal import NanoTensor
 
 /// `DeepseekV3ForCausalLM`, whose architecture Kimi K2's is.
-extension NanoKimiK2: HuggingFaceModel {
-  public static let architectures = ["DeepseekV3ForCausalLM", "DeepseekV3Model"]
-  public static let tensorPrefix = "model."
+enum DeepSeekV3Format: HuggingFaceFormat {
+  static let architectures = ["DeepseekV3ForCausalLM", "DeepseekV3Model"]
+  static let modelTypes = ["deepseek_v3", "kimi_k2"]
+  static let tensorPrefix = "model."
 
-  public static func description(
-    ofHuggingFace json: JSONObject
-  ) throws(ConfigurationError) -> HuggingFaceDescription<NanoKimiK2> {
+  static func description(of json: JSONObject) throws(ConfigurationError) -> HuggingFaceDescription {
     var reader = HuggingFaceReader(json)
     let width = try reader.integer("hidden_size", in: 1...1 << 14)
     let layers = try reader.integer("num_hidden_layers", in: 1...1 << 10)
     let context = try reader.integer("max_position_embeddings", in: 1...1 << 18, default: 4096)
-    var configuration = NanoKimiK2Configuration(
-      vocabularySize: try reader.integer("vocab_size", in: 1...1 << 20), contextLength: context,
-      layerCount: layers,
-      denseLayerCount: min(
-        layers, try reader.integer("first_k_dense_replace", in: 0...1 << 10, default: 3)),
-      denseWidth: try reader.integer("intermediate_size", in: 1...1 << 18),
-      attention: try attention(&reader, width: width, context: context),
-      mixture: try mixture(&reader, width: width),
-      tiesHead: try reader.flag("tie_word_embeddings", default: false))
-    configuration.normEpsilon = Float(
-      try reader.number("rms_norm_eps", in: 1e-12...1, default: 1e-6))
+    let vocabularySize = try reader.integer("vocab_size", in: 1...1 << 20)
+    let denseLayers = try reader.integer("first_k_dense_replace", in: 0...1 << 10, default: 3)
+    let denseWidth = try reader.integer("intermediate_size", in: 1...1 << 18)
+    let attention = try attention(&reader)
+    let rotary = try reader.rotary(contextLength: context)
+    let isInterleaved = try reader.flag("rope_interleave", default: true)
+    let experts = try experts(&reader)
+    let isTied = try reader.flag("tie_word_embeddings", default: false)
+    let epsilon = try reader.number("rms_norm_eps", in: 1e-12...1, default: 1e-6)
+    let configuration = DecoderConfiguration(
+      vocabularySize: vocabularySize, contextLength: context, width: width, layerCount: layers,
+      positions: .rotary(
+        base: rotary.base, layout: isInterleaved ? .interleaved : .halves, scaling: rotary.scaling),
+      norm: .rmsNorm(epsilon: Float(epsilon)), attention: .latent(attention),
+      feedForward: .sparseMoE(
+        experts: experts, denseLayerCount: min(layers, denseLayers), denseWidth: denseWidth),
+      head: isTied ? .tied : .own(hasBias: false))
     try reader.require("hidden_act", .string("silu"))
     _ = try reader.number("attention_dropout", in: 0...1, default: 0)
     let further = try reader.integer("num_nextn_predict_layers", in: 0...1 << 10, default: 0)
@@ -34,40 +39,33 @@ extension NanoKimiK2: HuggingFaceModel {
     }
     let extra = try reader.integer("num_mtp_layers", in: 0...1 << 10, default: further)
     let block = try reader.scaleBlock()
-    let ends = try reader.finish(
-      architectures: architectures, modelTypes: ["deepseek_v3", "kimi_k2"])
+    let ends = try reader.finish(architectures: architectures, modelTypes: modelTypes)
     try configuration.validate()
     return HuggingFaceDescription(
-      configuration, endsOfText: ends, nextTokenLayers: layers..<layers + extra, scaleBlock: block)
+      configuration, Self.self, endsOfText: ends, nextTokenLayers: layers..<layers + extra, scaleBlock: block)
   }
 
   private static func attention(
-    _ reader: inout HuggingFaceReader, width: Int, context: Int
-  ) throws(ConfigurationError) -> LatentAttention.Configuration {
+    _ reader: inout HuggingFaceReader
+  ) throws(ConfigurationError) -> MultiHeadLatentAttention.Configuration {
     let sizes = 1...1 << 10
     let heads = try reader.integer("num_attention_heads", in: sizes)
     try reader.require("num_key_value_heads", .integer(heads), orNull: true)
-    let positionFree = try reader.integer("qk_nope_head_dim", in: sizes)
-    let rotaryWidth = try reader.integer("qk_rope_head_dim", in: sizes)
+    let nope = try reader.integer("qk_nope_head_dim", in: sizes)
+    let rope = try reader.integer("qk_rope_head_dim", in: sizes)
     // What follows from these two, and what the rotation of transformers 4 goes by.
-    try reader.require("qk_head_dim", .integer(positionFree + rotaryWidth))
-    try reader.require("head_dim", .integer(rotaryWidth))
-    let rotary = try reader.rotary(contextLength: context)
-    var attention = LatentAttention.Configuration(
-      width: width, headCount: heads, positionFreeWidth: positionFree, rotaryWidth: rotaryWidth,
-      valueWidth: try reader.integer("v_head_dim", in: sizes),
+    try reader.require("qk_head_dim", .integer(nope + rope))
+    try reader.require("head_dim", .integer(rope))
+    return MultiHeadLatentAttention.Configuration(
+      headCount: heads, nopeWidth: nope, ropeWidth: rope, valueWidth: try reader.integer("v_head_dim", in: sizes),
       keyValueRank: try reader.integer("kv_lora_rank", in: 1...1 << 14),
       queryRank: try reader.optionalInteger("q_lora_rank", in: 1...1 << 14, default: 1536),
-      rotaryBase: rotary.base,
-      rotaryLayout: try reader.flag("rope_interleave", default: true) ? .interleaved : .halves,
-      rotaryScaling: rotary.scaling, contextLength: context)
-    attention.hasBiases = try reader.flag("attention_bias", default: false) ? true : nil
-    return attention
+      hasBias: try reader.flag("attention_bias", default: false))
   }
 
-  private static func mixture(
-    _ reader: inout HuggingFaceReader, width: Int
-  ) throws(ConfigurationError) -> SparseMoELayer.Configuration {
+  private static func experts(
+    _ reader: inout HuggingFaceReader
+  ) throws(ConfigurationError) -> SparseMoE.Configuration {
     let counts = 1...1 << 10
     let experts = try reader.integer("n_routed_experts", in: counts)
     try reader.require("num_local_experts", .integer(experts))
@@ -83,49 +81,59 @@ extension NanoKimiK2: HuggingFaceModel {
     let groups = ExpertGroups(
       count: groupCount, chosenCount: try reader.integer("topk_group", in: 1...groupCount, default: 4))
     let reachable = experts / groupCount * groups.chosenCount
-    return SparseMoELayer.Configuration(
-      modelWidth: width, expertWidth: try reader.integer("moe_intermediate_size", in: 1...1 << 16),
-      expertCount: experts, chosenCount: try reader.integer("num_experts_per_tok", in: 1...reachable),
-      sharedCount: try reader.integer("n_shared_experts", in: 0...64, default: 1),
+    return SparseMoE.Configuration(
+      expertCount: experts, topK: try reader.integer("num_experts_per_tok", in: 1...reachable),
+      expertWidth: try reader.integer("moe_intermediate_size", in: 1...1 << 16),
+      sharedExpertCount: try reader.integer("n_shared_experts", in: 0...64, default: 1),
       // All groups of all: the choice is that of no groups.
       groups: groups.chosenCount == groups.count ? nil : groups,
       normalizesWeights: try reader.flag("norm_topk_prob", default: true),
       scale: Float(try reader.number("routed_scaling_factor", in: 1e-6...1e6, default: 2.5)))
   }
 
-  public static func isBuffer(_ name: Substring) -> Bool {
+  static func isBuffer(_ name: Substring) -> Bool {
     name.wholeMatch(of: #/(layers\.\d+\.self_attn\.)?rotary_emb\.inv_freq/#) != nil
   }
 
-  public func huggingFaceConfiguration() throws(ConfigurationError) -> [String: Any] {
-    let (c, a, m) = (configuration, configuration.attention, configuration.mixture)
-    guard m.scoring == .sigmoid else {
-      throw ConfigurationError(
-        "transformers' DeepseekV3 has no softmax gating; only sigmoid-gated models can be exported")
+  static func json(of c: DecoderConfiguration) throws(ConfigurationError) -> [String: Any] {
+    func require(_ condition: Bool, _ what: String) throws(ConfigurationError) {
+      guard condition else {
+        throw ConfigurationError("transformers' DeepseekV3 \(what); such a model cannot be exported")
+      }
     }
+    guard case .rotary(let base, let layout, let scaling) = c.positions, case .rmsNorm(let epsilon) = c.norm,
+      let a = c.latent, case .sparseMoE(let m, let denseLayerCount, let denseWidth) = c.feedForward
+    else {
+      throw ConfigurationError(
+        "transformers' DeepseekV3 has rotary positions, RMS norms, latent attention and sparse mixtures; a model with "
+          + "learned positions, layer norms or other feed-forward networks instead cannot be exported")
+    }
+    try require(!a.hasQueryKeyNorm, "has no QK-norm")
+    try require(c.head != .own(hasBias: true), "has no bias on the head")
+    try require(m.scoring == .sigmoid, "has sigmoid gating alone, this model softmax gating")
     let groups = m.groups ?? ExpertGroups(count: 1, chosenCount: 1)
-    guard c.denseLayerCount == c.layerCount || m.expertCount / groups.count >= 2 else {
+    guard denseLayerCount == c.layerCount || m.expertCount / groups.count >= 2 else {
       throw ConfigurationError(
         "transformers' DeepseekV3 cannot run groups of one expert; this model has \(m.expertCount) in "
           + "\(groups.count), and only models with 2 or more a group can be exported")
     }
     var json: [String: Any] = [
-      "architectures": [Self.architectures[0]], "model_type": "deepseek_v3",
-      "vocab_size": c.vocabularySize, "hidden_size": c.width, "intermediate_size": c.denseWidth,
+      "architectures": [architectures[0]], "model_type": "deepseek_v3",
+      "vocab_size": c.vocabularySize, "hidden_size": c.width, "intermediate_size": denseWidth,
       "moe_intermediate_size": m.expertWidth, "num_hidden_layers": c.layerCount,
       "num_attention_heads": a.headCount, "num_key_value_heads": a.headCount,
-      "n_shared_experts": m.sharedCount, "n_routed_experts": m.expertCount,
-      "num_experts_per_tok": m.chosenCount, "routed_scaling_factor": Double("\(m.scale)")!,
+      "n_shared_experts": m.sharedExpertCount, "n_routed_experts": m.expertCount,
+      "num_experts_per_tok": m.topK, "routed_scaling_factor": Double("\(m.scale)")!,
       "norm_topk_prob": m.normalizesWeights, "n_group": groups.count,
       "topk_group": groups.chosenCount, "scoring_func": "sigmoid", "topk_method": "noaux_tc",
-      "moe_layer_freq": 1, "first_k_dense_replace": c.denseLayerCount,
+      "moe_layer_freq": 1, "first_k_dense_replace": denseLayerCount,
       "q_lora_rank": a.queryRank.map { $0 as Any } ?? NSNull(), "kv_lora_rank": a.keyValueRank,
-      "qk_nope_head_dim": a.positionFreeWidth, "qk_rope_head_dim": a.rotaryWidth,
+      "qk_nope_head_dim": a.nopeWidth, "qk_rope_head_dim": a.ropeWidth,
       "v_head_dim": a.valueWidth, "hidden_act": "silu", "max_position_embeddings": c.contextLength,
-      "rms_norm_eps": Double("\(c.normEpsilon)")!, "rope_theta": a.rotaryBase,
-      "rope_scaling": a.rotaryScaling.map { $0.huggingFace as Any } ?? NSNull(),
-      "rope_interleave": a.rotaryLayout == .interleaved, "attention_bias": a.hasBiases == true,
-      "attention_dropout": 0.0, "tie_word_embeddings": c.tiesHead, "bos_token_id": NSNull(),
+      "rms_norm_eps": Double("\(epsilon)")!, "rope_theta": base,
+      "rope_scaling": scaling.map { $0.huggingFace as Any } ?? NSNull(),
+      "rope_interleave": layout == .interleaved, "attention_bias": a.hasBias,
+      "attention_dropout": 0.0, "tie_word_embeddings": c.head == .tied, "bos_token_id": NSNull(),
       "eos_token_id": NSNull(), "num_nextn_predict_layers": 0, "torch_dtype": "float32",
       "use_cache": true,
     ]
@@ -134,7 +142,9 @@ extension NanoKimiK2: HuggingFaceModel {
     return json
   }
 
-  public func huggingFaceTensors(for parameter: String, shape: Shape) -> [HuggingFaceTensor] {
+  static func tensors(
+    for parameter: String, shape: Shape, of configuration: DecoderConfiguration
+  ) -> [HuggingFaceTensor] {
     func whole(_ name: String) -> [HuggingFaceTensor] { [HuggingFaceTensor(name, shape: shape)] }
     switch parameter {
     case "token_embedding.weight": return whole("model.embed_tokens.weight")
@@ -158,7 +168,7 @@ extension NanoKimiK2: HuggingFaceModel {
     case "attention.query_down.bias": return whole(layer + "self_attn.q_a_proj.bias")
     case "attention.query_norm.weight": return whole(layer + "self_attn.q_a_layernorm.weight")
     case "attention.query.weight":
-      let name = configuration.attention.queryRank == nil ? "q_proj" : "q_b_proj"
+      let name = configuration.latent?.queryRank == nil ? "q_proj" : "q_b_proj"
       return whole(layer + "self_attn.\(name).weight")
     case "attention.key_value_down.weight":
       return whole(layer + "self_attn.kv_a_proj_with_mqa.weight")
@@ -182,7 +192,7 @@ extension NanoKimiK2: HuggingFaceModel {
       }
     case "mixer.shared.gate_up.weight": return gateUp("mlp.shared_experts")
     case "mixer.shared.down.weight": return whole(layer + "mlp.shared_experts.down_proj.weight")
-    default: fatalError("NanoKimiK2: no name for \(parameter) in transformers")
+    default: fatalError("DeepSeekV3Format: no name for \(parameter) in transformers")
     }
   }
 }

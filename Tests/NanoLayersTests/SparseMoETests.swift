@@ -6,8 +6,8 @@ import Testing
 
 @Test func selectionBiasesBalanceASkewedStream() {
   var generator = RandomGenerator(seed: 5)
-  var layer = SparseMoELayer(
-    .init(modelWidth: 8, expertWidth: 4, expertCount: 8, chosenCount: 2), standardDeviation: 0.3,
+  var layer = SparseMoE(
+    width: 8, .init(expertCount: 8, topK: 2, expertWidth: 4), initialization: .normal(standardDeviation: 0.3),
     using: &generator)
   // All rows point about the same way, so the router prefers the same experts for all.
   func loads() -> RoutingStatistics {
@@ -31,10 +31,10 @@ import Testing
 
 @Test func sharedExpertsAreAdded() {
   var generator = RandomGenerator(seed: 6)
-  var layer = SparseMoELayer(
-    .init(modelWidth: 6, expertWidth: 4, expertCount: 3, chosenCount: 1), using: &generator)
+  var layer = SparseMoE(
+    width: 6, .init(expertCount: 3, topK: 1, expertWidth: 4), using: &generator)
   let input = wave([5, 6])
-  func output(_ layer: SparseMoELayer) -> Tensor {
+  func output(_ layer: SparseMoE) -> Tensor {
     let tape = Tape(recording: false)
     return layer(tape.constant(input), in: ForwardContext(tape: tape, sequenceLength: 5)).value
   }

@@ -3,9 +3,9 @@ import NanoTensor
 import NanoTestSupport
 import Testing
 
-@Test func feedForwardLayer() {
+@Test func mlpLayer() {
   var generator = RandomGenerator(seed: 2)
-  let layer = FeedForward(width: 6, hiddenWidth: 24, using: &generator)
+  let layer = MLP(width: 6, hiddenWidth: 24, using: &generator)
   let worst = worstDifference(layer, input: wave([4, 6]), sequenceLength: 4) { x, p in
     let hidden = Reference.linear(x, p[0], p[1], inputs: 6).map { max($0, 0) }
     return Reference.linear(hidden, p[2], p[3], inputs: 24)

@@ -1,0 +1,186 @@
+public import NanoAutograd
+internal import NanoPreconditions
+public import NanoTensor
+
+/// Multi-head causal self-attention: per head `softmax(s · Q Kᵀ) V`, heads concatenated and projected.
+///
+/// Optionally queries and keys are normalized head by head (QK-norm), then rotated by their positions.
+/// - SeeAlso: Vaswani et al., 2017, arXiv:1706.03762; Henry et al., 2020, arXiv:2010.04245 for QK-norm; Su et al.,
+///   2021, arXiv:2104.09864 for rotary positions.
+public struct MultiHeadAttention: Layer {
+  public struct Configuration: Hashable, Sendable, Codable {
+    /// What the logits are divided by the square root of.
+    public enum Scale: String, CaseIterable, Hashable, Sendable, Codable {
+      /// The width of one head, as Vaswani et al. have it.
+      case headWidth
+      /// The width of the model, as the published character study's code has it.
+      case modelWidth
+    }
+
+    public var headCount: Int
+    public var scale: Scale
+    public var hasQueryKeyNorm: Bool
+    /// Whether the map to queries, keys and values has a bias, and the projection.
+    public var hasQueryKeyValueBias: Bool
+    public var hasProjectionBias: Bool
+    /// Whether Muon orthogonalizes the blocks of each head of queries, keys and values by themselves.
+    public var splitsHeads: Bool
+
+    public init(
+      headCount: Int, scale: Scale = .headWidth, hasQueryKeyNorm: Bool = false, hasQueryKeyValueBias: Bool = false,
+      hasProjectionBias: Bool = true, splitsHeads: Bool = false
+    ) {
+      self.headCount = headCount
+      self.scale = scale
+      self.hasQueryKeyNorm = hasQueryKeyNorm
+      self.hasQueryKeyValueBias = hasQueryKeyValueBias
+      self.hasProjectionBias = hasProjectionBias
+      self.splitsHeads = splitsHeads
+    }
+  }
+
+  /// The norms of QK-norm, one gain a channel of a head, shared by all heads.
+  public struct QueryKeyNorm: Sendable {
+    public var query, key: RMSNorm
+
+    public init(query: RMSNorm, key: RMSNorm) {
+      self.query = query
+      self.key = key
+    }
+  }
+
+  public let headCount: Int
+  /// The factor on the logits.
+  public let scale: Float
+  /// The rotation of queries and keys; nil for none.
+  public let rotary: RotaryEmbedding?
+  /// Query, key and value matrices of all heads, headWidth × width each, one above the other.
+  public var queryKeyValue: Linear
+  public var queryKeyNorm: QueryKeyNorm?
+  public var projection: Linear
+
+  /// Given weights.
+  /// - Parameters:
+  ///   - scale: the factor on the logits; nil for `1/√headWidth`, times what a scaled rotation asks for.
+  ///   - rotary: as wide as a head.
+  public init(
+    headCount: Int, queryKeyValue: Linear, projection: Linear, scale: Float? = nil, rotary: RotaryEmbedding? = nil,
+    queryKeyNorm: QueryKeyNorm? = nil
+  ) {
+    let width = projection.inputCount
+    checkPrecondition(
+      headCount > 0 && width % headCount == 0, "MultiHeadAttention: width \(width) for \(headCount) heads")
+    let headWidth = width / headCount
+    checkPrecondition(
+      queryKeyValue.outputCount == 3 * width && rotary.map { $0.width == headWidth } ?? true
+        && queryKeyNorm.map { [$0.query, $0.key].allSatisfy { $0.gain.value.shape == [headWidth] } } ?? true,
+      "MultiHeadAttention: query, key and value \(queryKeyValue.weight.value.shape), projection "
+        + "\(projection.weight.value.shape), \(headCount) heads, rotation of \(rotary?.width ?? 0) channels, norms of "
+        + "\(queryKeyNorm?.query.gain.value.shape ?? []) and \(queryKeyNorm?.key.gain.value.shape ?? [])")
+    self.headCount = headCount
+    self.scale = scale ?? (rotary?.logitFactor ?? 1) / Float(headWidth).squareRoot()
+    self.rotary = rotary
+    self.queryKeyValue = queryKeyValue
+    self.queryKeyNorm = queryKeyNorm
+    self.projection = projection
+  }
+
+  /// Fresh weights.
+  /// - Parameter outputInitialization: of the projection; nil for that of the others.
+  public init(
+    width: Int, _ configuration: Configuration, rotary: RotaryEmbedding? = nil,
+    initialization: Initialization = .pyTorch, outputInitialization: Initialization? = nil,
+    using generator: inout RandomGenerator
+  ) {
+    let c = configuration
+    checkPrecondition(
+      c.headCount > 0 && width % c.headCount == 0, "MultiHeadAttention: width \(width) for \(c.headCount) heads")
+    let headWidth = width / c.headCount
+    let scaledWidth = c.scale == .headWidth ? headWidth : width
+    self.init(
+      headCount: c.headCount,
+      queryKeyValue: Linear(
+        inputs: width, outputs: 3 * width, hasBias: c.hasQueryKeyValueBias,
+        stackedMatrices: c.splitsHeads ? 3 * c.headCount : 3, initialization: initialization, using: &generator),
+      projection: Linear(
+        inputs: width, outputs: width, hasBias: c.hasProjectionBias,
+        initialization: outputInitialization ?? initialization, using: &generator),
+      scale: (rotary?.logitFactor ?? 1) / Float(scaledWidth).squareRoot(), rotary: rotary,
+      queryKeyNorm: c.hasQueryKeyNorm
+        ? QueryKeyNorm(query: RMSNorm(width: headWidth), key: RMSNorm(width: headWidth)) : nil)
+  }
+
+  private var width: Int { projection.inputCount }
+  private var headWidth: Int { width / headCount }
+
+  public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {
+    let fused = queryKeyValue(input, in: context, roundingResult: true)
+    let observing: (Tensor) -> Void = { context.recorder?.record(largestLogits: $0) }
+    guard rotary != nil || queryKeyNorm != nil else {
+      let mixed = fused.causalAttention(
+        sequenceLength: context.sequenceLength, headCount: headCount, scale: scale,
+        dropout: context.nextDropoutMasks(), observing: observing)
+      return projection(mixed, in: context)
+    }
+    let (query, key, value) = operands(fused, in: context)
+    let mixed = query.causalAttention(
+      key: key, value: value, sequenceLength: context.sequenceLength, headCount: headCount, scale: scale,
+      dropout: context.nextDropoutMasks(), observing: observing)
+    return projection(mixed, in: context)
+  }
+
+  /// Queries, keys and values as they are multiplied: heads normalized, then rotated.
+  private func operands(
+    _ fused: Variable, firstPosition: Int = 0, in context: ForwardContext
+  ) -> (query: Variable, key: Variable, value: Variable) {
+    func prepared(_ columns: Range<Int>, _ norm: RMSNorm?) -> Variable {
+      var rows = fused.columns(columns)
+      if let norm { rows = rows.normalizingHeads(norm, in: context) }
+      guard let rotary else { return rows }
+      return rows.rotated(
+        by: rotary, sequenceLength: context.sequenceLength, headCount: headCount, firstPosition: firstPosition)
+    }
+    return (
+      prepared(0..<width, queryKeyNorm?.query), prepared(width..<2 * width, queryKeyNorm?.key),
+      fused.columns(2 * width..<3 * width)
+    )
+  }
+
+  public mutating func visitParameters<E: Error>(
+    _ name: ParameterName, _ visit: (ParameterName, inout Parameter) throws(E) -> Void
+  ) throws(E) {
+    try queryKeyValue.visitParameters(name.part("query_key_value"), visit)
+    if queryKeyNorm != nil {
+      try queryKeyNorm!.query.visitParameters(name.part("qk_norm.query"), visit)
+      try queryKeyNorm!.key.visitParameters(name.part("qk_norm.key"), visit)
+    }
+    try projection.visitParameters(name.part("projection"), visit)
+  }
+}
+
+// MARK: One position at a time
+
+extension MultiHeadAttention {
+  /// An empty cache of keys and values for sequences of at most `contextLength` positions.
+  public func makeCache(contextLength: Int) -> KVCache {
+    KVCache(widths: [width, width], contextLength: contextLength)
+  }
+
+  /// One more position, attending to itself and to what the cache holds.
+  /// - Parameter input: one row.
+  public func decode(_ input: Variable, cache: inout KVCache, in context: ForwardContext) -> Variable {
+    let (query, key, value) = operands(
+      queryKeyValue(input, in: context), firstPosition: cache.count, in: context)
+    cache.append([key.value, value.value])
+    let row = query.value
+    var output = Tensor(uninitialized: [1, width])
+    for head in 0..<headCount {
+      let channels = head * headWidth..<(head + 1) * headWidth
+      var scores = Tensor(uninitialized: [1, cache.count])
+      matmul(row.matrix(columns: channels), cache.rows(of: 0, channels).transposed, into: &scores, scale: scale)
+      let probabilities = scores.softmaxOfRow
+      matmul(probabilities.matrix, cache.rows(of: 1, channels), into: &output, from: channels.lowerBound)
+    }
+    return projection(context.tape.constant(output), in: context)
+  }
+}

@@ -1,0 +1,296 @@
+public import NanoAutograd
+internal import NanoPreconditions
+public import NanoTensor
+
+/// Multi-head latent attention (MLA): keys and values of all heads are made from one small latent vector a
+/// position, which is all that a cache must hold, beside one rotated key that the heads share.
+///
+/// ```
+/// q = W_q x                     or   W_qb · rms(W_qa x)
+/// [c | k_r] = W_kva x,  c ← rms(c)
+/// [k_n | v] per head = W_kvb c
+/// logits = s (q_n · k_n + R q_r · R k_r),  s = (nope + rope)^-½, times the rotary scaling's factor
+/// ```
+/// With QK-norm `q`, `k_n` and `k_r` are normalized, each head by itself, before they are rotated.
+/// - SeeAlso: DeepSeek-AI, 2024, "DeepSeek-V2", arXiv:2405.04434.
+public struct MultiHeadLatentAttention: Layer {
+  public struct Configuration: Hashable, Sendable, Codable {
+    public var headCount: Int
+    /// Channels of a head's queries and keys without position, rotated, and of its values.
+    public var nopeWidth, ropeWidth, valueWidth: Int
+    /// Width of the latent that keys and values are made from.
+    public var keyValueRank: Int
+    /// Width of the latent that queries are made from; nil for one full matrix.
+    public var queryRank: Int?
+    public var hasQueryKeyNorm: Bool
+    /// Whether the maps from and to the residual stream but W_q have biases.
+    public var hasBias: Bool
+    /// Whether Muon orthogonalizes the blocks of each head of W_q (or W_qb) and W_kvb by themselves.
+    public var splitsHeads: Bool
+
+    public init(
+      headCount: Int, nopeWidth: Int, ropeWidth: Int, valueWidth: Int, keyValueRank: Int, queryRank: Int? = nil,
+      hasQueryKeyNorm: Bool = false, hasBias: Bool = false, splitsHeads: Bool = false
+    ) {
+      self.headCount = headCount
+      self.nopeWidth = nopeWidth
+      self.ropeWidth = ropeWidth
+      self.valueWidth = valueWidth
+      self.keyValueRank = keyValueRank
+      self.queryRank = queryRank
+      self.hasQueryKeyNorm = hasQueryKeyNorm
+      self.hasBias = hasBias
+      self.splitsHeads = splitsHeads
+    }
+
+    /// Channels of a head's queries and keys.
+    public var keyWidth: Int { nopeWidth + ropeWidth }
+  }
+
+  /// W_qa and its norm, when queries have a latent of their own.
+  public struct QueryLatent: Sendable {
+    public var down: Linear
+    public var norm: RMSNorm
+
+    public init(down: Linear, norm: RMSNorm) {
+      self.down = down
+      self.norm = norm
+    }
+  }
+
+  /// The norms of QK-norm, shared by all heads: of queries, of keys without position, and of the shared key.
+  public struct QueryKeyNorm: Sendable {
+    public var query, key, sharedKey: RMSNorm
+
+    public init(query: RMSNorm, key: RMSNorm, sharedKey: RMSNorm) {
+      self.query = query
+      self.key = key
+      self.sharedKey = sharedKey
+    }
+  }
+
+  public let configuration: Configuration
+  /// The rotation of the last channels of queries and keys; its tables may serve all layers.
+  public let rotary: RotaryEmbedding
+  public var queryLatent: QueryLatent?
+  /// W_q or W_qb: heads × (nope + rope) rows.
+  public var query: Linear
+  /// W_kva: keyValueRank + rope rows.
+  public var keyValueDown: Linear
+  public var keyValueNorm: RMSNorm
+  /// W_kvb: heads × (nope + value) rows.
+  public var keyValueUp: Linear
+  public var queryKeyNorm: QueryKeyNorm?
+  /// W_o.
+  public var projection: Linear
+
+  /// Given weights.
+  public init(
+    _ configuration: Configuration, rotary: RotaryEmbedding, queryLatent: QueryLatent? = nil, query: Linear,
+    keyValueDown: Linear, keyValueNorm: RMSNorm, keyValueUp: Linear, queryKeyNorm: QueryKeyNorm? = nil,
+    projection: Linear
+  ) {
+    let c = configuration
+    checkPrecondition(
+      c.headCount > 0 && c.ropeWidth > 0 && c.nopeWidth >= 0 && rotary.width == c.ropeWidth,
+      "MultiHeadLatentAttention: \(c.headCount) heads of \(c.nopeWidth) + \(c.ropeWidth) channels, rotation of "
+        + "\(rotary.width)")
+    let norms = queryKeyNorm.map { [$0.query, $0.key, $0.sharedKey].map(\.gain.value.elementCount) }
+    checkPrecondition(
+      query.outputCount == c.headCount * c.keyWidth && query.inputCount == (queryLatent?.down ?? projection).outputCount
+        && keyValueDown.outputCount == c.keyValueRank + c.ropeWidth
+        && keyValueNorm.gain.value.shape == [c.keyValueRank] && keyValueUp.inputCount == c.keyValueRank
+        && keyValueUp.outputCount == c.headCount * (c.nopeWidth + c.valueWidth)
+        && projection.inputCount == c.headCount * c.valueWidth
+        && norms ?? [c.keyWidth, c.nopeWidth, c.ropeWidth] == [c.keyWidth, c.nopeWidth, c.ropeWidth],
+      "MultiHeadLatentAttention: query \(query.weight.value.shape), key-value down \(keyValueDown.weight.value.shape), "
+        + "up \(keyValueUp.weight.value.shape), projection \(projection.weight.value.shape), norms of \(norms ?? []) "
+        + "for \(c)")
+    self.configuration = c
+    self.rotary = rotary
+    self.queryLatent = queryLatent
+    self.query = query
+    self.keyValueDown = keyValueDown
+    self.keyValueNorm = keyValueNorm
+    self.keyValueUp = keyValueUp
+    self.queryKeyNorm = queryKeyNorm
+    self.projection = projection
+  }
+
+  /// Fresh weights.
+  /// - Parameters:
+  ///   - rotary: of `ropeWidth` channels, for the longest sequence.
+  ///   - outputInitialization: of the projection; nil for that of the others.
+  public init(
+    width: Int, _ configuration: Configuration, rotary: RotaryEmbedding,
+    initialization: Initialization = .normal(standardDeviation: 0.02), outputInitialization: Initialization? = nil,
+    using generator: inout RandomGenerator
+  ) {
+    let c = configuration
+    func linear(_ inputs: Int, _ outputs: Int, matrices: Int = 1, bias: Bool = false) -> Linear {
+      Linear(
+        inputs: inputs, outputs: outputs, hasBias: bias, stackedMatrices: matrices, initialization: initialization,
+        using: &generator)
+    }
+    let headMatrices = c.splitsHeads ? c.headCount : 1
+    let queryLatent = c.queryRank.map {
+      QueryLatent(down: linear(width, $0, bias: c.hasBias), norm: RMSNorm(width: $0))
+    }
+    let query = linear(c.queryRank ?? width, c.headCount * c.keyWidth, matrices: headMatrices)
+    let keyValueDown = linear(width, c.keyValueRank + c.ropeWidth, bias: c.hasBias)
+    let keyValueUp = linear(
+      c.keyValueRank, c.headCount * (c.nopeWidth + c.valueWidth), matrices: headMatrices)
+    let projection = Linear(
+      inputs: c.headCount * c.valueWidth, outputs: width, hasBias: c.hasBias,
+      initialization: outputInitialization ?? initialization, using: &generator)
+    self.init(
+      c, rotary: rotary, queryLatent: queryLatent, query: query, keyValueDown: keyValueDown,
+      keyValueNorm: RMSNorm(width: c.keyValueRank), keyValueUp: keyValueUp,
+      queryKeyNorm: c.hasQueryKeyNorm
+        ? QueryKeyNorm(
+          query: RMSNorm(width: c.keyWidth), key: RMSNorm(width: c.nopeWidth), sharedKey: RMSNorm(width: c.ropeWidth))
+        : nil,
+      projection: projection)
+  }
+
+  /// Factor on the logits.
+  public var scale: Float { 1 / Float(configuration.keyWidth).squareRoot() * rotary.logitFactor }
+
+  public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {
+    let c = configuration
+    let (latent, sharedKey) = compressed(input, in: context)
+    let mixed = queries(input, in: context).latentAttention(
+      keyValue: normalizingKeys(keyValueUp(latent, in: context, roundingResult: true), in: context),
+      sharedKey: sharedKey, rotary: rotary, headCount: c.headCount, valueWidth: c.valueWidth,
+      sequenceLength: context.sequenceLength, scale: scale
+    ) { context.recorder?.record(largestLogits: $0) }
+    return projection(mixed, in: context)
+  }
+
+  /// The normalized latent, and the shared key before rotation.
+  private func compressed(
+    _ input: Variable, in context: ForwardContext
+  ) -> (latent: Variable, sharedKey: Variable) {
+    let c = configuration
+    let both = keyValueDown(input, in: context)
+    let latent = keyValueNorm(both.columns(0..<c.keyValueRank), in: context)
+    let sharedKey = both.columns(c.keyValueRank..<c.keyValueRank + c.ropeWidth)
+    return (latent, queryKeyNorm.map { $0.sharedKey(sharedKey, in: context) } ?? sharedKey)
+  }
+
+  /// Per head `[nope | rope]`, before rotation.
+  private func queries(_ input: Variable, in context: ForwardContext) -> Variable {
+    let latent =
+      queryLatent.map { $0.norm($0.down(input, in: context), in: context) } ?? input
+    let queries = query(latent, in: context, roundingResult: true)
+    return queryKeyNorm.map { queries.normalizingHeads($0.query, in: context) } ?? queries
+  }
+
+  /// Rows with, per head, `[key | value]`, keys normalized if there is QK-norm.
+  private func normalizingKeys(_ keyValue: Variable, in context: ForwardContext) -> Variable {
+    guard let norm = queryKeyNorm?.key else { return keyValue }
+    let (shape, width) = (keyValue.shape, configuration.nopeWidth + configuration.valueWidth)
+    let heads = keyValue.reshaped([shape.elementCount / width, width])
+    return norm(heads.columns(0..<configuration.nopeWidth), in: context)
+      .concatenated(with: heads.columns(configuration.nopeWidth..<width))
+      .reshaped([shape.rowCount, shape.width])
+  }
+
+  public mutating func visitParameters<E: Error>(
+    _ name: ParameterName, _ visit: (ParameterName, inout Parameter) throws(E) -> Void
+  ) throws(E) {
+    if queryLatent != nil {
+      try queryLatent!.down.visitParameters(name.part("query_down"), visit)
+      try queryLatent!.norm.visitParameters(name.part("query_norm"), visit)
+    }
+    try query.visitParameters(name.part("query"), visit)
+    try keyValueDown.visitParameters(name.part("key_value_down"), visit)
+    try keyValueNorm.visitParameters(name.part("key_value_norm"), visit)
+    try keyValueUp.visitParameters(name.part("key_value_up"), visit)
+    if queryKeyNorm != nil {
+      try queryKeyNorm!.query.visitParameters(name.part("qk_norm.query"), visit)
+      try queryKeyNorm!.key.visitParameters(name.part("qk_norm.key"), visit)
+      try queryKeyNorm!.sharedKey.visitParameters(name.part("qk_norm.shared_key"), visit)
+    }
+    try projection.visitParameters(name.part("projection"), visit)
+  }
+}
+
+// MARK: One position at a time
+
+extension MultiHeadLatentAttention {
+  /// The parts of the cache.
+  private static let (latents, sharedKeys, keyFactors) = (0, 1, 2)
+
+  /// An empty cache for sequences of at most `contextLength` positions: of each the latent, the rotated shared key and,
+  /// with QK-norm, one over the root mean square of each head's key.
+  public func makeCache(contextLength: Int) -> KVCache {
+    let c = configuration
+    return KVCache(
+      widths: [c.keyValueRank, c.ropeWidth] + (c.hasQueryKeyNorm ? [c.headCount] : []), contextLength: contextLength)
+  }
+
+  /// One more position, attending to itself and to what the cache holds, in the absorbed form: queries are
+  /// taken into the latent space, `W_UKᵀ q_n`, and outputs out of it, so that keys and values of earlier
+  /// positions are never made again.
+  /// - Parameter input: one row.
+  /// - Complexity: O(weights + heads · positions · keyValueRank).
+  public func decode(
+    _ input: Variable, cache: inout KVCache, in context: ForwardContext
+  ) -> Variable {
+    let c = configuration
+    let position = cache.count
+    let (latent, key) = compressed(input, in: context)
+    var sharedKey = key.value
+    rotary.rotate(
+      &sharedKey, sequenceLength: 1, headWidth: c.ropeWidth, offset: 0, firstPosition: position)
+    cache.append([latent.value, sharedKey] + (queryKeyNorm.map { [keyFactors(latent, $0.key, in: context)] } ?? []))
+
+    var query = queries(input, in: context).value
+    rotary.rotate(
+      &query, sequenceLength: 1, headWidth: c.keyWidth, offset: c.nopeWidth, firstPosition: position)
+    if let norm = queryKeyNorm?.key {
+      // The keys' gains, taken to the queries.
+      let gains = norm.gain.value.scalars + [Float](repeating: 1, count: c.ropeWidth)
+      query = query * Tensor((0..<c.headCount).flatMap { _ in gains }, shape: query.shape)
+    }
+    var output = Tensor(zeros: [1, c.headCount * c.valueWidth])
+    for head in 0..<c.headCount { attend(head, query, cache, &output) }
+    return projection(context.tape.constant(output), in: context)
+  }
+
+  /// One over the root mean square of each head's key without position.
+  private func keyFactors(_ latent: Variable, _ norm: RMSNorm, in context: ForwardContext) -> Tensor {
+    let c = configuration
+    let keyValue = keyValueUp(latent, in: context).value.scalars
+    return Tensor(
+      (0..<c.headCount).map { head in
+        let first = head * (c.nopeWidth + c.valueWidth)
+        let squares = keyValue[first..<first + c.nopeWidth].reduce(0) { $0 + $1 * $1 }
+        return 1 / (squares / Float(c.nopeWidth) + norm.epsilon).squareRoot()
+      }, shape: [1, c.headCount])
+  }
+
+  private func attend(_ head: Int, _ query: Tensor, _ cache: KVCache, _ output: inout Tensor) {
+    let c = configuration
+    // The head's rows of W_kvb: keys without position, then values.
+    let firstKey = head * (c.nopeWidth + c.valueWidth)
+    let firstValue = firstKey + c.nopeWidth
+    let weights = keyValueUp.weight.value
+    let keyWeights = weights.matrix(rows: firstKey..<firstValue)
+    let valueWeights = weights.matrix(rows: firstValue..<firstValue + c.valueWidth)
+    // Of the head's query, the channels without position, then the rotated ones.
+    let (first, rotated, end) = (head * c.keyWidth, head * c.keyWidth + c.nopeWidth, (head + 1) * c.keyWidth)
+
+    let absorbed: Tensor = matmul(query.matrix(columns: first..<rotated), keyWeights)
+    var scores = Tensor(uninitialized: [1, cache.count])
+    matmul(absorbed.matrix, cache.rows(of: Self.latents).transposed, into: &scores, scale: scale)
+    if queryKeyNorm != nil { scores = scores * Tensor(cache.column(head, of: Self.keyFactors), shape: scores.shape) }
+    matmul(
+      query.matrix(columns: rotated..<end), cache.rows(of: Self.sharedKeys).transposed, into: &scores, scale: scale,
+      adding: .result(times: 1))
+    let probabilities = scores.softmaxOfRow
+    let mixed: Tensor = matmul(probabilities.matrix, cache.rows(of: Self.latents))
+    matmul(mixed.matrix, valueWeights.transposed, into: &output, from: head * c.valueWidth)
+  }
+}

@@ -1,0 +1,249 @@
+public import NanoAutograd
+public import NanoLayers
+public import NanoTensor
+
+/// A pre-norm transformer block: `x + attention(norm(x))`, then `x + feedForward(norm(x))`, with the context's dropout
+/// on what is added.
+public struct DecoderBlock: Layer {
+  public var attentionNorm: Norm
+  public var attention: Attention
+  public var feedForwardNorm: Norm
+  public var feedForward: FeedForward
+
+  public init(attentionNorm: Norm, attention: Attention, feedForwardNorm: Norm, feedForward: FeedForward) {
+    self.attentionNorm = attentionNorm
+    self.attention = attention
+    self.feedForwardNorm = feedForwardNorm
+    self.feedForward = feedForward
+  }
+
+  /// Fresh weights for a layer of a model.
+  init(
+    _ c: DecoderConfiguration, layer: Int, rotary: RotaryEmbedding?, using generator: inout RandomGenerator
+  ) {
+    let output: Initialization =
+      switch (c.residualProjections, c.initialization) {
+      case (.zero, _): .zero
+      case (.scaled, .normal(let deviation)):
+        .normal(standardDeviation: deviation / Float(2 * c.layerCount).squareRoot())
+      case (.plain, _), (.scaled, _): c.initialization
+      }
+    self.init(
+      attentionNorm: Norm(c), attention: Attention(c, output, rotary: rotary, using: &generator),
+      feedForwardNorm: Norm(c), feedForward: FeedForward(c, output, layer: layer, using: &generator))
+  }
+
+  public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {
+    let attended =
+      input + context.dropped(attention(attentionNorm(input, in: context), in: context))
+    return attended + context.dropped(feedForward(feedForwardNorm(attended, in: context), in: context))
+  }
+
+  /// The block at one more position.
+  func decode(_ input: Variable, cache: inout KVCache, in context: ForwardContext) -> Variable {
+    let attended =
+      input + attention.decode(attentionNorm(input, in: context), cache: &cache, in: context)
+    return attended + feedForward(feedForwardNorm(attended, in: context), in: context)
+  }
+
+  public mutating func visitParameters<E: Error>(
+    _ name: ParameterName, _ visit: (ParameterName, inout Parameter) throws(E) -> Void
+  ) throws(E) {
+    try attentionNorm.visitParameters(name.part("attention_norm"), visit)
+    try attention.visitParameters(name.part("attention"), visit)
+    // The feed-forward part is called mixer in files.
+    try feedForwardNorm.visitParameters(name.part("mixer_norm"), visit)
+    try feedForward.visitParameters(name.part("mixer"), visit)
+  }
+}
+
+// MARK: Norm
+
+extension DecoderBlock {
+  public enum Norm: Layer {
+    case layerNorm(LayerNorm)
+    case rmsNorm(RMSNorm)
+
+    init(_ c: DecoderConfiguration) {
+      switch c.norm {
+      case .layerNorm(let epsilon): self = .layerNorm(LayerNorm(width: c.width, epsilon: epsilon))
+      case .rmsNorm(let epsilon): self = .rmsNorm(RMSNorm(width: c.width, epsilon: epsilon))
+      }
+    }
+
+    public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {
+      switch self {
+      case .layerNorm(let norm): norm(input, in: context)
+      case .rmsNorm(let norm): norm(input, in: context)
+      }
+    }
+
+    public mutating func visitParameters<E: Error>(
+      _ name: ParameterName, _ visit: (ParameterName, inout Parameter) throws(E) -> Void
+    ) throws(E) {
+      switch self {
+      case .layerNorm(var norm):
+        try norm.visitParameters(name, visit)
+        self = .layerNorm(norm)
+      case .rmsNorm(var norm):
+        try norm.visitParameters(name, visit)
+        self = .rmsNorm(norm)
+      }
+    }
+  }
+}
+
+// MARK: Attention
+
+extension DecoderBlock {
+  public enum Attention: Layer {
+    case multiHead(MultiHeadAttention)
+    case latent(MultiHeadLatentAttention)
+
+    init(
+      _ c: DecoderConfiguration, _ output: Initialization, rotary: RotaryEmbedding?,
+      using generator: inout RandomGenerator
+    ) {
+      switch c.attention {
+      case .multiHead(let heads):
+        self = .multiHead(
+          MultiHeadAttention(
+            width: c.width, heads, rotary: rotary, initialization: c.initialization, outputInitialization: output,
+            using: &generator))
+      case .latent(let heads):
+        self = .latent(
+          MultiHeadLatentAttention(
+            width: c.width, heads,
+            rotary: rotary ?? .none(width: heads.ropeWidth, positionCount: c.contextLength),
+            initialization: c.initialization, outputInitialization: output, using: &generator))
+      }
+    }
+
+    public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {
+      switch self {
+      case .multiHead(let attention): attention(input, in: context)
+      case .latent(let attention): attention(input, in: context)
+      }
+    }
+
+    func makeCache(contextLength: Int) -> KVCache {
+      switch self {
+      case .multiHead(let attention): attention.makeCache(contextLength: contextLength)
+      case .latent(let attention): attention.makeCache(contextLength: contextLength)
+      }
+    }
+
+    func decode(_ input: Variable, cache: inout KVCache, in context: ForwardContext) -> Variable {
+      switch self {
+      case .multiHead(let attention): attention.decode(input, cache: &cache, in: context)
+      case .latent(let attention): attention.decode(input, cache: &cache, in: context)
+      }
+    }
+
+    mutating func clipQueryKey(largestLogits: [Float], threshold: Float) {
+      // Consuming the layer keeps its weights unshared, so that they stay where a recorded step reads them.
+      switch consume self {
+      case .multiHead(var attention):
+        attention.clipQueryKey(largestLogits: largestLogits, threshold: threshold)
+        self = .multiHead(attention)
+      case .latent(var attention):
+        attention.clipQueryKey(largestLogits: largestLogits, threshold: threshold)
+        self = .latent(attention)
+      }
+    }
+
+    public mutating func visitParameters<E: Error>(
+      _ name: ParameterName, _ visit: (ParameterName, inout Parameter) throws(E) -> Void
+    ) throws(E) {
+      switch self {
+      case .multiHead(var attention):
+        try attention.visitParameters(name, visit)
+        self = .multiHead(attention)
+      case .latent(var attention):
+        try attention.visitParameters(name, visit)
+        self = .latent(attention)
+      }
+    }
+  }
+}
+
+// MARK: Feed-forward
+
+extension DecoderBlock {
+  public enum FeedForward: Layer {
+    case mlp(MLP)
+    case swiGLU(SwiGLU)
+    case denseMoE(DenseMoE)
+    case sparseMoE(SparseMoE)
+
+    init(
+      _ c: DecoderConfiguration, _ output: Initialization, layer: Int, using generator: inout RandomGenerator
+    ) {
+      func swiGLU(_ width: Int, hasBias: Bool) -> FeedForward {
+        .swiGLU(
+          SwiGLU(
+            width: c.width, hiddenWidth: width, hasBias: hasBias, initialization: c.initialization,
+            outputInitialization: output, using: &generator))
+      }
+      switch c.feedForward {
+      case .mlp(let width, let activation, let hasBias):
+        self = .mlp(
+          MLP(
+            width: c.width, hiddenWidth: width, activation: activation, hasBias: hasBias,
+            initialization: c.initialization, outputInitialization: output, using: &generator))
+      case .swiGLU(let width, let hasBias): self = swiGLU(width, hasBias: hasBias)
+      case .denseMoE(let experts):
+        self = .denseMoE(
+          DenseMoE(
+            width: c.width, experts, initialization: c.initialization, outputInitialization: output,
+            using: &generator))
+      case .sparseMoE(_, let denseLayerCount, let denseWidth) where layer < denseLayerCount:
+        self = swiGLU(denseWidth, hasBias: false)
+      case .sparseMoE(let experts, _, _):
+        self = .sparseMoE(
+          SparseMoE(
+            width: c.width, experts, initialization: c.initialization, outputInitialization: output,
+            using: &generator))
+      }
+    }
+
+    public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {
+      switch self {
+      case .mlp(let network): network(input, in: context)
+      case .swiGLU(let network): network(input, in: context)
+      case .denseMoE(let mixture): mixture(input, in: context)
+      case .sparseMoE(let mixture): mixture(input, in: context)
+      }
+    }
+
+    /// Moves the selection biases of a sparse mixture in place.
+    mutating func updateSelectionBiases(loads: [Int], rate: Float) {
+      // Consuming the mixture keeps its biases unshared, so that they stay where a recorded step reads them.
+      switch consume self {
+      case .sparseMoE(var mixture):
+        mixture.updateSelectionBiases(loads: loads, rate: rate)
+        self = .sparseMoE(mixture)
+      case let other: self = other
+      }
+    }
+
+    public mutating func visitParameters<E: Error>(
+      _ name: ParameterName, _ visit: (ParameterName, inout Parameter) throws(E) -> Void
+    ) throws(E) {
+      switch self {
+      case .mlp(var network):
+        try network.visitParameters(name, visit)
+        self = .mlp(network)
+      case .swiGLU(var network):
+        try network.visitParameters(name, visit)
+        self = .swiGLU(network)
+      case .denseMoE(var mixture):
+        try mixture.visitParameters(name, visit)
+        self = .denseMoE(mixture)
+      case .sparseMoE(var mixture):
+        try mixture.visitParameters(name, visit)
+        self = .sparseMoE(mixture)
+      }
+    }
+  }
+}
