@@ -19,12 +19,7 @@ struct BenchCLI: ParsableCommand {
 @main
 enum Main {
   static func main() {
-    // A write past a file size limit, or to a pipe that nobody reads any more, is then an error, not a signal that kills:
-    // Ctrl-C ends `tee` at once, and a run that it listens to after its step.
-    signal(SIGXFSZ, SIG_IGN)
-    signal(SIGPIPE, SIG_IGN)
-    // A file that is opened later would take the place of a standard stream that is closed.
-    for stream: Int32 in 0...2 where fcntl(stream, F_GETFD) == -1 { _ = open("/dev/null", O_RDWR) }
+    ProcessSettings.apply()
     MemoryPool.shared.refusalHandler = { bytes in
       let held = MemoryPool.shared.statistics.currentBytes
       Terminal.writeError(

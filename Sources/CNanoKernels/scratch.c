@@ -1,7 +1,13 @@
 #include "scratch.h"
 
-#include <stdio.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+
+#include "include/CNanoKernels.h"
+
+static _Atomic(void (*)(size_t)) refused = NULL;
+
+void nk_set_refusal_handler(void (*handler)(size_t bytes)) { atomic_store(&refused, handler); }
 
 static _Thread_local struct {
   void *memory;
@@ -14,8 +20,9 @@ void *nk_scratch(int slot, size_t bytes) {
   size_t capacity = (bytes + 4095) & ~(size_t)4095;
   void *memory = NULL;
   if (posix_memalign(&memory, 64, capacity) != 0) {
-    fprintf(stderr, "nano-kimi: out of memory for %zu bytes of kernel scratch\n", capacity);
-    abort();
+    void (*handler)(size_t) = atomic_load(&refused);
+    if (handler) handler(capacity);
+    __builtin_trap();
   }
   buffers[slot].memory = memory;
   buffers[slot].capacity = capacity;

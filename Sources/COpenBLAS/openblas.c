@@ -3,7 +3,6 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stddef.h>
-#include <stdlib.h>
 
 enum { ROW_MAJOR = 101, NO_TRANSPOSE = 111, TRANSPOSE = 112 };
 
@@ -16,6 +15,12 @@ static sgemm_function sgemm;
 static const char *(*core_name)(void);
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+static bool is_loaded(const char *name) {
+  void *loaded = dlopen(name, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
+  if (loaded) dlclose(loaded);
+  return loaded != NULL;
+}
+
 static void load(void) {
   static const char *const names[] = {
       "libopenblas.so.0",
@@ -23,11 +28,14 @@ static void load(void) {
       "/opt/homebrew/opt/openblas/lib/libopenblas.dylib",
       "/usr/local/opt/openblas/lib/libopenblas.dylib",
   };
-  unsetenv("OPENBLAS_CORETYPE");
-  setenv("OPENBLAS_NUM_THREADS", "1", 1);
-  for (size_t i = 0; i < sizeof names / sizeof *names && !handle; i++)
-    handle = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+  const size_t count = sizeof names / sizeof *names;
+  // One that the program has loaded for itself keeps its number of threads, which would be changed under it.
+  for (size_t i = 0; i < count; i++)
+    if (is_loaded(names[i])) return;
+  for (size_t i = 0; i < count && !handle; i++) handle = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
   if (!handle) return;
+  void (*set_threads)(int) = (void (*)(int))dlsym(handle, "openblas_set_num_threads");
+  if (set_threads) set_threads(1);
   sgemm = (sgemm_function)dlsym(handle, "cblas_sgemm");
   core_name = (const char *(*)(void))dlsym(handle, "openblas_get_corename");
 }

@@ -4,18 +4,18 @@ internal import Foundation
 /// instructions to use.
 ///
 /// Libraries go on as if a value that they cannot use were not there; a command calls ``validate()`` first.
-public enum EnvironmentVariables {
+package enum EnvironmentVariables {
   /// A variable whose value means nothing here.
-  public struct Invalid: Error, Hashable, CustomStringConvertible {
-    public var name, value, expected: String
+  package struct Invalid: Error, Hashable, CustomStringConvertible {
+    package var name, value, expected: String
 
-    public var description: String { "\(name) is '\(value)' in the environment; it must be \(expected)" }
+    package var description: String { "\(name) is '\(value)' in the environment; it must be \(expected)" }
   }
 
   private static let threadRange = 1...1024
 
   /// - Throws: ``Invalid`` for the first variable that is set to something else than it may be.
-  public static func validate() throws(Invalid) {
+  package static func validate() throws(Invalid) {
     if let value = variable("NANO_THREADS"), threadCount == nil {
       throw Invalid(
         name: "NANO_THREADS", value: value,

@@ -1,11 +1,11 @@
 internal import CNanoKernels
 
 /// A family of vector instructions that the kernels are compiled for.
-public enum InstructionSet: String, CaseIterable, Sendable, Codable {
+package enum InstructionSet: String, CaseIterable, Sendable, Codable {
   case portable, avx2, avx512
 
   /// The widest one that this machine and its operating system support.
-  public static var best: InstructionSet {
+  package static var best: InstructionSet {
     allCases.first { $0.kernelSet == nk_best_instruction_set() } ?? .portable
   }
 
@@ -18,5 +18,5 @@ public enum InstructionSet: String, CaseIterable, Sendable, Codable {
   }
 
   /// Whether this machine can run it.
-  public var isSupported: Bool { kernelSet.rawValue <= nk_best_instruction_set().rawValue }
+  package var isSupported: Bool { kernelSet.rawValue <= nk_best_instruction_set().rawValue }
 }

@@ -32,9 +32,9 @@ public struct Machine: Hashable, Sendable, Codable {
 }
 
 /// The memory that the operating system counts for this process.
-public enum ResidentMemory {
+package enum ResidentMemory {
   /// Bytes resident now.
-  public static var currentBytes: Int {
+  package static var currentBytes: Int {
     pages(field: 1) ?? peakBytes
   }
 
@@ -49,7 +49,7 @@ public enum ResidentMemory {
   }
 
   /// The most bytes that were resident since the start, or since ``resetPeak()``.
-  public static var peakBytes: Int {
+  package static var peakBytes: Int {
     if let line = status(of: "VmHWM"), let kilobytes = Int(line.filter(\.isNumber)) {
       return kilobytes * 1024
     }
@@ -64,7 +64,7 @@ public enum ResidentMemory {
   }
 
   /// Starts a new peak measurement where the system allows it (Linux); no effect elsewhere.
-  public static func resetPeak() {
+  package static func resetPeak() {
     guard let file = fopen("/proc/self/clear_refs", "w") else { return }
     fputs("5", file)
     fclose(file)

@@ -169,8 +169,11 @@ public final class MemoryPool: Sendable {
       if let block = alignedAllocation(bytes) { return block }
       usleep(10_000)
     }
-    state.withLock { $0.refusalHandler }(bytes)
+    refuse(bytes)
   }
+
+  /// Ends the process for want of so many bytes.
+  func refuse(_ bytes: Int) -> Never { state.withLock { $0.refusalHandler }(bytes) }
 
   private func alignedAllocation(_ bytes: Int) -> UnsafeMutableRawPointer? {
     MemoryGuard.allocate(bytes, alignment: 64)

@@ -1,10 +1,10 @@
 internal import Foundation
 
 /// What the operating system would still give this process.
-public enum SystemMemory {
+package enum SystemMemory {
   /// Bytes until the machine, a control group around this process or its address space is full; nil where the
   /// system does not say (anywhere but on Linux).
-  public static var availableBytes: Int? {
+  package static var availableBytes: Int? {
     [machine, addressSpace, ControlGroups().availableBytes].compactMap { $0 }.min()
   }
 

@@ -265,9 +265,13 @@ void nk_worker_pool_destroy(nk_worker_pool *pool);
 
 // MARK: Memory
 
-/// Makes blocks from 128 KiB up go back to the system as soon as they are freed: the memory pool keeps what
-/// is worth keeping, and what it lets go must be gone (glibc only; no effect elsewhere).
+/// Makes blocks from 128 KiB up go back to the system as soon as they are freed, whoever allocated them: a setting of the
+/// whole process, for commands alone (glibc only; no effect elsewhere).
 void nk_give_back_large_blocks(void);
+
+/// What is called, and does not return, when the system refuses memory that a kernel works in. Without one the process
+/// traps.
+void nk_set_refusal_handler(void (*handler)(size_t bytes));
 
 /// The number of the calling thread: threads count from 0 in the order in which they first ask.
 size_t nk_thread_number(void);

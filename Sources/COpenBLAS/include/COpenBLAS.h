@@ -1,16 +1,16 @@
 // OpenBLAS, loaded at run time.
 //
-// Loading it ourselves, instead of linking it, buys three things: a program that never needs a large
-// matrix product needs no OpenBLAS; its worker threads, which spin for 0.1 s after loading, are never
-// started; and an inherited OPENBLAS_CORETYPE, which would pin it to the kernels of an older processor,
-// is out of the way while it looks at this one.
+// A program that never needs a large matrix product needs no OpenBLAS. It multiplies on the thread that calls it. One
+// that the program has loaded by itself is left alone, and counts as missing here. Nothing else of the process is
+// touched: a command that sets OPENBLAS_NUM_THREADS to 1 before spares itself the threads that OpenBLAS starts when it is
+// loaded, and without OPENBLAS_CORETYPE it looks at the processor that is there.
 
 #ifndef COPENBLAS_H
 #define COPENBLAS_H
 
 #include <stdbool.h>
 
-/// The shared library's handle, loaded once; null when OpenBLAS is not installed.
+/// The shared library's handle, loaded once; null when OpenBLAS is not installed or not ours.
 void *nk_openblas_handle(void);
 
 /// C = alpha * op(A) * op(B) + beta * C, row-major, one thread. False when OpenBLAS is not installed.

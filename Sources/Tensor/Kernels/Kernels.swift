@@ -22,6 +22,6 @@ package struct Kernels: @unchecked Sendable {
 /// The kernels of the widest instruction set here. `NANO_INSTRUCTION_SET` (`portable`, `avx2`, `avx512`) selects a
 /// narrower one, for comparisons.
 package let kernels: Kernels = {
-  nk_give_back_large_blocks()
+  nk_set_refusal_handler { MemoryPool.shared.refuse($0) }
   return Kernels(EnvironmentVariables.instructionSet ?? .best)
 }()
