@@ -29,18 +29,20 @@ extension CUDADevice {
     return result
   }
 
-  /// The gradients behind a norm of rows; `statistics` are one or two numbers a row, and `other` is added to the input's.
+  /// The gradients behind a norm of rows; `statistics` are one or two numbers a row, and `other` is added to the input's,
+  /// which is also rounded to `format` if there is one: what comes next, behind a residual connection, are products.
   func normGradients(
     _ kernel: String, _ x: Numbers, gain: Tensor, statistics: Tensor, _ dy: Numbers, adding other: Tensor?,
-    shape: Shape
-  ) -> (input: Tensor, gain: Tensor, bias: Tensor) {
+    shape: Shape, format: HalfTensor.Format?
+  ) -> (input: Activation, gain: Tensor, bias: Tensor) {
     let (rows, width) = (shape.rowCount, shape.width)
     let input = Tensor(uninitialized: shape, on: self)
+    let rounded = format.map { HalfTensor(uninitialized: shape, format: $0, on: self) }
     launchRows(
       Kernel("norms", kernel), rows: rows,
       [
         x.argument, x.formatArgument, gain.argument, statistics.argument, dy.argument, dy.formatArgument,
-        other?.argument ?? .pointer(nil), input.argument, .int(rows), .int(width),
+        other?.argument ?? .pointer(nil), input.argument, .pointer(rounded?.numbers.start), .int(rows), .int(width),
       ])
     let parts = partCount(rows: rows)
     let partial = Tensor(uninitialized: [parts, 2 * width], on: self)
@@ -54,7 +56,7 @@ extension CUDADevice {
     launch(
       Kernel("norms", "sum_partials"), blocks: (width + 31) / 32, threads: 256,
       [partial.argument, sums.gain.argument, sums.bias.argument, .int(parts), .int(width)])
-    return (input, sums.gain, sums.bias)
+    return (rounded.map { .both(input, $0) } ?? .whole(input), sums.gain, sums.bias)
   }
 
   /// Into how many parts a sum over rows is split.
@@ -72,6 +74,13 @@ extension Tensor {
     gpu.launchElementwise(
       "scale_by", count: elementCount, [argument, scalar.argument, .float(1), result.argument, .long(elementCount)])
     return result
+  }
+
+  /// Multiplies this tensor, which lies on a GPU, by a scalar there: in place if nobody else holds it.
+  mutating func scale(by scalar: Tensor) {
+    makeUnshared()
+    gpu?.launchElementwise(
+      "scale_by", count: elementCount, [argument, scalar.argument, .float(1), argument, .long(elementCount)])
   }
 
   /// A tensor of this scalar everywhere.

@@ -30,9 +30,11 @@ public struct GradientSlots {
 
   /// What a node on a GPU has so far in 32 bits a number: for an operation that adds it by the way, and gives the sum back.
   mutating func takeOnGPU(_ node: Node) -> Tensor? {
-    guard !node.isConstant, case .whole(let tensor)? = gradients[node.index], tensor.gpu != nil else { return nil }
+    guard !node.isConstant, let gradient = gradients[node.index], gradient.gpu != nil, gradient.format == nil else {
+      return nil
+    }
     gradients[node.index] = nil
-    return tensor
+    return gradient.tensor
   }
 
   mutating func take(_ index: Int) -> Activation? {

@@ -41,7 +41,7 @@ public final class Tape {
   public func keep(_ variable: Variable) -> Activation {
     switch variable.content {
     case .whole(let tensor): store.keep(tensor)
-    case .half: variable.content
+    case .half, .both: variable.content
     }
   }
 

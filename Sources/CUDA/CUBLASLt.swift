@@ -30,6 +30,8 @@ final class CUBLASLt {
   /// Whether float32 products may round their operands to TF32.
   var allowsTF32 = false
   private var plans: [Key: Plan] = [:]
+  /// Products that the library does not make with sums of rows.
+  private var refused: Set<Key> = []
 
   static let workspaceBytes = 32 << 20
 
@@ -63,7 +65,7 @@ final class CUBLASLt {
   private struct Key: Hashable {
     var left, right, addend, result: Operand
     var rows, columns, depth, batchCount: Int
-    var addsToResult, hasBias, allowsTF32: Bool
+    var addsToResult, hasBias, sumsRows, allowsTF32: Bool
 
     struct Operand: Hashable {
       var format: DeviceFormat
@@ -87,16 +89,22 @@ final class CUBLASLt {
     let workspaceBytes: Int
   }
 
-  /// `result = alpha · left · right + beta · addend (+ bias)`, on the stream.
+  /// `result = alpha · left · right + beta · addend (+ bias)`, on the stream, and in `rowSums`, if they are wanted, the sums
+  /// of the left matrix's rows.
+  /// - Returns: whether there are sums: not every product of the library makes them.
   func multiply(
     _ left: DeviceMatrix, _ right: DeviceMatrix, into result: DeviceMatrix, alpha: Float, adding addend: DeviceMatrix,
-    beta: Float, bias: UnsafeRawPointer?, batchCount: Int, workspace: UnsafeMutableRawPointer?,
-    stream: UnsafeMutableRawPointer?
-  ) throws(CUDAError) {
-    let key = Key(
+    beta: Float, bias: UnsafeRawPointer?, rowSums: UnsafeMutableRawPointer?, batchCount: Int,
+    workspace: UnsafeMutableRawPointer?, stream: UnsafeMutableRawPointer?
+  ) throws(CUDAError) -> Bool {
+    var key = Key(
       left: .init(left), right: .init(right), addend: .init(addend), result: .init(result), rows: left.rows,
       columns: right.columns, depth: left.columns, batchCount: batchCount, addsToResult: beta != 0,
-      hasBias: bias != nil, allowsTF32: allowsTF32)
+      hasBias: bias != nil, sumsRows: rowSums != nil, allowsTF32: allowsTF32)
+    if key.sumsRows, plans[key] == nil, !refused.contains(key) {
+      do throws(CUDAError) { plans[key] = try makePlan(key) } catch { refused.insert(key) }
+    }
+    if refused.contains(key) { key.sumsRows = false }
     let plan: Plan
     if let known = plans[key] {
       plan = known
@@ -104,7 +112,7 @@ final class CUBLASLt {
       plan = try makePlan(key)
       plans[key] = plan
     }
-    if var bias {
+    if var bias = key.sumsRows ? rowSums.map({ UnsafeRawPointer($0) }) : bias {
       try set(descriptionSet, plan.description, Attribute.biasPointer, &bias)
     }
     var (alpha, beta) = (alpha, beta)
@@ -115,6 +123,7 @@ final class CUBLASLt {
     if status != 0 {
       throw Self.error("cublasLtMatmul of \(key.rows)×\(key.depth) by \(key.depth)×\(key.columns)", status)
     }
+    return key.sumsRows
   }
 
   // MARK: Plans
@@ -148,9 +157,10 @@ final class CUBLASLt {
     var (transposeA, transposeB): (Int32, Int32) = (key.right.isTransposed ? 1 : 0, key.left.isTransposed ? 1 : 0)
     try set(descriptionSet, description, Attribute.transposeA, &transposeA)
     try set(descriptionSet, description, Attribute.transposeB, &transposeB)
-    if key.hasBias {
-      var bias: Int32 = 4
-      try set(descriptionSet, description, Attribute.epilogue, &bias)
+    // Sums of our left matrix's rows are the library's bias gradients of its B.
+    if key.hasBias || key.sumsRows {
+      var epilogue: Int32 = key.sumsRows ? 512 : 4
+      try set(descriptionSet, description, Attribute.epilogue, &epilogue)
     }
     let right = try layout(key.right, rows: key.columns, columns: key.depth, key)
     let left = try layout(key.left, rows: key.depth, columns: key.rows, key)

@@ -267,26 +267,33 @@ package final class CUDADevice: @unchecked Sendable {
   }
 
   /// `result = alpha · left · right + beta · addend (+ bias)`, where the addend is the result itself unless another is
-  /// given; `bias` has the result's format, one number a column.
+  /// given; `bias` has the result's format, one number a column. `rowSums`, of the result's format, become the sums of the
+  /// left matrix's rows where the library makes them by the way.
   /// - Precondition: the extents agree, and the addend lies in memory as the result does.
+  /// - Returns: whether there are sums.
+  @discardableResult
   package func multiply(
     _ left: DeviceMatrix, _ right: DeviceMatrix, into result: DeviceMatrix, alpha: Float = 1,
-    adding addend: DeviceMatrix? = nil, beta: Float = 0, bias: UnsafeRawPointer? = nil, batchCount: Int = 1
-  ) {
+    adding addend: DeviceMatrix? = nil, beta: Float = 0, bias: UnsafeRawPointer? = nil,
+    rowSums: UnsafeMutableRawPointer? = nil, batchCount: Int = 1
+  ) -> Bool {
     checkPrecondition(
       left.columns == right.rows && left.rows == result.rows && right.columns == result.columns,
       "CUDADevice.multiply: \(left.rows)×\(left.columns) by \(right.rows)×\(right.columns) into "
         + "\(result.rows)×\(result.columns)")
     checkPrecondition(
       addend.map { $0.at(result.address) == result } ?? true, "CUDADevice.multiply: the addend is laid out otherwise")
-    guard left.rows > 0, right.columns > 0, batchCount > 0 else { return }
+    guard left.rows > 0, right.columns > 0, batchCount > 0 else { return false }
+    var isSummed = false
     perform(
       "product \(left.rows)×\(left.columns)×\(right.columns) \(left.format)\(batchCount > 1 ? " of \(batchCount)" : "")"
+        + (rowSums == nil ? "" : ", sums")
     ) { () throws(CUDAError) in
-      try products.multiply(
-        left, right, into: result, alpha: alpha, adding: addend ?? result, beta: beta, bias: bias,
+      isSummed = try products.multiply(
+        left, right, into: result, alpha: alpha, adding: addend ?? result, beta: beta, bias: bias, rowSums: rowSums,
         batchCount: batchCount, workspace: workspace, stream: stream)
     }
+    return isSummed
   }
 
   /// Copies within the device.

@@ -22,7 +22,7 @@ enum ProductStatus {
 
 enum NumberType { float32 = 0, bfloat16 = 14 };
 enum ComputeType { compute_float32 = 68, compute_fast_tf32 = 77 };
-enum Epilogue { epilogue_none = 1, epilogue_bias = 4 };
+enum Epilogue { epilogue_none = 1, epilogue_bias = 4, epilogue_bias_gradient_b = 512 };
 
 static size_t size_of(int type) { return type == float32 ? 4 : 2; }
 
@@ -93,7 +93,11 @@ static int check_product(
   if (matmul.scale_type != float32 || a.type != b.type || c.type != d.type) return product_not_supported;
   if (a.type == float32 && d.type != float32) return product_not_supported;
   if (matmul.compute_type == compute_fast_tf32 && a.type != float32) return product_not_supported;
-  if (matmul.epilogue != epilogue_none && matmul.epilogue != epilogue_bias) return product_not_supported;
+  if (matmul.epilogue != epilogue_none && matmul.epilogue != epilogue_bias &&
+      matmul.epilogue != epilogue_bias_gradient_b) {
+    return product_not_supported;
+  }
+  if (matmul.epilogue == epilogue_bias_gradient_b && d.batch_count > 1) return product_not_supported;
   if (matmul.epilogue == epilogue_bias && matmul.bias_type != -1 && matmul.bias_type != d.type &&
       matmul.bias_type != a.type) {
     return product_not_supported;
@@ -185,6 +189,11 @@ struct Product {
           value += number((const void *)matmul.bias, type, row);
         }
         set_number(result, d.type, column * (size_t)d.leading + row, value);
+      }
+      if (matmul.epilogue == epilogue_bias_gradient_b) {
+        float sum = 0;
+        for (size_t k = 0; k < depth; k++) sum += right[column * depth + k];
+        set_number((void *)matmul.bias, matmul.bias_type == -1 ? d.type : matmul.bias_type, column, sum);
       }
     }
   }
@@ -356,6 +365,10 @@ EXPORTED int cublasLtMatmul(
     if (product.matmul.epilogue == epilogue_bias) {
       const int type = product.matmul.bias_type == -1 ? product.d.type : product.matmul.bias_type;
       require_memory("the bias", product.matmul.bias, product.d.rows * size_of(type));
+    }
+    if (product.matmul.epilogue == epilogue_bias_gradient_b) {
+      const int type = product.matmul.bias_type == -1 ? product.d.type : product.matmul.bias_type;
+      require_memory("the bias gradient", product.matmul.bias, product.d.columns * size_of(type));
     }
     Stream::of(stream).add([=] {
       // Whoever keeps numbers in the workspace loses them.

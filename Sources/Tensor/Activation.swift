@@ -4,17 +4,19 @@ package import NanoCUDA
 public enum Activation: Sendable {
   case whole(Tensor)
   case half(HalfTensor)
+  /// In 32 bits, and beside it the same rounded: a gradient on a GPU that sums and products read.
+  case both(Tensor, HalfTensor)
 
   public var tensor: Tensor {
     switch self {
-    case .whole(let tensor): tensor
+    case .whole(let tensor), .both(let tensor, _): tensor
     case .half(let half): half.tensor
     }
   }
 
   public var shape: Shape {
     switch self {
-    case .whole(let tensor): tensor.shape
+    case .whole(let tensor), .both(let tensor, _): tensor.shape
     case .half(let half): half.shape
     }
   }
@@ -22,7 +24,7 @@ public enum Activation: Sendable {
   /// Nil for 32 bits.
   package var format: HalfTensor.Format? {
     switch self {
-    case .whole: nil
+    case .whole, .both: nil
     case .half(let half): half.format
     }
   }
@@ -30,7 +32,7 @@ public enum Activation: Sendable {
   /// The GPU that the elements lie on; nil for the host.
   package var gpu: CUDADevice? {
     switch self {
-    case .whole(let tensor): tensor.gpu
+    case .whole(let tensor), .both(let tensor, _): tensor.gpu
     case .half(let half): half.gpu
     }
   }
@@ -54,6 +56,7 @@ public enum Activation: Sendable {
     switch self {
     case .whole(let tensor): Activation(tensor, format: format)
     case .half: self
+    case .both(let tensor, let half): half.format == format ? .half(half) : Activation(tensor, format: format)
     }
   }
 
@@ -63,13 +66,14 @@ public enum Activation: Sendable {
     switch self {
     case .whole(let tensor): .whole(tensor.reshaped(newShape))
     case .half(let half): .half(half.reshaped(newShape))
+    case .both(let tensor, let half): .both(tensor.reshaped(newShape), half.reshaped(newShape))
     }
   }
 
   /// The elements, for kernels.
   package var numbers: Numbers {
     switch self {
-    case .whole(let tensor): tensor.numbers
+    case .whole(let tensor), .both(let tensor, _): tensor.numbers
     case .half(let half): half.numbers
     }
   }
@@ -77,7 +81,7 @@ public enum Activation: Sendable {
   package mutating func withMutableNumbers<R>(_ body: (MutableNumbers) -> R) -> R {
     // Taken out of the enum, so that its memory is not shared with itself.
     switch consume self {
-    case .whole(var tensor):
+    case .whole(var tensor), .both(var tensor, _):
       let result = tensor.withMutableNumbers(body)
       self = .whole(tensor)
       return result

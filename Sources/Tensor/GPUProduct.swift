@@ -64,11 +64,14 @@ extension Numbers {
 
 extension CUDADevice {
   /// `result = scale · left · right (+ addend) (+ residual)`, rounded to the format of the result, whose rows lie
-  /// `rowStride` apart, by default adjacent; the residual lies as the result does.
+  /// `rowStride` apart, by default adjacent; the residual lies as the result does. `rowSums`, of the result's format,
+  /// become the sums of the left matrix's rows where a product makes them by the way.
+  /// - Returns: whether there are sums.
+  @discardableResult
   package func matmul(
     _ left: MatrixView, _ right: MatrixView, into result: Numbers, rowStride: Int? = nil, scale: Float = 1,
-    adding addend: Addend? = nil, residual: Numbers? = nil, precision: Precision
-  ) {
+    adding addend: Addend? = nil, residual: Numbers? = nil, rowSums: Numbers? = nil, precision: Precision
+  ) -> Bool {
     let (a, b) = (left.deviceMatrix(precision), right.deviceMatrix(precision))
     let c = DeviceMatrix(
       result.start, format: result.deviceFormat, rows: left.rows, columns: right.columns,
@@ -85,12 +88,12 @@ extension CUDADevice {
     case .matrix(let matrix, _):
       checkPrecondition(false, "matmul: on a GPU a product adds to its own result or a bias, not to \(matrix.shape)")
     }
-    withExtendedLifetime((a.owner, b.owner, bias)) {
+    return withExtendedLifetime((a.owner, b.owner, bias)) {
       var added = c
       if let residual { added.address = residual.start }
-      multiply(
+      return multiply(
         a.matrix, b.matrix, into: c, alpha: scale, adding: added, beta: beta,
-        bias: bias.map { UnsafeRawPointer($0.numbers.start) })
+        bias: bias.map { UnsafeRawPointer($0.numbers.start) }, rowSums: rowSums?.start)
     }
   }
 }

@@ -1,4 +1,4 @@
-import NanoAutograd
+@testable import NanoAutograd
 import NanoTensor
 import NanoTestSupport
 import Testing
@@ -116,6 +116,28 @@ struct DeviceOperationTests {
     }
     try compare(parameters, precision: precision, tolerance: precision == .float32 ? 1e-5 : 2e-2) { v in
       v[0].linearCrossEntropy(weight: v[1], targets: targets) * 3
+    }
+  }
+
+  /// Blocks of rows, the last one smaller, give what all rows at once give.
+  @Test(arguments: [Precision.float32, .bfloat16])
+  func crossEntropyInBlocks(_ precision: Precision) throws {
+    let (input, weight) = (random([20, 16], 1), random([30, 16], 2))
+    let targets = (0..<20).map { Int32($0 * 7 % 31) - 1 }
+    try EmulatedGPU.withDevice { device in
+      let operands = LinearCrossEntropyOperation.Saved(
+        input_ND: Activation(input.value.on(device), format: precision.activationFormat),
+        weight_VD: Weight(tensor: weight.value.on(device), packedWeights: nil))
+      func result(blockRows: Int) throws -> [[Float]] {
+        let (loss, gradients) = LinearCrossEntropyOperation.forward(
+          on: try #require(device.gpu), operands, targets: targets, blockRows: blockRows, precision: precision,
+          wantsGradients: true)
+        let (input, weight) = try #require(gradients)
+        return [loss, input, weight].map(\.scalars)
+      }
+      for (whole, blocks) in zip(try result(blockRows: 20), try result(blockRows: 8)) {
+        #expect(relativeDifference(whole, blocks) < 1e-6)
+      }
     }
   }
 

@@ -12,7 +12,7 @@ extension Variable {
         checkPrecondition(left.shape == product.shape, "+: \(left.shape) and \(product.shape)")
         return product.sum(with: left.value)
       } ?? left.value + right.value
-    return left.tape.record(sum, inputs: left, right) { gradient, slots in
+    return left.tape.record(.whole(sum), inputs: [left, right]) { gradient, slots in
       slots.accumulate(gradient, into: leftNode)
       slots.accumulate(gradient, into: rightNode)
     }

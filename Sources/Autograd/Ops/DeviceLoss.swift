@@ -21,16 +21,20 @@ struct DeviceLoss {
       [self.targets.argument, counted.argument, .int(count)])
   }
 
-  /// The losses of rows, whose logits lie `stride` apart, and the gradient of the mean loss if it is wanted.
+  /// The losses of rows, whose logits lie `stride` apart, and the gradient of the mean loss if it is wanted: in the
+  /// format of the logits, whose place it may take.
   func addRows(_ rows: Range<Int>, logits: Numbers, classes: Int, stride: Int, gradient: Numbers?) {
     gpu.launch(
-      Kernel("cross_entropy", "cross_entropy"), blocks: rows.count, threads: classes < 512 ? 128 : 512,
+      Kernel("cross_entropy", "cross_entropy"), blocks: rows.count, threads: Self.threads(classes: classes),
       [
-        logits.argument, targets.argument(from: rows.lowerBound), counted.argument,
+        logits.argument, logits.formatArgument, targets.argument(from: rows.lowerBound), counted.argument,
         losses.numbers.advanced(by: rows.lowerBound).argument, gradient?.argument ?? .pointer(nil),
-        gradient?.formatArgument ?? .int(0), .int(classes), .long(stride),
+        .int(classes), .long(stride),
       ])
   }
+
+  /// A row is read twice. The largest blocks keep the rows that are worked on at once in the device's cache.
+  private static func threads(classes: Int) -> Int { classes < 512 ? 128 : classes < 16_384 ? 512 : 1024 }
 
   /// The mean over the rows that count.
   func mean() -> Tensor {

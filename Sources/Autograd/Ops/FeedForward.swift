@@ -44,32 +44,31 @@ enum FeedForwardOperation {
 
   struct Gradients {
     let input_ND: Activation
-    let expansion_HD, contraction_DF: Tensor
-    /// Of the first map's outputs.
-    let hidden_NH: Activation
+    let expansion, contraction: (weight: Tensor, bias: Tensor?)
   }
 
   /// `da = dy W₂`, `dW₂ = dyᵀ a`, `dh = da · activation'(h)`, `dW₁ = dhᵀ x`, `dx = dh W₁`; the activations `a` are
   /// made again on the way.
+  /// - Parameter biases: shapes of the biases whose gradients are wanted.
   static func backward(
-    _ gradient_ND: Tensor, _ saved: Saved, inputFormat: HalfTensor.Format?, precision: Precision
+    _ gradient_ND: Activation, _ saved: Saved, biases: (expansion: Shape?, contraction: Shape?),
+    inputFormat: HalfTensor.Format?, precision: Precision
   ) -> Gradients {
     let format = precision.activationFormat
-    let gradient = Activation(gradient_ND, format: format)
+    let gradient = gradient_ND.rounded(to: format)
     let (activated_NF, hiddenGradient_NH) = saved.activation.backward(
       matmul(gradient.matrix, saved.contraction_DF.matrix, format: format, precision: precision),
       hidden: saved.hidden_NH)
-    let contraction: Tensor = matmul(
-      gradient.matrix.transposed, activated_NF.matrix, shape: saved.contraction_DF.shape, precision: precision)
-    let expansion: Tensor = matmul(
-      hiddenGradient_NH.matrix.transposed, saved.input_ND.matrix, shape: saved.expansion_HD.shape,
-      precision: precision)
+    let contraction = LinearOperation.parameterGradients(
+      gradient_ND, rounded_NO: gradient, input_NI: activated_NF, weight: saved.contraction_DF.shape,
+      bias: biases.contraction, precision: precision)
+    let expansion = LinearOperation.parameterGradients(
+      hiddenGradient_NH, rounded_NO: hiddenGradient_NH, input_NI: saved.input_ND, weight: saved.expansion_HD.shape,
+      bias: biases.expansion, precision: precision)
     let input = matmul(
       hiddenGradient_NH.matrix, saved.expansion_HD.matrix, shape: saved.input_ND.shape, format: inputFormat,
       precision: precision)
-    return Gradients(
-      input_ND: input, expansion_HD: expansion, contraction_DF: contraction,
-      hidden_NH: hiddenGradient_NH)
+    return Gradients(input_ND: input, expansion: expansion, contraction: contraction)
   }
 }
 
@@ -208,27 +207,19 @@ extension Variable {
         residual: residual, precision: precision)
     }
     let nodes = (node, expansion.node, contraction.node)
-    let biases = (
-      expansion: expansionBias.map { ($0.node, $0.shape) },
-      contraction: contractionBias.map { ($0.node, $0.shape) }
-    )
+    let biasNodes = (expansion: expansionBias?.node ?? .constant, contraction: contractionBias?.node ?? .constant)
+    let biases = (expansion: expansionBias?.shape, contraction: contractionBias?.shape)
     let inputs = [
       self, expansion, expansionBias ?? expansion, contraction, contractionBias ?? contraction,
     ]
-    let backward = { (wholeGradient: Activation, slots: inout GradientSlots) in
-      let gradient = wholeGradient.tensor
+    let backward = { (gradient: Activation, slots: inout GradientSlots) in
       let gradients = FeedForwardOperation.backward(
-        gradient, saved, inputFormat: format, precision: precision)
+        gradient, saved, biases: biases, inputFormat: format, precision: precision)
       slots.accumulate(gradients.input_ND, into: nodes.0)
-      slots.accumulate(gradients.expansion_HD, into: nodes.1)
-      slots.accumulate(gradients.contraction_DF, into: nodes.2)
-      if let (node, shape) = biases.expansion {
-        slots.accumulate(
-          LinearOperation.biasGradient(gradients.hidden_NH, shape: shape), into: node)
-      }
-      if let (node, shape) = biases.contraction {
-        slots.accumulate(LinearOperation.biasGradient(.whole(gradient), shape: shape), into: node)
-      }
+      slots.accumulate(gradients.expansion.weight, into: nodes.1)
+      slots.accumulate(gradients.contraction.weight, into: nodes.2)
+      if let bias = gradients.expansion.bias { slots.accumulate(bias, into: biasNodes.expansion) }
+      if let bias = gradients.contraction.bias { slots.accumulate(bias, into: biasNodes.contraction) }
     }
     guard activated.gpu != nil else {
       return tape.record(.whole(output(adding: nil)), inputs: inputs, backward: backward)

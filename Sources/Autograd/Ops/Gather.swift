@@ -28,15 +28,19 @@ enum GatherOperation {
     return output
   }
 
-  static func backward(_ gradient: Tensor, _ saved: Saved) -> Tensor {
+  /// - Parameter other: on a GPU, what the table's gradient is so far: the rows are added to it.
+  static func backward(_ gradient: Tensor, _ saved: Saved, adding other: consuming Tensor? = nil) -> Tensor {
     if let gpu = gradient.gpu, let deviceIndices = saved.deviceIndices {
       let (rows, width) = (saved.tableShape.rowCount, saved.tableShape.width)
-      let result = Tensor(uninitialized: saved.tableShape, on: gpu)
+      let adds = other != nil
+      var result = other ?? Tensor(uninitialized: saved.tableShape, on: gpu)
+      other = nil  // so that the result is the only owner
+      result.makeUnshared()
       gpu.launch(
         Kernel("embedding", "gather_backward"), blocks: (rows + 7) / 8, threads: 256,
         [
-          deviceIndices.argument, gradient.argument, result.argument, .int(saved.indices.count), .int(rows),
-          .int(width),
+          deviceIndices.argument, gradient.argument, result.argument, .int(adds ? 1 : 0),
+          .int(saved.indices.count), .int(rows), .int(width),
         ])
       return result
     }
@@ -57,7 +61,7 @@ extension Variable {
     let node = node
     return tape.record(GatherOperation.forward(table: table, saved), inputs: self) {
       gradient, slots in
-      slots.accumulate(GatherOperation.backward(gradient, saved), into: node)
+      slots.accumulate(GatherOperation.backward(gradient, saved, adding: slots.takeOnGPU(node)), into: node)
     }
   }
 }

@@ -35,14 +35,17 @@ enum LayerNormOperation {
     return (output, statistics)
   }
 
-  /// - Parameter other: on a GPU, what is added to the input's gradient.
+  /// - Parameters:
+  ///   - other: on a GPU, what is added to the input's gradient.
+  ///   - format: on a GPU, what the input's gradient is rounded to beside.
   static func backward(
-    _ gradient_ND: Activation, _ saved: Saved, adding other: Tensor? = nil
-  ) -> (input: Tensor, gain: Tensor, bias: Tensor) {
+    _ gradient_ND: Activation, _ saved: Saved, adding other: Tensor? = nil, format: HalfTensor.Format? = nil
+  ) -> (input: Activation, gain: Tensor, bias: Tensor) {
     if let gpu = gradient_ND.gpu {
       let gradients = gpu.normGradients(
         "layer_norm_backward", saved.input_ND.numbers, gain: saved.gain_D, statistics: saved.statistics_N2,
-        gradient_ND.numbers, adding: other, shape: gradient_ND.shape)
+        gradient_ND.numbers, adding: other, shape: gradient_ND.shape,
+        format: format)
       return (gradients.input, gradients.gain, gradients.bias)
     }
     var input = Tensor(uninitialized: gradient_ND.shape)
@@ -51,7 +54,7 @@ enum LayerNormOperation {
     kernels.layerNormBackward(
       saved.input_ND, gain: saved.gain_D, statistics: saved.statistics_N2, gradient_ND, into: &input,
       gainGradient: &gain, biasGradient: &bias)
-    return (input, gain, bias)
+    return (.whole(input), gain, bias)
   }
 }
 
@@ -74,9 +77,10 @@ extension Variable {
       format: tape.precision.activationFormat, keeping: kept)
     let saved = LayerNormOperation.Saved(
       input_ND: kept.map { .half($0) } ?? tape.keep(self), gain_D: gain.value, statistics_N2: statistics)
+    let format = tape.precision.activationFormat
     let (inputNode, gainNode, biasNode) = (node, gain.node, bias.node)
     return tape.record(output, inputs: [self, gain, bias]) { gradient, slots in
-      let gradients = LayerNormOperation.backward(gradient, saved, adding: slots.takeOnGPU(inputNode))
+      let gradients = LayerNormOperation.backward(gradient, saved, adding: slots.takeOnGPU(inputNode), format: format)
       slots.accumulate(gradients.input, into: inputNode)
       slots.accumulate(gradients.gain, into: gainNode)
       slots.accumulate(gradients.bias, into: biasNode)

@@ -28,12 +28,22 @@ enum LinearOperation {
       gradient_NO.matrix, saved.weight_OI.matrix, shape: saved.input_NI.shape, format: format, precision: precision)
   }
 
-  /// `dW = dyᵀ x`
-  static func weightGradient(
-    _ gradient_NO: Activation, _ saved: Saved, precision: Precision
-  ) -> Tensor {
-    matmul(
-      gradient_NO.matrix.transposed, saved.input_NI.matrix, shape: saved.weight_OI.shape, precision: precision)
+  /// `dW = dyᵀ x`, and `db = Σ_n dy_n` if it is wanted, which a GPU's product in half precision sums as it reads `dy`.
+  /// - Parameter rounded_NO: the gradient as the product reads it.
+  static func parameterGradients(
+    _ gradient_NO: Activation, rounded_NO: Activation, input_NI: Activation, weight: Shape, bias: Shape?,
+    precision: Precision
+  ) -> (weight: Tensor, bias: Tensor?) {
+    let (left, right) = (rounded_NO.matrix.transposed, input_NI.matrix)
+    guard let gpu = gradient_NO.gpu, let bias, precision.activationFormat != nil else {
+      return (
+        matmul(left, right, shape: weight, precision: precision),
+        bias.map { biasGradient(gradient_NO, shape: $0) }
+      )
+    }
+    let (result, sums) = (Tensor(uninitialized: weight, on: gpu), Tensor(uninitialized: bias, on: gpu))
+    let isSummed = gpu.matmul(left, right, into: result.numbers, rowSums: sums.numbers, precision: precision)
+    return (result, isSummed ? sums : biasGradient(rounded_NO, shape: bias))
   }
 
   /// `db = Σ_n dy_n`
@@ -82,10 +92,12 @@ extension Variable {
       // A GPU's products read what is rounded already: once here, not in each of them.
       let gradient = wholeGradient.gpu == nil ? wholeGradient : wholeGradient.rounded(to: precision.activationFormat)
       if !weightNode.isConstant {
-        slots.accumulate(
-          LinearOperation.weightGradient(gradient, saved, precision: precision), into: weightNode)
-      }
-      if !biasNode.isConstant {
+        let gradients = LinearOperation.parameterGradients(
+          wholeGradient, rounded_NO: gradient, input_NI: saved.input_NI, weight: saved.weight_OI.shape,
+          bias: biasNode.isConstant ? nil : biasShape, precision: precision)
+        slots.accumulate(gradients.weight, into: weightNode)
+        if let bias = gradients.bias { slots.accumulate(bias, into: biasNode) }
+      } else if !biasNode.isConstant {
         slots.accumulate(LinearOperation.biasGradient(wholeGradient, shape: biasShape), into: biasNode)
       }
       if !inputNode.isConstant {

@@ -18,23 +18,34 @@ enum LinearCrossEntropyOperation {
   /// About a million logits at a time.
   private static func blockRows(classes: Int) -> Int { max(32, (1 << 20) / classes) }
 
+  /// Rows of a block on a GPU: all blocks as equal as tiles of 128 rows allow, of up to a quarter of the rows or 134
+  /// million logits. The logits of all rows would be the largest tensor of a step, but each block more reads and writes
+  /// the weight's gradient once more.
+  private static func blockRowsOnGPU(_ rows: Int, stride: Int) -> Int {
+    let most = max(rows / 4, (1 << 27) / stride, 1)
+    let count = (rows + most - 1) / most
+    return min(rows, ((rows + count - 1) / count + 127) / 128 * 128)
+  }
+
   /// The mean loss on a GPU, and its gradients if they are wanted. Rows of logits begin at multiples of 16 bytes.
+  ///
+  /// The gradient of the logits takes their place. So in half precision the logits too have 16 bits where a gradient is
+  /// wanted, as every other result that products read.
   static func forward(
-    on gpu: CUDADevice, _ operands: Saved, targets: [Int32], precision: Precision, wantsGradients: Bool
-  ) -> (loss: Tensor, input: Tensor?, weight: Tensor?) {
+    on gpu: CUDADevice, _ operands: Saved, targets: [Int32], blockRows: Int? = nil, precision: Precision,
+    wantsGradients: Bool
+  ) -> (loss: Tensor, gradients: (input: Tensor, weight: Tensor)?) {
     let (input_ND, weight_VD) = (operands.input_ND, operands.weight_VD)
     let (rows, width, classes) = (input_ND.shape.rowCount, input_ND.shape.width, weight_VD.shape.rowCount)
     let head = weight_VD.padded(in: precision) ?? weight_VD.matrix
     let stride = (max(classes, head.rows) + 7) / 8 * 8
-    // Half a gigabyte of logits at a time keeps the device busy.
-    let blockRows = min(rows, max(128, (1 << 27) / stride / 128 * 128))
-    let logits = Tensor(uninitialized: [blockRows, stride], on: gpu)
-    let difference = Activation(
-      uninitialized: [wantsGradients && precision.activationFormat != nil ? blockRows : 0, stride],
-      format: precision.activationFormat, on: gpu)
-    let logitGradient = precision.activationFormat == nil ? logits.numbers : difference.numbers
-    let input = wantsGradients ? Tensor(uninitialized: input_ND.shape, on: gpu) : nil
-    let weight = wantsGradients ? Tensor(uninitialized: weight_VD.shape, on: gpu) : nil
+    let blockRows = blockRows ?? blockRowsOnGPU(rows, stride: stride)
+    let logits = Activation(
+      uninitialized: [blockRows, stride], format: wantsGradients ? precision.activationFormat : nil, on: gpu)
+    let gradients =
+      wantsGradients
+      ? (input: Tensor(uninitialized: input_ND.shape, on: gpu), weight: Tensor(uninitialized: weight_VD.shape, on: gpu))
+      : nil
     let loss = DeviceLoss(targets: targets, on: gpu)
     for start in Swift.stride(from: 0, to: rows, by: blockRows) {
       let count = min(blockRows, rows - start)
@@ -43,18 +54,18 @@ enum LinearCrossEntropyOperation {
         block, head.transposed, into: logits.numbers, rowStride: stride, precision: precision)
       loss.addRows(
         start..<start + count, logits: logits.numbers, classes: classes, stride: stride,
-        gradient: wantsGradients ? logitGradient : nil)
-      guard let input, let weight else { continue }
+        gradient: wantsGradients ? logits.numbers : nil)
+      guard let (input, weight) = gradients else { continue }
       // Behind the classes the gradient is zero.
-      let difference = MatrixView(logitGradient, rows: count, columns: head.rows, rowStride: stride)
+      let difference = MatrixView(logits.numbers, rows: count, columns: head.rows, rowStride: stride)
       gpu.matmul(
         difference, head, into: input.numbers.advanced(by: start * width), precision: precision)
       gpu.matmul(
-        MatrixView(logitGradient, rows: count, columns: classes, rowStride: stride).transposed, block,
+        MatrixView(logits.numbers, rows: count, columns: classes, rowStride: stride).transposed, block,
         into: weight.numbers,
         adding: start == 0 ? nil : .result(times: 1), precision: precision)
     }
-    return (loss.mean(), input, weight)
+    return (loss.mean(), gradients)
   }
 
   /// The summed loss, and the gradients of the sum if they are wanted.
@@ -122,9 +133,14 @@ extension Variable {
         on: gpu, .init(input_ND: tape.operand(self), weight_VD: weight.weight), targets: targets,
         precision: tape.precision, wantsGradients: wantsGradients)
       let (inputNode, weightNode) = (node, weight.node)
+      var held = result.gradients
       return tape.record(result.loss, inputs: self, weight) { gradient, slots in
-        slots.accumulate(result.input!.scaled(by: gradient), into: inputNode)
-        slots.accumulate(result.weight!.scaled(by: gradient), into: weightNode)
+        guard var (input, weight) = held else { return }
+        held = nil  // so that both have one owner and are scaled in place
+        input.scale(by: gradient)
+        weight.scale(by: gradient)
+        slots.accumulate(input, into: inputNode)
+        slots.accumulate(weight, into: weightNode)
       }
     }
     let result = LinearCrossEntropyOperation.forward(

@@ -32,14 +32,17 @@ enum RMSNormOperation {
     return (output, reciprocals)
   }
 
-  /// - Parameter other: on a GPU, what is added to the input's gradient.
+  /// - Parameters:
+  ///   - other: on a GPU, what is added to the input's gradient.
+  ///   - format: on a GPU, what the input's gradient is rounded to beside.
   static func backward(
-    _ gradient_ND: Activation, _ saved: Saved, adding other: Tensor? = nil
-  ) -> (input: Tensor, gain: Tensor) {
+    _ gradient_ND: Activation, _ saved: Saved, adding other: Tensor? = nil, format: HalfTensor.Format? = nil
+  ) -> (input: Activation, gain: Tensor) {
     if let gpu = gradient_ND.gpu {
       let gradients = gpu.normGradients(
         "rms_norm_backward", saved.input_ND.numbers, gain: saved.gain_D, statistics: saved.reciprocals_N,
-        gradient_ND.numbers, adding: other, shape: gradient_ND.shape)
+        gradient_ND.numbers, adding: other, shape: gradient_ND.shape,
+        format: format)
       return (gradients.input, gradients.gain)
     }
     var input = Tensor(uninitialized: gradient_ND.shape)
@@ -47,7 +50,7 @@ enum RMSNormOperation {
     kernels.rmsNormBackward(
       saved.input_ND, gain: saved.gain_D, reciprocals: saved.reciprocals_N, gradient_ND, into: &input,
       gainGradient: &gain)
-    return (input, gain)
+    return (.whole(input), gain)
   }
 }
 
@@ -67,9 +70,10 @@ extension Variable {
       input_ND: input, gain_D: gain.value, epsilon: epsilon, format: tape.precision.activationFormat, keeping: kept)
     let saved = RMSNormOperation.Saved(
       input_ND: kept.map { .half($0) } ?? tape.keep(self), gain_D: gain.value, reciprocals_N: reciprocals)
+    let format = tape.precision.activationFormat
     let (inputNode, gainNode) = (node, gain.node)
     return tape.record(output, inputs: [self, gain]) { gradient, slots in
-      let gradients = RMSNormOperation.backward(gradient, saved, adding: slots.takeOnGPU(inputNode))
+      let gradients = RMSNormOperation.backward(gradient, saved, adding: slots.takeOnGPU(inputNode), format: format)
       slots.accumulate(gradients.input, into: inputNode)
       slots.accumulate(gradients.gain, into: gainNode)
     }

@@ -22,6 +22,9 @@ KERNEL gather(const float *table, const int *indices, float *y, int rows, int wi
 DEVICE void add_listed(const int *list, const int *owners, int count, int row, const float *dy, float *result, int width,
                        bool begins) {
   const int lane = threadIdx.x & 31;
+  bool adds = begins;
+  for (int i = 0; i < count && !adds; i++) adds = owners[i] == row;
+  if (!adds) return;
   if (width % 4 == 0) {
     for (int j = 4 * lane; j < width; j += 128) {
       float4 sum = begins ? make_float4(0, 0, 0, 0) : load4(result, FLOAT32, j);
@@ -42,14 +45,14 @@ DEVICE void add_listed(const int *list, const int *owners, int count, int row, c
   }
 }
 
-// dtable[r] = sum of dy[n] over the n, in their order, with indices[n] = r. A block works on 8 rows of the table, a
+// dtable[r] = sum of dy[n] over the n, in their order, with indices[n] = r, or that is added to it. A block works on 8 rows of the table, a
 // warp on one: the block lists who belongs to them, 1,024 indices at a time. Blocks of 256 threads.
-KERNEL gather_backward(const int *indices, const float *dy, float *dtable, int count, int rows, int width) {
+KERNEL gather_backward(const int *indices, const float *dy, float *dtable, int adds, int count, int rows, int width) {
   SHARED int list[2048], owners[2048], counts[8];
   const int first = 8 * blockIdx.x, lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
   const int row = first + warp;
   float *result = dtable + (int64)row * width;
-  bool begins = true;
+  bool begins = !adds;
   int listed = 0;
   for (int start = 0; start < count; start += 1024) {
     // A thread looks at four indices in a row.

@@ -95,7 +95,7 @@ KERNEL layer_norm(const float *x, const float *gain, const float *bias, void *y,
 template <int COUNT>
 DEVICE void layer_norm_row_backward(const void *x, int x_format, const float *gain, float mean, float r,
                                     const void *dy, int dy_format, const float *other, float *dx,
-                                    int64 start, int width) {
+                                    void *rounded_dx, int64 start, int width) {
   float sum = 0, product = 0;
   for (int i = COUNT * (threadIdx.x & 31); i < width; i += 32 * COUNT) {
     const Numbers<COUNT> v = load_numbers<COUNT>(x, x_format, start + i), g = load_numbers<COUNT>(gain, FLOAT32, i),
@@ -113,20 +113,21 @@ DEVICE void layer_norm_row_backward(const void *x, int x_format, const float *ga
     for (int k = 0; k < COUNT; k++) d.v[k] = r * (g.v[k] * d.v[k] - sum - (v.v[k] - mean) * r * product);
     add_other<COUNT>(d, other, start + i);
     store_numbers<COUNT>(dx, FLOAT32, start + i, d);
+    if (rounded_dx) store_numbers<COUNT>(rounded_dx, BFLOAT16, start + i, d);
   }
 }
 
 // With h = (x - mean) r and e = g dy: dx = r (e - mean(e) - h mean(e h)), and to it is added what else there is of the
-// gradient of x, if anything.
+// gradient of x, if anything. `rounded_dx`, if it is wanted, is dx in bfloat16.
 KERNEL layer_norm_backward(const void *x, int x_format, const float *gain, const float *statistics, const void *dy,
-                           int dy_format, const float *other, float *dx, int rows, int width) {
+                           int dy_format, const float *other, float *dx, void *rounded_dx, int rows, int width) {
   const int64 row = own_row();
   if (row >= rows) return;
   const float mean = statistics[2 * row], r = statistics[2 * row + 1];
   if (width % 4 == 0)
-    layer_norm_row_backward<4>(x, x_format, gain, mean, r, dy, dy_format, other, dx, row * width, width);
+    layer_norm_row_backward<4>(x, x_format, gain, mean, r, dy, dy_format, other, dx, rounded_dx, row * width, width);
   else
-    layer_norm_row_backward<1>(x, x_format, gain, mean, r, dy, dy_format, other, dx, row * width, width);
+    layer_norm_row_backward<1>(x, x_format, gain, mean, r, dy, dy_format, other, dx, rounded_dx, row * width, width);
 }
 
 template <int COUNT>
@@ -163,7 +164,8 @@ KERNEL rms_norm(const float *x, const float *gain, void *y, int y_format, void *
 
 template <int COUNT>
 DEVICE void rms_norm_row_backward(const void *x, int x_format, const float *gain, float r, const void *dy,
-                                  int dy_format, const float *other, float *dx, int64 start, int width) {
+                                  int dy_format, const float *other, float *dx, void *rounded_dx, int64 start,
+                                  int width) {
   const float product = row_sum<COUNT>(width, [=](int i) {
     const Numbers<COUNT> v = load_numbers<COUNT>(x, x_format, start + i), g = load_numbers<COUNT>(gain, FLOAT32, i),
                          d = load_numbers<COUNT>(dy, dy_format, start + i);
@@ -177,18 +179,19 @@ DEVICE void rms_norm_row_backward(const void *x, int x_format, const float *gain
     for (int k = 0; k < COUNT; k++) d.v[k] = r * (g.v[k] * d.v[k] - v.v[k] * r * product);
     add_other<COUNT>(d, other, start + i);
     store_numbers<COUNT>(dx, FLOAT32, start + i, d);
+    if (rounded_dx) store_numbers<COUNT>(rounded_dx, BFLOAT16, start + i, d);
   }
 }
 
-// With h = x r and e = g dy: dx = r (e - h mean(e h)), and what else there is as above.
+// With h = x r and e = g dy: dx = r (e - h mean(e h)), and what else there is and `rounded_dx` as above.
 KERNEL rms_norm_backward(const void *x, int x_format, const float *gain, const float *reciprocals, const void *dy,
-                         int dy_format, const float *other, float *dx, int rows, int width) {
+                         int dy_format, const float *other, float *dx, void *rounded_dx, int rows, int width) {
   const int64 row = own_row();
   if (row >= rows) return;
   if (width % 4 == 0)
-    rms_norm_row_backward<4>(x, x_format, gain, reciprocals[row], dy, dy_format, other, dx, row * width, width);
+    rms_norm_row_backward<4>(x, x_format, gain, reciprocals[row], dy, dy_format, other, dx, rounded_dx, row * width, width);
   else
-    rms_norm_row_backward<1>(x, x_format, gain, reciprocals[row], dy, dy_format, other, dx, row * width, width);
+    rms_norm_row_backward<1>(x, x_format, gain, reciprocals[row], dy, dy_format, other, dx, rounded_dx, row * width, width);
 }
 
 // Writes the sums over the block's 8 rows of threads of COUNT columns a thread.
