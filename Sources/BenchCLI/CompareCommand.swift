@@ -68,6 +68,9 @@ struct CompareCommand: ParsableCommand {
     var hold = try keeping.resume.map(RunHold.init)
     if hold == nil { try OutputFolder.check(folders) }
     let preparation = try storiesRun.prepare(stories, study, keeping, data: data, isQuiet: quiet)
+    let device = try deviceOption.resolved(
+      precision: preparation.plan.configuration.precision, dropout: preparation.plan.configuration.gptDropout,
+      model: preparation.plan.configuration.kimi)
     if let hold {
       try preparation.plan.write(to: hold.path)
     } else {
@@ -78,9 +81,7 @@ struct CompareCommand: ParsableCommand {
     Interruption.install()
     var session = StoriesSession(
       preparation, hold: hold!, isQuiet: quiet, tableInterval: storiesRun.tableEvery)
-    session.device = try deviceOption.resolved(
-      precision: preparation.plan.configuration.precision, dropout: preparation.plan.configuration.gptDropout,
-      model: preparation.plan.configuration.kimi)
+    session.device = device
     let results = try session.run()
     if json {
       print(String(decoding: try JSONEncoder.readable.encode(results), as: UTF8.self))
@@ -114,6 +115,7 @@ struct CompareCommand: ParsableCommand {
     let configuration = plan.configuration
     let dataset = try TextDataset(
       tokens: corpus.tokens, contextLength: configuration.contextLength)
+    let device = try deviceOption.resolved(precision: configuration.precision)
     let folder: RunFolder
     if let hold {
       try plan.write(to: hold.path)
@@ -137,7 +139,7 @@ struct CompareCommand: ParsableCommand {
     Interruption.install()
     var session = CompareSession(
       plan: plan, corpus: corpus, dataset: dataset, folder: folder, hold: hold!, initial: initial, isQuiet: quiet)
-    session.device = try deviceOption.resolved(precision: configuration.precision)
+    session.device = device
     let results = try session.run()
     if json {
       print(String(decoding: try JSONEncoder.readable.encode(results), as: UTF8.self))

@@ -107,7 +107,7 @@ struct CompareSession {
   private var studyResults: StudyResults {
     StudyResults(
       configuration: configuration, corpus: corpus.description, interrupted: wasInterrupted,
-      madeLongerAt: plan.madeLongerAt, models: results)
+      madeLongerAt: plan.madeLongerAt, device: device, models: results)
   }
 
   private func writeReport() throws {

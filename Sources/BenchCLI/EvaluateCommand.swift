@@ -72,6 +72,7 @@ struct EvaluateCommand: ParsableCommand {
     let device = try deviceOption.resolved(
       precision: evaluator.precision, model: contents.model.configuration as? DecoderConfiguration)
     let evaluation = evaluator.evaluate(contents.model.on(device))
+    try device.check()
     guard evaluation.nllPerToken.isFinite else { throw RunError("\(model): \(NotFiniteLogits())") }
     if json {
       let report = Report(evaluation: evaluation, optimumNLL: scored.optimum)

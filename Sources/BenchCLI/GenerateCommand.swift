@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import NanoAutograd
 import NanoData
 import NanoModels
 import NanoTensor
@@ -45,6 +46,8 @@ struct GenerateCommand: ParsableCommand {
   @Option(parsing: .unconditional, help: "What the drawing comes from.")
   var seed: UInt64 = 1337
 
+  @OptionGroup var deviceOption: DeviceOption
+
   func validate() throws {
     guard (1...10_000_000).contains(tokens) else {
       throw ValidationError("tokens is \(tokens); it must be from 1 to 10000000")
@@ -71,14 +74,16 @@ struct GenerateCommand: ParsableCommand {
 
   func run() throws {
     let contents = try ModelFolder.load(model)
+    let device = try deviceOption.resolved(model: contents.model.configuration as? DecoderConfiguration)
+    let placed = contents.model.on(device)
     guard interactive else {
-      try write(after: prompt, contents)
+      try write(after: prompt, contents, placed)
       return
     }
     while let line = promptedLine() {
       if line.isEmpty { continue }
       do {
-        try write(after: line, contents)
+        try write(after: line, contents, placed)
       } catch let error as TokenizerError {
         Terminal.writeError("bench-cli: error: \(error)")
       }
@@ -90,8 +95,10 @@ struct GenerateCommand: ParsableCommand {
     return readLine()
   }
 
-  /// Streams the prompt and what follows it, then the speed.
-  private func write(after prompt: String?, _ contents: ModelFolder.Contents) throws {
+  /// Streams the prompt and what follows it from the model, which lies where it computes; then the speed.
+  private func write(
+    after prompt: String?, _ contents: ModelFolder.Contents, _ model: any LanguageModel
+  ) throws {
     let tokenizer = contents.tokenizer
     // A story begins where another one ended (an imported model's as its tokenizer says); a text of characters, after a
     // line break, if it has any.
@@ -111,8 +118,9 @@ struct GenerateCommand: ParsableCommand {
     var stream = DecodedStream(tokenizer)
     let watch = Stopwatch()
     let made = try generator.generate(
-      tokens, after: promptTokens, endingAt: end, from: contents.model
+      tokens, after: promptTokens, endingAt: end, from: model
     ) { token in
+      try model.device.check()
       try Terminal.write(stream.append(token))
     }
     try Terminal.write(stream.rest() + "\n")

@@ -75,7 +75,7 @@ struct StoriesSession {
     StoriesResults(
       configuration: plan.configuration,
       corpus: StoriesCorpusDescription(preparation.dataset, form: preparation.form),
-      interrupted: wasInterrupted, madeLongerAt: plan.madeLongerAt, models: results)
+      interrupted: wasInterrupted, madeLongerAt: plan.madeLongerAt, device: device, models: results)
   }
 
   private func writeReport() throws {

@@ -23,6 +23,8 @@ public struct ComparisonResults<
   public var configuration: Configuration
   public var corpus: Corpus
   public var machine: Machine
+  /// Where the models were trained, of a resumed run at last: `cpu`, or the GPU's name.
+  public var device: String
   public var versions: Versions
   /// Whether the run was stopped before its last iteration.
   public var interrupted: Bool
@@ -32,7 +34,7 @@ public struct ComparisonResults<
 
   public init(
     configuration: Configuration, corpus: Corpus, interrupted: Bool, madeLongerAt: [Int]? = nil,
-    models: [Figures]
+    device: Device = .cpu, models: [Figures]
   ) {
     preset = configuration.presetName
     seed = configuration.seed
@@ -40,6 +42,7 @@ public struct ComparisonResults<
     self.configuration = configuration
     self.corpus = corpus
     machine = .current
+    self.device = device.description
     versions = .current
     self.interrupted = interrupted
     self.madeLongerAt = madeLongerAt

@@ -24,7 +24,8 @@ public struct TextGenerator: Sendable {
   /// text as its context holds.
   ///
   /// A model with a cache computes one position a token; when its context is full, it starts again from the
-  /// last half of it.
+  /// last half of it. On a GPU, where caches do not lie, it reads the same positions anew for each token: what is drawn
+  /// from differs by rounding alone.
   /// - Parameters:
   ///   - prompt: at least one token.
   ///   - end: a token that ends the text early, and is not part of it; nil for none.
@@ -39,8 +40,11 @@ public struct TextGenerator: Sendable {
     checkPrecondition(!prompt.isEmpty, "generate: an empty prompt")
     var tokens = prompt
     var session = usesCache ? model.makeDecodingSession() : nil
+    var start: Int?
     for _ in 0..<count {
-      let logits = nextLogits(after: tokens, from: model, &session)
+      let logits =
+        session != nil && !model.device.isCPU
+        ? logitsOnGPU(after: tokens, from: model, &start) : nextLogits(after: tokens, from: model, &session)
       let candidates = Array(logits.prefix(tokenCount ?? logits.count))
       let next = try sampler.draw(from: candidates, seen: tokens, using: &generator)
       if next == end { break }
@@ -55,6 +59,17 @@ public struct TextGenerator: Sendable {
     _ count: Int, after prompt: [Int32], endingAt end: Int32? = nil, from model: some LanguageModel
   ) throws -> [Int32] {
     try generate(count, after: prompt, endingAt: end, from: model) { _ in }
+  }
+
+  /// - Parameter start: the first of the tokens that are read; nil before the first time.
+  private func logitsOnGPU(after tokens: [Int32], from model: some LanguageModel, _ start: inout Int?) -> [Float] {
+    let context = model.configuration.contextLength
+    let isFull = start.map { tokens.count - $0 > context } ?? (tokens.count >= context)
+    let first = isFull ? tokens.count - max(1, context / 2) : start ?? 0
+    start = first
+    return model.logits(
+      for: Array(tokens[first...]), sequenceLength: tokens.count - first, on: Tape(recording: false)
+    ).value.lastRow
   }
 
   private func nextLogits(

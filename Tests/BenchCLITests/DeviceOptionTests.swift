@@ -26,6 +26,30 @@ struct DeviceOptionTests {
     #expect(result.error.contains("Computing on Emulated GPU.") == (choice.device != "cpu"))
   }
 
+  @Test func resultsNameTheDevice() throws {
+    let folder = try TemporaryFolder()
+    let run = try onGPU(
+      [
+        "compare", "--quiet", "--json", "--device", "cuda", "--iterations", "1", "--eval-interval", "1",
+        "--eval-iters", "1", "--models", "nanogpt", "--embd", "8", "--layers", "1", "--heads", "2", "--context", "8",
+        "--batch", "2", "--out", folder.path + "/run",
+      ])
+    #expect(run.status == 0 && run.output.contains(#""device" : "Emulated GPU""#), "\(run.error)")
+    let generate = ["generate", "--model", folder.path + "/run/nanogpt", "--tokens", "12", "--temperature", "0"]
+    let texts = try ["cpu", "cuda"].map { try onGPU(generate + ["--device", $0]).output }
+    #expect(texts[0] == texts[1] && texts[0].count > 12)
+  }
+
+  /// Nothing is begun where the device is missing.
+  @Test(arguments: [[], ["--preset", "stories", "--size", "0.3M", "--vocab", "300"]])
+  func aMissingDriverLeavesNoFolder(_ study: [String]) throws {
+    let folder = try TemporaryFolder()
+    let run = folder.path + "/run"
+    let result = try CommandResult(["compare", "--quiet", "--device", "cuda", "--out", run] + study)
+    try #require(result.status != 0, "there is a driver here")
+    #expect(result.error.contains("libcuda.so.1") && !FileManager.default.fileExists(atPath: run), "\(result.error)")
+  }
+
   @Test func whatAGPUCannotDoIsRefusedInOneLine() throws {
     let cases: [(arguments: [String], environment: String, part: String)] = [
       (["--precision", "fp16"], "", "fp16 is not computed on a GPU"),

@@ -20,6 +20,23 @@ import Testing
   #expect(try text(0, nil, seed: 1) == text(5, 1, seed: 2))
 }
 
+/// With and without a cache, and on past the end of the context.
+@Test(.enabled(if: EmulatedGPU.isAvailable, "\(EmulatedGPU.reasonToSkip ?? "")"))
+func generationOnAGPUIsThatOfTheCPU() throws {
+  func expectSameText(_ model: Decoder) throws {
+    let texts = try [Device.cpu, try EmulatedGPU.withDevice { $0 }].map { device in
+      var generator = TextGenerator(Sampler(temperature: 0), generator: RandomGenerator(seed: 1))
+      return try EmulatedGPU.withDevice { _ in
+        try generator.generate(2 * model.configuration.contextLength, after: [1], from: model.on(device))
+      }
+    }
+    #expect(texts[0] == texts[1])
+  }
+  try expectSameText(try goldenModel(.nanoKimi))
+  try expectSameText(smallKimi())
+  try expectSameText(smallGPT())
+}
+
 private func expectCachedGeneration(_ model: Decoder) throws {
   var session = try #require(model.makeDecodingSession())
   let tokens = batch(0, sequences: 1).inputs
