@@ -17,16 +17,29 @@ struct BenchDeviceCommand: ParsableCommand {
   @Option(parsing: .unconditional, help: "Training steps made on both.")
   var steps = 20
 
+  @Option(help: "One model alone: nanogpt, nanokimi; of the stories nanogpt2, nanokimik2. By default all four.")
+  var model: String?
+
   @Option(help: "The size of the stories models: 0.3M, 3M, 10M, 30M.")
   var size = FamilySize.tiny.rawValue
 
   @Option(parsing: .unconditional, help: "Sequences in a batch.")
   var batch = 8
 
+  @Option(parsing: .unconditional, help: "Tokens of a stories model's sequences.")
+  var context = 96
+
   @Option(help: "fp32 or bf16; by default both.")
   var precision: String?
 
   @OptionGroup var deviceOption: DeviceOption
+
+  private enum ComparedModel: String, CaseIterable {
+    case nanoGPT = "nanogpt"
+    case nanoKimi = "nanokimi"
+    case nanoGPT2 = "nanogpt2"
+    case nanoKimiK2 = "nanokimik2"
+  }
 
   /// What was compared, and how far apart the two are.
   private struct Row {
@@ -49,8 +62,8 @@ struct BenchDeviceCommand: ParsableCommand {
   }
 
   func validate() throws {
-    guard (0...100_000).contains(steps), (2...4096).contains(batch) else {
-      throw ValidationError("steps must be from 0 to 100000 and batch from 2 to 4096")
+    guard (0...100_000).contains(steps), (2...4096).contains(batch), (8...4096).contains(context) else {
+      throw ValidationError("steps must be from 0 to 100000, batch from 2 to 4096 and context from 8 to 4096")
     }
   }
 
@@ -59,10 +72,12 @@ struct BenchDeviceCommand: ParsableCommand {
     guard !device.isCPU else { throw RunError("there is no GPU to compare with the CPU") }
     let chosen: Precision? = try StudyOptions.choose(precision, for: "precision")
     let storySize: FamilySize = try StudyOptions.choose(size, for: "size")!
+    let models: ComparedModel? = try StudyOptions.choose(model, for: "model")
     var rows: [Row] = []
     for precision in chosen.map({ [$0] }) ?? [.float32, .bfloat16] {
-      rows += try characterRows(precision, device)
-      rows += try storyRows(storySize, precision, device)
+      for model in models.map({ [$0] }) ?? ComparedModel.allCases {
+        rows.append(try row(of: model, storySize, precision, device))
+      }
     }
     print("model           precision  loss     gradient  allowed  trained  gradient that is furthest off")
     for row in rows {
@@ -81,36 +96,33 @@ struct BenchDeviceCommand: ParsableCommand {
     }
   }
 
-  private func characterRows(_ precision: Precision, _ device: Device) throws -> [Row] {
+  private func row(
+    of model: ComparedModel, _ size: FamilySize, _ precision: Precision, _ device: Device
+  ) throws -> Row {
     let study = StudyConfiguration(preset: .seed)
-    var generator = RandomGenerator(seed: 1)
-    return [
+    var stories = StoriesConfiguration(size: size, vocabularySize: 600, contextLength: context)
+    stories.precision = precision
+    var generator = RandomGenerator(seed: 2)
+    return switch model {
+    case .nanoGPT:
       try row(
         "NanoGPT", try Decoder(study.decoder(of: .nanoGPT, vocabularySize: 65), using: &generator),
-        StudyRecipe.nanoGPT(learningRate: study.learningRate), 65, study.contextLength, precision, device),
+        StudyRecipe.nanoGPT(learningRate: study.learningRate), 65, study.contextLength, precision, device)
+    case .nanoKimi:
       try row(
         "NanoKimi", try Decoder(study.decoder(of: .nanoKimi, vocabularySize: 65), using: &generator),
         StudyRecipe.nanoKimi(
           learningRate: study.learningRate, muonLearningRate: study.muonLearningRate, precision: precision), 65,
-        study.contextLength, precision, device),
-    ]
-  }
-
-  private func storyRows(
-    _ size: FamilySize, _ precision: Precision, _ device: Device
-  ) throws -> [Row] {
-    var stories = StoriesConfiguration(size: size, vocabularySize: 600, contextLength: 96)
-    stories.precision = precision
-    var generator = RandomGenerator(seed: 2)
-    return [
+        study.contextLength, precision, device)
+    case .nanoGPT2:
       try row(
-        "NanoGPT \(size.rawValue)", try Decoder(stories.gpt, using: &generator), stories.adamWRule, 600, 96, precision,
-        device),
+        "NanoGPT \(size.rawValue)", try Decoder(stories.gpt, using: &generator), stories.adamWRule, 600, context,
+        precision, device)
+    case .nanoKimiK2:
       try row(
-        "NanoKimiK2 \(size.rawValue)", try Decoder(stories.kimi, using: &generator), stories.muonRule, 600, 96,
-        precision,
-        device),
-    ]
+        "NanoKimiK2 \(size.rawValue)", try Decoder(stories.kimi, using: &generator), stories.muonRule, 600, context,
+        precision, device)
+    }
   }
 
   private func row<Model: LanguageModel>(
@@ -140,8 +152,10 @@ struct BenchDeviceCommand: ParsableCommand {
       func difference(_ gradient: Tensor) -> Double {
         ((exact - gradient.on(.cpu)).sumOfSquares / max(exact.sumOfSquares, 1e-20)).squareRoot()
       }
-      // In half precision both are off: the GPU may be half as far off again as the CPU.
-      let allowed = precision == .float32 ? 2e-4 : 1e-3 + 1.5 * difference(host)
+      // In half precision both are off: the GPU may be half as far off again as the CPU. A router's gradient jumps where
+      // rounding changes which experts are chosen.
+      let factor = parameter.role == .router ? 4 : 1.5
+      let allowed = precision == .float32 ? 2e-4 : 1e-3 + factor * difference(host)
       let found = difference(gpu)
       if !(found / allowed <= worst.difference / worst.allowed) { worst = (name, found, allowed) }
     }

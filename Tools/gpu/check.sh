@@ -1,76 +1,259 @@
 #!/bin/bash
-# Checks bench-cli on a machine with a GPU, in about five minutes: values against the CPU's, speed beside PyTorch's, memory
-# errors, and a training run.
+# Checks bench-cli on a machine with a GPU, part by part: the results tell what each one said, as soon as it has ended.
 #
-#   Tools/gpu/check.sh RESULTS [BENCH_CLI]         on a GPU; BENCH_CLI by default run.sh, beside this script in an archive
-#   Tools/gpu/check.sh --quick RESULTS BENCH_CLI   the smallest sizes, for the emulated GPU:
+#   Tools/gpu/check.sh [--quick] [--bench BENCH_CLI] RESULTS PART[=SECONDS]...
+#
+# Parts joined by + run at once, which is for what is not timed. Each ends after its seconds at the latest:
+#
+#   values-fp32 values-bf16   every model's loss, gradients and 200 steps beside the CPU's
+#   determinism               two equal runs give equal files
+#   resume                    runs of both studies, begun on the CPU, go on on the GPU and end on the CPU
+#   memcheck racecheck        compute-sanitizer on one step of each model
+#   speed-bf16 speed-fp32     a step's time and memory, at 10M, 30M and 124M
+#   torch-bf16 torch-fp32     the same of PyTorch, eager
+#   torch-compile             GPT-2's and NanoKimiK2's step by torch.compile
+#   profile                   where a GPT-2 step goes, kernel by kernel
+#   study                     the 30M study, seed by seed, until its seconds are used
+#
+# RESULTS gets check.log and results.tar.gz: logs, and of runs their results, curves, pictures and samples. BENCH_CLI is by
+# default run.sh, beside this script in an archive of pack.sh. STORIES names a folder of TinyStories; by default the
+# archive's, else the built-in corpus. --quick takes the smallest sizes, for the emulated GPU:
 #
 #   swift build -c release && NANO_CUDA_LIBRARIES=$PWD/.build/release/libCUDAEmulation.so \
-#     Tools/gpu/check.sh --quick /tmp/check .build/release/bench-cli
-#
-# STORIES names a folder of TinyStories for the training run; without it the built-in corpus is used.
+#     Tools/gpu/check.sh --quick --bench .build/release/bench-cli /tmp/check values-bf16 determinism resume
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
-quick=0
-[ "${1:-}" = --quick ] && { quick=1; shift; }
+quick=
+program=$here/run.sh
+# Set where this script runs itself for one part.
+part=${CHECK_PART:-}
+while :; do
+  case ${1:-} in
+    --quick) quick=1 && shift ;;
+    --bench) program=$(realpath "$2") && shift 2 ;;
+    *) break ;;
+  esac
+done
 results=${1:?the folder for results}
-program=${2:-$here/run.sh}
+shift
 mkdir -p "$results"
-failures=0
+results=$(cd "$results" && pwd)
+work=${CHECK_WORK:-$(mktemp -d)}
+if [ -z "${STORIES:-}" ] && [ -d "$here/data/tinystories" ]; then STORIES=$here/data/tinystories; fi
 start=$SECONDS
 
-# Runs a command for so many seconds at most; its output goes to a file of the results.
-check() {
-  local seconds=$1 name=$2
-  shift 2
-  echo "[$((SECONDS - start)) s] $name"
-  if ! timeout "$seconds" "$@" >>"$results/$name.log" 2>&1; then
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-  fi
+say() { echo "[$((SECONDS - start)) s] $*" | tee -a "$results/check.log"; }
+
+# Writes what there is so far, without weights.
+keep() {
+  tar -C "$work" --exclude='*.safetensors' --exclude=checkpoints -czf "$work.tar.gz" . 2>/dev/null
+  mv "$work.tar.gz" "$results/results.tar.gz"
 }
 
-if [ $quick = 1 ]; then
-  check 600 values "$program" bench device --steps 4 --batch 2 --device cuda
-  check 300 speed "$program" bench step --preset stories --device cuda --json --model nanokimik2 --size 0.3M \
-    --context 32 --batch 4 --vocab 400 --precision bf16 --steps 2
-  check 600 training "$program" compare --iterations 4 --eval-interval 2 --eval-iters 1 --models nanogpt --embd 16 \
-    --layers 1 --batch 2 --precision bf16 --device cuda --out "$results/run"
-else
-  check 90 values "$program" bench device --steps 200 --precision fp32 --device cuda
-  check 60 values "$program" bench device --steps 60 --size 3M --precision bf16 --device cuda
-  step=(bench step --preset stories --device cuda --json)
-  for precision in bf16 fp32; do
-    for model in nanogpt nanokimik2; do
-      for size in 10M 30M; do
-        for context in 256 1024; do
-          check 30 speed "$program" "${step[@]}" --model $model --size $size --context $context \
-            --precision $precision --steps 30
-        done
+# The arguments after the quick ones and --, or only the quick ones.
+sized() {
+  local quick_ones=()
+  while [ "$1" != -- ]; do quick_ones+=("$1") && shift; done
+  shift
+  if [ -n "$quick" ]; then arguments=("${quick_ones[@]}"); else arguments=("$@"); fi
+}
+
+# MARK: Parts, each in a shell and a folder of its own
+
+values() {
+  sized --steps 4 --batch 2 -- --steps 200
+  "$program" bench device --precision "$1" --device cuda "${arguments[@]}"
+}
+part_values-fp32() { values fp32; }
+part_values-bf16() { values bf16; }
+
+characters=(compare --quiet --json --embd 32 --layers 2 --heads 2 --context 32 --batch 8 --eval-interval 10 --eval-iters 2)
+stories=(compare --quiet --json --preset stories --size 0.3M --vocab 400 --context 64 --batch 8 --eval-interval 10
+  --models nanokimik2,nanogpt)
+
+part_determinism() {
+  local run
+  for run in 1 2; do
+    "$program" "${characters[@]}" --iterations 20 --device cuda --out "characters-$run" >"characters-$run.json" || return
+    [ -z "$quick" ] || continue  # a full pass over stories takes long without a GPU
+    "$program" "${stories[@]}" --size 3M --context 256 --batch 16 --iterations 60 --eval-interval 30 --precision bf16 \
+      ${STORIES:+--data "$STORIES"} --device cuda --out "stories-$run" >"stories-$run.json" || return
+  done
+  local file differences=0
+  for file in *-1/*/model.safetensors; do
+    if cmp "$file" "${file/-1/-2}"; then echo "$file: the same bits"; else differences=1; fi
+  done
+  return $differences
+}
+
+# Runs of a study that go on twice: on the devices named.
+leg() {
+  local name=$1 iterations=10 device
+  shift
+  for device; do
+    if [ -d "$name" ]; then
+      "$program" compare --quiet --json --resume "$name" --iterations $iterations --device "$device" >"$name.json" || return
+    else
+      "$program" "${study[@]}" --iterations $iterations --device "$device" --out "$name" >"$name.json" || return
+    fi
+    iterations=$((iterations + 10))
+  done
+}
+
+part_resume() {
+  local study=("${characters[@]}")
+  leg characters-cpu cpu cpu cpu && leg characters-mixed cpu cuda cpu || return
+  if [ -z "$quick" ]; then
+    study=("${stories[@]}")
+    leg stories-cpu cpu cpu cpu && leg stories-mixed cpu cuda cpu || return
+  fi
+  python3 - <<'PYTHON'
+import json, os, sys
+worst = 0
+for study in ("characters", "stories"):
+    if not os.path.exists(f"{study}-cpu.json"):
+        continue
+    host, mixed = (json.load(open(f"{study}-{way}.json"))["models"] for way in ("cpu", "mixed"))
+    for left, right in zip(host, mixed):
+        losses = left["finalValidationLoss"], right["finalValidationLoss"]
+        print(f"{study} {left['name']}: {losses[0]:.6f} on the CPU, {losses[1]:.6f} with a leg on the GPU")
+        worst = max(worst, abs(losses[0] - losses[1]))
+sys.exit(worst > 0.01)
+PYTHON
+}
+
+# Every model's step in either precision. Products of NVIDIA's library are left out: they are not ours, and slow.
+sanitize() {
+  local model precision excluded=() name
+  if compute-sanitizer --help | grep -q kernel-name-exclude; then
+    for name in cutlass gemm nvjet cublas splitK; do excluded+=(--kernel-name-exclude "kernel_substring=$name"); done
+  fi
+  for model in nanokimik2 nanogpt2 nanokimi nanogpt; do
+    for precision in bf16 fp32; do
+      echo "$1 $model $precision"
+      LD_LIBRARY_PATH=$here/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} timeout 40 compute-sanitizer --error-exitcode 9 \
+        --tool "$1" "${excluded[@]}" "${@:2}" "$here/bench-cli" bench device --device cuda --steps 1 --batch 2 \
+        --context 16 --model $model --precision $precision 2>&1 | tail -n 40
+      echo "status ${PIPESTATUS[0]}"
+    done
+  done | tee summary
+  ! grep -q "Device not supported\|status [1-9]" summary
+}
+part_memcheck() { sanitize memcheck; }
+part_racecheck() { sanitize racecheck --racecheck-report analysis; }
+
+step() { "$program" bench step --device cuda --json --precision "$@"; }
+gpt2=(--preset stories --model nanogpt --size 10M --embd 768 --layers 12 --heads 12 --vocab 50257)
+
+speed() {
+  local model size context
+  if [ -n "$quick" ]; then
+    step "$1" --preset stories --model nanokimik2 --size 0.3M --context 32 --batch 4 --vocab 400 --steps 2
+    return
+  fi
+  for context in 1024 256; do
+    step "$1" "${gpt2[@]}" --context $context --batch 16 --steps 20 || return
+    for model in nanokimik2 nanogpt; do
+      for size in 30M 10M; do
+        step "$1" --preset stories --model $model --size $size --context $context --batch 16 --steps 20 || return
       done
     done
-    for context in 256 1024; do
-      check 40 speed "$program" "${step[@]}" --model nanogpt --size 10M --embd 768 --layers 12 --heads 12 \
-        --vocab 50257 --context $context --precision $precision --steps 20
-    done
-    for model in nanogpt nanokimi; do
-      check 20 speed "$program" bench step --model $model --precision $precision --steps 300 --device cuda --json
-    done
   done
-  if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
-    check 90 pytorch python3 "$here/torch_steps.py" --batches 16x256,16x1024 --modes eager --steps 15 --warmup 5 \
-      --budget 80
+  for model in nanogpt nanokimi; do step "$1" --model $model --steps 300 || return; done
+}
+part_speed-bf16() { speed bf16; }
+part_speed-fp32() { speed fp32; }
+
+torch() { python3 "$here/torch_steps.py" --batches 16x256,16x1024 --steps 15 --warmup 5 --budget "$seconds" "$@"; }
+torch_models=nanogpt-124M,nanokimik2-30M,nanogpt-30M,nanokimik2-10M,nanogpt-10M
+part_torch-bf16() { torch --modes eager --precisions bfloat16 --models $torch_models; }
+part_torch-fp32() { torch --modes eager --precisions float32 --models $torch_models; }
+part_torch-compile() {
+  torch --modes compile --precisions bfloat16 --models nanogpt-124M --batches 16x1024
+  torch --modes compile --precisions bfloat16 --models nanokimik2-30M --batches 16x256 --budget $((seconds / 2))
+}
+
+part_profile() {
+  sized bf16 --preset stories --model nanogpt --size 0.3M --context 32 --batch 2 --vocab 400 --steps 2 -- \
+    bf16 "${gpt2[@]}" --context 1024 --batch 16 --steps 5
+  step "${arguments[@]}" --profile || return
+  [ -n "$quick" ] || step bf16 --preset stories --model nanokimik2 --size 30M --context 256 --batch 16 --steps 5 --profile
+}
+
+part_study() {
+  local seed first=$SECONDS longest=0 began
+  sized --size 0.3M --vocab 400 --context 32 --batch 2 --iterations 2 --eval-interval 1 --models nanogpt -- \
+    --size 30M --vocab 4096 --context 256 --batch 64 --iterations 1000 --eval-interval 100 \
+    --models nanokimik2,nanogpt,nanogpt-total
+  for seed in 1337 1 2 3 4 5 6 7 8 9; do
+    [ $((SECONDS - first + longest)) -lt "$seconds" ] || break
+    began=$SECONDS
+    "$program" compare --quiet --preset stories ${STORIES:+--data "$STORIES"} "${arguments[@]}" --precision bf16 \
+      --device cuda --seed $seed --out "seed-$seed" || return
+    longest=$((SECONDS - began))
+    echo "seed $seed: $longest s"
+    rm -rf seed-$seed/*/checkpoints
+    keep
+    [ -z "$quick" ] || break
+  done
+}
+
+# MARK: Running them
+
+budget() {
+  case $1 in
+    values-*) echo 90 ;;
+    study) echo 300 ;;
+    memcheck | racecheck) echo 120 ;;
+    torch-compile) echo 110 ;;
+    profile) echo 30 ;;
+    *) echo 90 ;;
+  esac
+}
+
+# Runs a part in a process of its own, which can be ended with all that it started.
+run_part() {
+  local name=$1 seconds=$2 status
+  if ! declare -F "part_$name" >/dev/null; then
+    say "$name: no such part"
+    return 1
   fi
-  if command -v compute-sanitizer >/dev/null; then
-    for tool in memcheck racecheck; do
-      LD_LIBRARY_PATH=$here/lib check 120 sanitizer compute-sanitizer --error-exitcode 1 --tool $tool \
-        "$here/bench-cli" bench device --steps 3 --batch 2 --device cuda
-    done
-  fi
-  check 200 training "$program" compare --preset stories --size 30M ${STORIES:+--data "$STORIES"} --vocab 4096 \
-    --context 256 --batch 64 --iterations 3000 --eval-interval 500 --models nanokimik2,nanogpt --precision bf16 \
-    --device cuda --out "$results/run"
+  mkdir -p "$work/$name"
+  cd "$work/$name" || return
+  CHECK_PART=$name CHECK_WORK=$work seconds=$seconds timeout -s KILL "$seconds" \
+    bash "$here/check.sh" ${quick:+--quick} --bench "$program" "$results" >"$work/$name.log" 2>&1
+  status=$?
+  case $status in
+    0) say "$name: passed" ;;
+    137) say "$name: not ended after $seconds s" ;;
+    *) say "$name: FAILED, status $status" ;;
+  esac
+  return $status
+}
+
+if [ -n "$part" ]; then
+  "part_$part"
+  exit
 fi
-grep -h '^[[{].*tokensPerSecond\|^{.*"mode"' "$results"/speed.log "$results"/pytorch.log 2>/dev/null
-[ $failures = 0 ] && echo "All of it passed; see $results." || echo "$failures of it failed; see $results."
+
+trap 'keep; exit 143' TERM INT
+failures=0
+for group; do
+  pids=()
+  for part in ${group//+/ }; do
+    name=${part%%=*}
+    seconds=${part#*=}
+    [ "$seconds" = "$part" ] && seconds=$(budget "$name")
+    run_part "$name" "$seconds" &
+    pids+=($!)
+  done
+  for pid in "${pids[@]}"; do wait $pid || failures=$((failures + 1)); done
+  keep
+  for part in ${group//+/ }; do
+    name=${part%%=*}
+    { echo "=== $name" && tail -n 60 "$work/$name.log"; } | tee -a "$results/check.log"
+  done
+done
+say "$([ $failures = 0 ] && echo "All of it passed." || echo "$failures of it failed.")"
+rm -rf "$work"
 exit $((failures > 0))

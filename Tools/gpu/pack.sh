@@ -6,7 +6,8 @@
 # There: tar xf ARCHIVE.tar.xz; nano-kimi-gpu/run.sh bench step --device cuda
 #
 # Swift's libraries are linked in, which needs libcurl4-openssl-dev, libxml2-dev and zlib1g-dev here. All other shared
-# libraries but glibc's lie beside the program, those too that it opens at run time; the kernels are in the program.
+# libraries but glibc's lie beside the program; OpenBLAS, which it opens if it is there, is left out. The kernels are in
+# the program.
 # The archive's ending decides how it is compressed: .tar.gz needs no xz there, and is half as large again.
 set -eu
 if [ $# -lt 1 ]; then
@@ -46,15 +47,6 @@ gather() {
 }
 
 gather "$packed/bench-cli"
-for name in libopenblas.so.0 liblapacke.so.3; do
-  path=$(ldconfig -p | sed -n "s/^[[:space:]]*$name .*x86-64.* => //p" | head -n 1)
-  if [ -z "$path" ]; then
-    echo "pack.sh: $name is not here and left out; the program does without" >&2
-    continue
-  fi
-  cp -L "$path" "$packed/lib/$name"
-  gather "$path"
-done
 strip --strip-unneeded "$packed"/lib/*
 
 cp "$root"/Tools/gpu/*.py "$packed"
