@@ -101,25 +101,30 @@ final class CUBLASLt {
       left: .init(left), right: .init(right), addend: .init(addend), result: .init(result), rows: left.rows,
       columns: right.columns, depth: left.columns, batchCount: batchCount, addsToResult: beta != 0,
       hasBias: bias != nil, sumsRows: rowSums != nil, allowsTF32: allowsTF32)
+    var vector = rowSums.map { UnsafeRawPointer($0) } ?? bias
     if key.sumsRows, plans[key] == nil, !refused.contains(key) {
-      do throws(CUDAError) { plans[key] = try makePlan(key) } catch { refused.insert(key) }
+      do throws(CUDAError) { plans[key] = try makePlan(key, vector) } catch { refused.insert(key) }
     }
-    if refused.contains(key) { key.sumsRows = false }
+    if refused.contains(key) { (key.sumsRows, vector) = (false, bias) }
     let plan: Plan
     if let known = plans[key] {
       plan = known
     } else {
-      plan = try makePlan(key)
+      plan = try makePlan(key, vector)
       plans[key] = plan
     }
-    if var bias = key.sumsRows ? rowSums.map({ UnsafeRawPointer($0) }) : bias {
-      try set(descriptionSet, plan.description, Attribute.biasPointer, &bias)
-    }
+    if var vector { try set(descriptionSet, plan.description, Attribute.biasPointer, &vector) }
     var (alpha, beta) = (alpha, beta)
     let status = matmul(
       handle, plan.description, &alpha, right.address, plan.right, left.address, plan.left, &beta,
       addend.address, plan.result, result.address, plan.result, plan.algorithm, workspace, plan.workspaceBytes,
       stream)
+    if status != 0, key.sumsRows {
+      refused.insert(key)
+      return try multiply(
+        left, right, into: result, alpha: alpha, adding: addend, beta: beta, bias: bias, rowSums: rowSums,
+        batchCount: batchCount, workspace: workspace, stream: stream)
+    }
     if status != 0 {
       throw Self.error("cublasLtMatmul of \(key.rows)×\(key.depth) by \(key.depth)×\(key.columns)", status)
     }
@@ -146,7 +151,8 @@ final class CUBLASLt {
     if status != 0 { throw Self.error("setting attribute \(attribute)", status) }
   }
 
-  private func makePlan(_ key: Key) throws(CUDAError) -> Plan {
+  /// - Parameter vector: the bias, or room for the sums of rows.
+  private func makePlan(_ key: Key, _ vector: UnsafeRawPointer?) throws(CUDAError) -> Plan {
     let float32: Int32 = 0
     let (plain, fastTF32): (Int32, Int32) = (68, 77)
     var description: Handle?
@@ -162,6 +168,7 @@ final class CUBLASLt {
       var epilogue: Int32 = key.sumsRows ? 512 : 4
       try set(descriptionSet, description, Attribute.epilogue, &epilogue)
     }
+    if var vector { try set(descriptionSet, description, Attribute.biasPointer, &vector) }
     let right = try layout(key.right, rows: key.columns, columns: key.depth, key)
     let left = try layout(key.left, rows: key.depth, columns: key.rows, key)
     let result = try layout(key.result, rows: key.columns, columns: key.rows, key)

@@ -1,17 +1,16 @@
 #!/bin/sh
-# Packs bench-cli for a machine with a GPU and nothing else: Linux on x86-64 with glibc 2.39 or later.
+# Packs bench-cli for a machine with a GPU and nothing else: Linux on x86-64 with this machine's glibc or a later one.
 #
 #   Tools/gpu/pack.sh ARCHIVE.tar.xz [FILE or FOLDER to take along]...
 #
 # There: tar xf ARCHIVE.tar.xz; nano-kimi-gpu/run.sh bench step --device cuda
 #
-# Swift's libraries are linked in, which needs libcurl4-openssl-dev, libxml2-dev and zlib1g-dev here. All other shared
-# libraries but glibc's lie beside the program; OpenBLAS, which it opens if it is there, is left out. The kernels are in
-# the program.
+# Swift's libraries and all others but glibc's lie beside the program; OpenBLAS, which it opens if it is there, is left
+# out. The kernels are in the program.
 # The archive's ending decides how it is compressed: .tar.gz needs no xz there, and is half as large again.
 set -eu
 if [ $# -lt 1 ]; then
-  sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
   exit 2
 fi
 archive=$1
@@ -20,9 +19,8 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 most_bytes=60000000
 
 cd "$root"
-scratch=.build/pack
-swift build -c release --product bench-cli --static-swift-stdlib --scratch-path "$scratch"
-program=$(swift build -c release --static-swift-stdlib --scratch-path "$scratch" --show-bin-path)/bench-cli
+swift build -c release --product bench-cli
+program=$(swift build -c release --show-bin-path)/bench-cli
 cd - >/dev/null
 
 work=$(mktemp -d)
