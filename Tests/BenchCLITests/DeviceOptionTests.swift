@@ -41,7 +41,7 @@ struct DeviceOptionTests {
   }
 
   /// Nothing is begun where the device is missing.
-  @Test(arguments: [[], ["--preset", "stories", "--size", "0.3M", "--vocab", "300"]])
+  @Test(arguments: [[], ["--preset", "stories", "--size", "0.3M", "--vocab", "400"]])
   func aMissingDriverLeavesNoFolder(_ study: [String]) throws {
     let folder = try TemporaryFolder()
     let run = folder.path + "/run"
