@@ -164,46 +164,35 @@ struct HostProduct {
       left.numbers.isReadable(in: precision) && right.numbers.isReadable(in: precision)
         && result.isReadable(in: precision),
       "matmul: numbers of another 16-bit format than \(precision.rawValue) reads")
-    var product = nk_product()
-    product.rows = left.rows
-    product.a = UnsafePointer(left.numbers.floats)
-    product.a_half = UnsafePointer(left.numbers.halves)
-    product.a_row = left.rowStride
-    product.a_column = left.columnStride
-    product.setRightOperand(right)
-    product.b_packed = right.packedCopy(precision)
-    product.c = result.floats
-    product.c_half = result.halves
-    product.c_row = rowStride
-    product.addend = addend?.elements
-    product.addend_row = addend?.rowStride ?? 0
-    product.alpha = scale
-    product.beta = addend?.factor ?? 0
-    product.triangle = triangle.kernelValue
-    kernels.product(in: precision)(&product)
+    var b = nk_operand(right)
+    if let packed = right.packedCopy(precision) { (b.start, b.is_packed) = (packed, true) }
+    var gemm = nk_gemm(
+      rows: left.rows, columns: right.columns, depth: left.columns, a: nk_operand(left), b: b,
+      c: nk_result(start: result.host, format: result.dtype.kernelValue, stride: rowStride),
+      addend: nk_addend(
+        start: addend?.elements, stride: addend?.rowStride ?? 0, factor: addend?.factor ?? 0),
+      alpha: scale, triangle: triangle.kernelValue)
+    kernels.gemm(in: precision)(&gemm)
   }
 }
 
-extension nk_product {
-  /// Sets the depth, the columns and where B lies.
-  mutating func setRightOperand(_ matrix: MatrixView) {
-    depth = matrix.rows
-    columns = matrix.columns
-    b = UnsafePointer(matrix.numbers.floats)
-    b_half = UnsafePointer(matrix.numbers.halves)
-    b_row = matrix.rowStride
-    b_column = matrix.columnStride
+extension nk_operand {
+  init(_ matrix: MatrixView) {
+    let isTransposed = matrix.columnStride != 1
+    self.init(
+      start: matrix.numbers.host, format: matrix.numbers.dtype.kernelValue, is_packed: false,
+      is_transposed: isTransposed, stride: isTransposed ? matrix.columnStride : matrix.rowStride)
   }
 }
 
 extension Kernels {
   /// The matrix product that reads its operands in a precision.
-  func product(in precision: Precision) -> @convention(c) (UnsafePointer<nk_product>?) -> Void {
+  func gemm(in precision: Precision) -> @convention(c) (UnsafePointer<nk_gemm>?) -> Void {
     switch precision {
-    case .float32: table.pointee.product
-    case .float32Split: table.pointee.product_split
-    case .bfloat16: table.pointee.product_bf16
-    case .float16: table.pointee.product_fp16
+    case .float32: table.pointee.gemm
+    case .float32Split: table.pointee.gemm_split
+    case .bfloat16: table.pointee.gemm_bf16
+    case .float16: table.pointee.gemm_fp16
     }
   }
 

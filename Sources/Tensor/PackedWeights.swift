@@ -76,9 +76,8 @@ public final class PackedWeights: Sendable {
     }
     let bytes = packing.bytes(matrix.rows, matrix.columns)
     let copy = TensorStorage(count: bytes / MemoryLayout<Float>.stride)
-    var operand = nk_product()
-    operand.setRightOperand(matrix)
-    packing.pack(&operand, copy.elements)
+    var operand = nk_operand(matrix)
+    packing.pack(&operand, matrix.rows, matrix.columns, copy.elements)
     copies.withLock { $0[key] = .ready(copy, of: weight) }
     return UnsafeRawPointer(copy.elements)
   }

@@ -31,7 +31,7 @@ private struct Head {
     var geometry = nk_attention(
       length: length, width: widths[0], value_width: widths[2], query_stride: rowStride,
       key_stride: rowStride, value_stride: rowStride, output_stride: outputStride, scale: 0.3,
-      product: kernels.product(in: precision), rounding: precision.rounding,
+      gemm: kernels.gemm(in: precision), rounding: precision.rounding,
       format: format == nil ? NK_FP32 : precision.rounding)
     let (x, dx) = (input.numbers, gradient.numbers)
     let (key, value) = (widths[0], 2 * widths[0])

@@ -17,12 +17,12 @@ extension InstructionSet {
 
 extension nk_kernels {
   /// The matrix product that reads its operands in a precision.
-  func product(in precision: Precision) -> @convention(c) (UnsafePointer<nk_product>?) -> Void {
+  func gemm(in precision: Precision) -> @convention(c) (UnsafePointer<nk_gemm>?) -> Void {
     switch precision {
-    case .float32: product
-    case .float32Split: product_split
-    case .bfloat16: product_bf16
-    case .float16: product_fp16
+    case .float32: gemm
+    case .float32Split: gemm_split
+    case .bfloat16: gemm_bf16
+    case .float16: gemm_fp16
     }
   }
 }
@@ -36,6 +36,13 @@ extension Precision {
     case .float16: NK_FP16
     }
   }
+}
+
+/// A matrix for a product, row-major or, where its columns lie one behind the other, transposed.
+func operand(
+  _ start: UnsafeRawPointer, _ format: nk_format = NK_FP32, transposed: Bool = false, stride: Int
+) -> nk_operand {
+  nk_operand(start: start, format: format, is_packed: false, is_transposed: transposed, stride: stride)
 }
 
 extension Tensor {

@@ -38,7 +38,7 @@ private final class Memory<Element: BitwiseCopyable> {
 /// operands that are rounded first; of a result in bfloat16, what is beyond its own rounding.
 private func worstError(
   _ size: ProductCase, rounding rounded: (Float) -> Float = { $0 }, halves: Halves = [],
-  _ kernel: (UnsafePointer<nk_product>?) -> Void
+  _ kernel: (UnsafePointer<nk_gemm>?) -> Void
 ) -> Double {
   let (m, n, k) = (size.rows, size.columns, size.depth)
   let (a, b) = (wave([m, max(k, 1)], frequency: 0.7), wave([max(k, 1), n], frequency: 1.3))
@@ -54,16 +54,21 @@ private func worstError(
       for addendRow in [-1, 0, n] {
         let c = Memory([Float](repeating: 7, count: m * rowStride))
         let halvesC = Memory([UInt16](repeating: upperHalf(7), count: m * rowStride))
-        var p = nk_product(
-          rows: m, columns: n, depth: k, a: halves.contains(.a) ? nil : floatsA.start,
-          a_row: transposesA ? 1 : k, a_column: transposesA ? m : 1,
-          b: halves.contains(.b) ? nil : floatsB.start, b_row: transposesB ? 1 : n,
-          b_column: transposesB ? k : 1, c: halves.contains(.c) ? nil : c.start, c_row: rowStride,
-          addend: addendRow < 0 ? nil : UnsafePointer(d.start), addend_row: max(addendRow, 0),
-          alpha: addendRow == n ? 1 : 0.5, beta: addendRow == n ? 1 : 2, triangle: NK_FULL,
-          a_half: halves.contains(.a) ? halvesA.start : nil,
-          b_half: halves.contains(.b) ? halvesB.start : nil,
-          c_half: halves.contains(.c) ? halvesC.start : nil, b_packed: nil)
+        var p = nk_gemm(
+          rows: m, columns: n, depth: k,
+          a: halves.contains(.a)
+            ? operand(halvesA.start, NK_BF16, transposed: transposesA, stride: transposesA ? m : k)
+            : operand(floatsA.start, transposed: transposesA, stride: transposesA ? m : k),
+          b: halves.contains(.b)
+            ? operand(halvesB.start, NK_BF16, transposed: transposesB, stride: transposesB ? k : n)
+            : operand(floatsB.start, transposed: transposesB, stride: transposesB ? k : n),
+          c: halves.contains(.c)
+            ? nk_result(start: halvesC.start, format: NK_BF16, stride: rowStride)
+            : nk_result(start: c.start, format: NK_FP32, stride: rowStride),
+          addend: nk_addend(
+            start: addendRow < 0 ? nil : UnsafePointer(d.start), stride: max(addendRow, 0),
+            factor: addendRow == n ? 1 : 2),
+          alpha: addendRow == n ? 1 : 0.5, triangle: NK_FULL)
         kernel(&p)
         for i in 0..<m {
           for j in 0..<rowStride {
@@ -78,11 +83,11 @@ private func worstError(
             var sum = 0.0
             for q in 0..<k {
               sum +=
-                Double(roundedA[i * p.a_row + q * p.a_column])
-                * Double(roundedB[q * p.b_row + j * p.b_column])
+                Double(roundedA[transposesA ? q * m + i : i * k + q])
+                * Double(roundedB[transposesB ? j * k + q : q * n + j])
             }
             sum *= Double(p.alpha)
-            if addendRow >= 0 { sum += Double(p.beta) * Double(d.start[i * addendRow + j]) }
+            if addendRow >= 0 { sum += Double(p.addend.factor) * Double(d.start[i * addendRow + j]) }
             let allowed = halves.contains(.c) ? abs(sum) * 0x1p-8 : 0
             worst = max(worst, abs(sum - Double(result)) - allowed)
           }
@@ -104,12 +109,12 @@ private func roundedToBFloat16(_ x: Float) -> Float {
 @Test(arguments: InstructionSet.allCases.filter(\.isSupported), ProductCase.all)
 func productMatchesDouble(set: InstructionSet, size: ProductCase) throws {
   let kernels = try set.kernels()
-  #expect(worstError(size) { kernels.product($0) } < 2e-5)
-  #expect(worstError(size) { kernels.product_split($0) } < 2e-4)
+  #expect(worstError(size) { kernels.gemm($0) } < 2e-5)
+  #expect(worstError(size) { kernels.gemm_split($0) } < 2e-4)
   for halves in Halves.all {
     #expect(
       worstError(size, rounding: roundedToBFloat16, halves: halves) {
-        kernels.product_bf16($0)
+        kernels.gemm_bf16($0)
       } < 2e-5)
   }
 }
@@ -117,9 +122,9 @@ func productMatchesDouble(set: InstructionSet, size: ProductCase) throws {
 /// The code of tiles and of pairs, with the instructions emulated: the same bounds on any machine.
 @Test(arguments: ProductCase.all)
 func emulatedTilesMatchDouble(size: ProductCase) {
-  #expect(worstError(size) { nk_product_split_emulated($0) } < 2e-4)
+  #expect(worstError(size) { nk_gemm_split_emulated($0) } < 2e-4)
   for halves in Halves.all {
-    for kernel in [nk_product_bf16_emulated, nk_product_bf16_pairs_emulated] {
+    for kernel in [nk_gemm_bf16_emulated, nk_gemm_bf16_pairs_emulated] {
       #expect(
         worstError(size, rounding: roundedToBFloat16, halves: halves) { kernel($0) } < 2e-5)
     }
@@ -138,22 +143,23 @@ func productsOfPackedOperandsHaveTheSameBits(size: ProductCase) {
     byteCount: max(packing.bytes(k, n), 1), alignment: 64)
   defer { packed.deallocate() }
   for (kernel, transposesA, transposesB, isHalf) in [
-    (nk_product_bf16_emulated, false, true, false), (nk_product_bf16_emulated, true, false, true),
-    (nk_product_bf16_pairs_emulated, false, false, false),
-    (nk_product_bf16_pairs_emulated, false, true, true),
+    (nk_gemm_bf16_emulated, false, true, false), (nk_gemm_bf16_emulated, true, false, true),
+    (nk_gemm_bf16_pairs_emulated, false, false, false),
+    (nk_gemm_bf16_pairs_emulated, false, true, true),
   ] {
     let (own, shared) = (
       Memory([Float](repeating: 7, count: m * n)), Memory([Float](repeating: 8, count: m * n))
     )
-    var p = nk_product(
-      rows: m, columns: n, depth: k, a: a.start, a_row: transposesA ? 1 : k,
-      a_column: transposesA ? m : 1, b: isHalf ? nil : b.start, b_row: transposesB ? 1 : n,
-      b_column: transposesB ? k : 1, c: own.start, c_row: n, addend: nil, addend_row: 0, alpha: 1,
-      beta: 0, triangle: NK_FULL, a_half: nil, b_half: isHalf ? halvesB.start : nil, c_half: nil,
-      b_packed: nil)
+    var right = operand(
+      isHalf ? UnsafeRawPointer(halvesB.start) : UnsafeRawPointer(b.start), isHalf ? NK_BF16 : NK_FP32,
+      transposed: transposesB, stride: transposesB ? k : n)
+    var p = nk_gemm(
+      rows: m, columns: n, depth: k, a: operand(a.start, transposed: transposesA, stride: transposesA ? m : k),
+      b: right, c: nk_result(start: own.start, format: NK_FP32, stride: n), addend: nk_addend(), alpha: 1,
+      triangle: NK_FULL)
     kernel(&p)
-    packing.pack(&p, packed)
-    (p.b, p.b_half, p.b_packed, p.c) = (nil, nil, UnsafeRawPointer(packed), shared.start)
+    packing.pack(&right, k, n, packed)
+    (p.b.start, p.b.is_packed, p.c.start) = (UnsafeRawPointer(packed), true, UnsafeMutableRawPointer(shared.start))
     kernel(&p)
     #expect((0..<m * n).allSatisfy { own.start[$0] == shared.start[$0] })
   }

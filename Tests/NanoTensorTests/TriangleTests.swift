@@ -3,7 +3,7 @@ import NanoTensor
 import NanoTestSupport
 import Testing
 
-private typealias ProductKernel = (UnsafePointer<nk_product>?) -> Void
+private typealias ProductKernel = (UnsafePointer<nk_gemm>?) -> Void
 
 /// `A B` for a square A, stored row-major or the other way, and its tiles above or below the diagonal if only
 /// those are wanted; the rest stays -1.
@@ -14,11 +14,12 @@ private func product(
   wave([extent, columns], frequency: 1.3).scalars.withUnsafeBufferPointer { b in
     a.withUnsafeBufferPointer { a in
       c.withUnsafeMutableBufferPointer { c in
-        var p = nk_product(
-          rows: extent, columns: columns, depth: extent, a: a.baseAddress,
-          a_row: transposesA ? 1 : extent, a_column: transposesA ? extent : 1, b: b.baseAddress,
-          b_row: columns, b_column: 1, c: c.baseAddress, c_row: columns, addend: nil, addend_row: 0,
-          alpha: 0.5, beta: 0, triangle: triangle, a_half: nil, b_half: nil, c_half: nil, b_packed: nil)
+        var p = nk_gemm(
+          rows: extent, columns: columns, depth: extent,
+          a: operand(a.baseAddress!, transposed: transposesA, stride: extent),
+          b: operand(b.baseAddress!, stride: columns),
+          c: nk_result(start: c.baseAddress, format: NK_FP32, stride: columns), addend: nk_addend(), alpha: 0.5,
+          triangle: triangle)
         kernel(&p)
       }
     }
@@ -60,14 +61,14 @@ private func checkTriangles(extent: Int, _ kernel: ProductKernel) {
 @Test(arguments: InstructionSet.allCases.filter(\.isSupported), [5, 32, 70, 300])
 func triangularProductsAreTheWholeOnes(set: InstructionSet, extent: Int) throws {
   let table = try set.kernels()
-  for kernel in [table.product, table.product_split, table.product_bf16, table.product_fp16] {
+  for kernel in [table.gemm, table.gemm_split, table.gemm_bf16, table.gemm_fp16] {
     checkTriangles(extent: extent) { kernel!($0) }
   }
 }
 
 @Test(arguments: [5, 32, 70, 300])
 func triangularProductsThroughEmulatedTilesAreTheWholeOnes(extent: Int) {
-  checkTriangles(extent: extent) { nk_product_bf16_emulated($0) }
-  checkTriangles(extent: extent) { nk_product_bf16_pairs_emulated($0) }
-  checkTriangles(extent: extent) { nk_product_split_emulated($0) }
+  checkTriangles(extent: extent) { nk_gemm_bf16_emulated($0) }
+  checkTriangles(extent: extent) { nk_gemm_bf16_pairs_emulated($0) }
+  checkTriangles(extent: extent) { nk_gemm_split_emulated($0) }
 }

@@ -51,39 +51,53 @@ typedef enum {
   NK_A_UPPER = 4,       ///< A is upper triangular: row i reads only k >= i.
 } nk_triangle;
 
-/// One product `C = alpha * A * B + beta * D`, A: rows x depth, B: depth x columns.
+/// A matrix that a product reads, either way round.
+typedef struct {
+  const void *start;
+  nk_format format;    ///< of its numbers
+  bool is_packed;      ///< whether `start` is what an `nk_packing` wrote; nothing else is then looked at
+  bool is_transposed;  ///< whether columns lie in one piece, one `stride` numbers behind the other, and not rows
+  ptrdiff_t stride;
+} nk_operand;
+
+/// Numbers from one row of an operand to the next.
+static inline ptrdiff_t nk_row_stride(const nk_operand *x) { return x->is_transposed ? 1 : x->stride; }
+
+/// Numbers from one column of an operand to the next.
+static inline ptrdiff_t nk_column_stride(const nk_operand *x) { return x->is_transposed ? x->stride : 1; }
+
+/// The rows of a matrix that a product writes.
+typedef struct {
+  void *start;
+  nk_format format;
+  ptrdiff_t stride;  ///< numbers from one row to the next
+} nk_result;
+
+/// Rows of floats that a product adds; the stride is 0 for one row (a bias) that is added to all.
+typedef struct {
+  const float *start;  ///< null for none
+  ptrdiff_t stride;
+  float factor;
+} nk_addend;
+
+/// One product `C = alpha * A * B + factor * addend`, A: rows x depth, B: depth x columns.
 ///
-/// Every operand of the product has its own row and column stride, one of which is 1, so a transposed operand
-/// is the same memory with the strides swapped. C and D are row-major. D may be C itself, may be null
-/// (beta is then ignored) and may have row stride 0, which adds one vector to every row (a bias).
-///
-/// A product that rounds its operands to 16 bits also takes those that lie in that format already, as `a_half` and
-/// `b_half`, and rounds what goes to `c_half`; `a`, `b` and `c` are then not looked at. C in 16 bits is not D.
-///
-/// A product that has an `nk_packing` takes all of B packed by it as `b_packed`; B itself is then not looked at, and the
-/// result has the same bits.
+/// Operands and result are float32 or of the format that the product rounds to. Only B may be packed: the result has the
+/// same bits. The addend may be C itself, if that is float32.
 typedef struct {
   size_t rows, columns, depth;
-  const float *a;
-  ptrdiff_t a_row, a_column;
-  const float *b;
-  ptrdiff_t b_row, b_column;
-  float *c;
-  ptrdiff_t c_row;
-  const float *addend;
-  ptrdiff_t addend_row;
-  float alpha, beta;
+  nk_operand a, b;
+  nk_result c;
+  nk_addend addend;
+  float alpha;
   nk_triangle triangle;
-  const uint16_t *a_half, *b_half;
-  uint16_t *c_half;
-  const void *b_packed;
-} nk_product;
+} nk_gemm;
 
 /// How a product packs B before it reads it: what several products with one B can share.
 typedef struct {
   size_t (*bytes)(size_t depth, size_t columns);
-  /// Writes B of a product, of which nothing else is looked at, to 64-byte-aligned memory.
-  void (*pack)(const nk_product *p, void *out);
+  /// Writes a B to 64-byte-aligned memory.
+  void (*pack)(const nk_operand *b, size_t depth, size_t columns, void *out);
 } nk_packing;
 
 // MARK: Causal attention
@@ -97,9 +111,9 @@ typedef struct {
   size_t length, width, value_width;
   ptrdiff_t query_stride, key_stride, value_stride, output_stride;
   float scale;
-  void (*product)(const nk_product *p);  ///< of long sequences' products, that of the wanted precision
-  nk_format rounding;                    ///< of short sequences' products, what they read
-  nk_format format;                      ///< float32, or what the products read
+  void (*gemm)(const nk_gemm *p);  ///< of long sequences' products, that of the wanted precision
+  nk_format rounding;              ///< of short sequences' products, what they read
+  nk_format format;                ///< float32, or what the products read
 } nk_attention;
 
 /// Floats from one row of attention probabilities to the next: length rounded up to a multiple of 16.
@@ -122,14 +136,14 @@ typedef struct {
   const char *name;
 
   /// float32 operands, float32 accumulation.
-  void (*product)(const nk_product *p);
+  void (*gemm)(const nk_gemm *p);
   /// Operands rounded to bfloat16, float32 accumulation. By AMX tiles or vectors of pairs where there are any.
-  void (*product_bf16)(const nk_product *p);
+  void (*gemm_bf16)(const nk_gemm *p);
   /// Operands rounded to IEEE half precision (infinite from 65520 on), float32 accumulation.
-  void (*product_fp16)(const nk_product *p);
-  /// Operands split into two bfloat16 halves, three products. Falls back to `product` without AMX.
-  void (*product_split)(const nk_product *p);
-  /// Of `product_bf16`; null functions without AMX or vectors of pairs.
+  void (*gemm_fp16)(const nk_gemm *p);
+  /// Operands split into two bfloat16 halves, three products. Falls back to `gemm` without AMX.
+  void (*gemm_split)(const nk_gemm *p);
+  /// Of `gemm_bf16`; null functions without AMX or vectors of pairs.
   nk_packing packing_bf16;
 
   /// out = W x for a row-major matrix W of rows x columns.
@@ -234,13 +248,13 @@ typedef struct {
 /// The table for an instruction set, or null when this machine or this build lacks it.
 const nk_kernels *nk_kernels_for(nk_instruction_set set);
 
-/// `product_bf16` and `product_split` through the AMX code path with the tile instructions emulated in
+/// `gemm_bf16` and `gemm_split` through the AMX code path with the tile instructions emulated in
 /// plain C, so that packing, edges and tile addressing are testable on any machine.
-void nk_product_bf16_emulated(const nk_product *p);
-void nk_product_split_emulated(const nk_product *p);
+void nk_gemm_bf16_emulated(const nk_gemm *p);
+void nk_gemm_split_emulated(const nk_gemm *p);
 extern const nk_packing nk_packing_bf16_emulated;
-/// The same for `product_bf16` by vectors of pairs; B is packed as for tiles.
-void nk_product_bf16_pairs_emulated(const nk_product *p);
+/// The same for `gemm_bf16` by vectors of pairs; B is packed as for tiles.
+void nk_gemm_bf16_pairs_emulated(const nk_gemm *p);
 /// The instruction that these stand on, VDPBF16PS, written out in C: adds to sixteen sums the products of the pairs of
 /// bfloat16 in as many dwords of x and y, the upper ones first, each sum rounded to nearest even; subnormal numbers are
 /// zero.

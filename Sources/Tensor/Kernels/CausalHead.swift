@@ -29,7 +29,7 @@ package struct CausalHead {
     geometry = nk_attention(
       length: length, width: keyWidth, value_width: valueWidth, query_stride: strides.query,
       key_stride: strides.key, value_stride: strides.value, output_stride: strides.output, scale: scale,
-      product: kernels.product(in: precision), rounding: precision.operandType.kernelValue,
+      gemm: kernels.gemm(in: precision), rounding: precision.operandType.kernelValue,
       format: (dtype ?? precision.operandType).kernelValue)
   }
 
