@@ -216,6 +216,13 @@ public struct MultiHeadLatentAttention: Layer {
   }
 }
 
+extension RotaryEmbedding {
+  /// No rotation at all, for models whose positions are learned.
+  public static func none(width: Int, positionCount: Int) -> RotaryEmbedding {
+    RotaryEmbedding(width: width, positionCount: positionCount, scaling: .linear(factor: .infinity))
+  }
+}
+
 // MARK: One position at a time
 
 extension MultiHeadLatentAttention {

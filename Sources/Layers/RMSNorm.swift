@@ -30,3 +30,12 @@ public struct RMSNorm: Layer {
     try visit(name.part("weight"), &gain)
   }
 }
+
+extension Variable {
+  /// The norm of every head of every row, heads side by side.
+  func normalizingHeads(_ norm: RMSNorm, in context: ForwardContext) -> Variable {
+    let (shape, headWidth) = (shape, norm.gain.value.elementCount)
+    let heads = reshaped([shape.elementCount / headWidth, headWidth])
+    return norm(heads, in: context).reshaped([shape.rowCount, shape.width])
+  }
+}

@@ -223,7 +223,10 @@ extension DecoderBlock {
       case .sparseMoE(var mixture):
         mixture.updateSelectionBiases(loads: loads, rate: rate)
         self = .sparseMoE(mixture)
-      case let other: self = other
+      // One name for all others would share what the switch holds.
+      case .mlp(let network): self = .mlp(network)
+      case .swiGLU(let network): self = .swiGLU(network)
+      case .denseMoE(let mixture): self = .denseMoE(mixture)
       }
     }
 

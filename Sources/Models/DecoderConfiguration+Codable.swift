@@ -4,10 +4,10 @@ internal import NanoAutograd
 extension DecoderConfiguration {
   /// Decoding a configuration as it was written while the four models were four types needs the model's name here;
   /// without one, sizes of the character study are NanoGPT's.
-  public static let modelName = CodingUserInfoKey(rawValue: "model")!
+  package static let modelName = CodingUserInfoKey(rawValue: "model")!
 
   /// The names of those models.
-  public static let earlierModelNames = ["nanogpt", "nanokimi", "nanogpt2", "nanokimik2"]
+  package static let earlierModelNames = ["nanogpt", "nanokimi", "nanogpt2", "nanokimik2"]
 
   private enum CodingKeys: String, CodingKey {
     case vocabularySize, contextLength, width, layerCount, positions, norm, attention, feedForward, initialization,
@@ -87,10 +87,12 @@ private struct EarlierConfiguration: Decodable {
 
   struct Mixture: Decodable {
     var expertWidth, expertCount, chosenCount, sharedCount: Int
-    var groups: ExpertGroups?
+    var groups: Groups?
     var scoring: RouterScoring
     var normalizesWeights: Bool
     var scale, balanceLossCoefficient, zLossCoefficient: Float
+
+    struct Groups: Decodable { var count, chosenCount: Int }
   }
 
   func configuration(of model: String?) throws -> DecoderConfiguration {
@@ -131,7 +133,9 @@ private struct EarlierConfiguration: Decodable {
       feedForward: .sparseMoE(
         experts: .init(
           expertCount: m.expertCount, topK: m.chosenCount, expertWidth: m.expertWidth,
-          sharedExpertCount: m.sharedCount, groups: m.groups, scoring: m.scoring,
+          sharedExpertCount: m.sharedCount,
+          groups: m.groups.map { ExpertGroups(count: $0.count, topK: $0.chosenCount) },
+          scoring: m.scoring,
           normalizesWeights: m.normalizesWeights, scale: m.scale, balanceLossCoefficient: m.balanceLossCoefficient,
           zLossCoefficient: m.zLossCoefficient),
         denseLayerCount: denseLayerCount ?? 1, denseWidth: denseWidth ?? 1),

@@ -69,7 +69,7 @@ extension DecoderConfiguration {
     var deeper = self
     let perLayer = 12 * width * width
     let embeddings = (vocabularySize + contextLength) * width
-    deeper.layerCount = max(1, (other.otherParameterCount - embeddings + perLayer / 2) / perLayer)
+    deeper.layerCount = max(1, (other.parameterCountWithoutNorms - embeddings + perLayer / 2) / perLayer)
     return deeper
   }
 }

@@ -105,6 +105,12 @@ extension DecoderConfiguration {
     }
   }
 
+  /// The configuration of its dense mixtures, if it has such; set, the feed-forward parts become that.
+  public var denseMoE: DenseMoE.Configuration? {
+    get { if case .denseMoE(let experts) = feedForward { experts } else { nil } }
+    set { if let newValue { feedForward = .denseMoE(experts: newValue) } }
+  }
+
   public var headCount: Int {
     get {
       switch attention {
@@ -129,21 +135,13 @@ extension DecoderConfiguration {
     case .learned: return latent.map { .none(width: $0.ropeWidth, positionCount: contextLength) }
     }
   }
-
-  /// Numbers that a cache keeps for one token, over all layers.
-  public var cachedValuesPerToken: Int {
-    switch attention {
-    case .multiHead: 2 * layerCount * width
-    case .latent(let a): layerCount * (a.keyValueRank + a.ropeWidth + (a.hasQueryKeyNorm ? a.headCount : 0))
-    }
-  }
 }
 
 // MARK: Parameters
 
 extension DecoderConfiguration {
   /// Numbers that are trained.
-  public var parameterCount: Int { normParameterCount + otherParameterCount }
+  public var parameterCount: Int { normParameterCount + parameterCountWithoutNorms }
 
   private var normParameterCount: Int {
     let norm =
@@ -160,7 +158,7 @@ extension DecoderConfiguration {
   }
 
   /// All but those of norms.
-  var otherParameterCount: Int {
+  var parameterCountWithoutNorms: Int {
     let embeddings = (vocabularySize + (positions == .learned ? contextLength : 0)) * width
     let head =
       switch head {
@@ -256,7 +254,7 @@ extension DecoderConfiguration {
       guard e.topK <= e.expertCount else {
         throw ConfigurationError("topK \(e.topK) is more than experts \(e.expertCount)")
       }
-      let (groups, chosenGroups) = (e.groups?.count ?? 1, e.groups?.chosenCount ?? 1)
+      let (groups, chosenGroups) = (e.groups?.count ?? 1, e.groups?.topK ?? 1)
       guard groups > 0, e.expertCount % groups == 0, (1...groups).contains(chosenGroups),
         e.topK <= e.expertCount / groups * chosenGroups
       else {

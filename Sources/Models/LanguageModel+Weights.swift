@@ -4,6 +4,8 @@ public import NanoTensor
 /// Saved weights that do not fit the model.
 public struct WeightMismatch: Error, Hashable, CustomStringConvertible {
   public let description: String
+
+  public init(description: String) { self.description = description }
 }
 
 extension LanguageModel {

@@ -33,7 +33,7 @@ func routedWeights(scoring: RouterScoring, normalizes: Bool) {
 
 /// Six experts in three groups of two, of which two are used.
 @Test func expertsComeFromTheBestGroups() {
-  let groups = ExpertGroups(count: 3, chosenCount: 2)
+  let groups = ExpertGroups(count: 3, topK: 2)
   func experts(_ logits: [Float], biases: [Float]) -> [Int32] {
     let tape = Tape(recording: false)
     return withExtendedLifetime(tape) {

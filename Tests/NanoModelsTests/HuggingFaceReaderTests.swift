@@ -84,7 +84,7 @@ func gpt2KeysAreRefusedByName(key: String, value: JSONValue) throws {
   json = json.setting("n_routed_experts", to: 32)
   let configuration = try HuggingFaceDescription(json).configuration
   let experts = try #require(configuration.sparseMoE)
-  #expect(experts.groups?.count == 8 && experts.groups?.chosenCount == 4)
+  #expect(experts.groups?.count == 8 && experts.groups?.topK == 4)
   #expect(experts.scale == 2.5 && experts.sharedExpertCount == 1)
   #expect(configuration.latent?.queryRank == 1536 && configuration.positions == .rotary(base: 10_000))
   let gpt = try HuggingFaceDescription(

@@ -56,12 +56,12 @@ private func configuration(
   let wrong: [(ModelRecipe.Preset, KeyValuePairs<String, String>, String)] = [
     (.nanoGPT, ["depth": "3"], "known: size"), (.nanoGPT, ["width": "wide"], "a whole number"),
     (.nanoGPT, ["norm": "batchNorm"], "layerNorm, rmsNorm"), (.nanoGPT, ["qkNorm": "yes"], "true or false"),
-    (.nanoGPT, ["zLoss": "nan"], "a number"), (.nanoGPT, ["topK": "2"], "topK=2: this model has no sparse mixture"),
-    (.nanoGPT, ["kvRank": "8"], "no latent attention"), (.nanoKimiK2, ["attentionScale": "modelWidth"], "multi-head"),
-    (.nanoKimiK2, ["activation": "relu"], "only an mlp"), (.nanoGPT, ["ropeBase": "100"], "learned"),
+    (.nanoGPT, ["zLoss": "nan"], "a number"), (.nanoGPT, ["topK": "2"], "topK=2: this model has no part"),
+    (.nanoGPT, ["kvRank": "8"], "no part"), (.nanoKimiK2, ["attentionScale": "modelWidth"], "no part"),
+    (.nanoKimiK2, ["activation": "relu"], "no part"), (.nanoGPT, ["ropeBase": "100"], "no part"),
     (.nanoGPT, ["size": "3M"], "no family"), (.nanoKimiK2, ["match": "total"], "nanogpt2"),
     (.nanoGPT, ["heads": "0"], "heads is 0"), (.nanoGPT, ["width": "63"], "not divisible"),
-    (.nanoKimi, ["feedForwardWidth": "8"], "expertWidth"),
+    (.nanoKimi, ["feedForwardWidth": "8"], "no part"), (.nanoGPT, ["width": "-1"], "from 0"),
   ]
   for (preset, settings, message) in wrong {
     #expect("\(settings)") { try configuration(preset, settings) } throws: { "\($0)".contains(message) }

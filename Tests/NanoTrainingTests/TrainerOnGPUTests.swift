@@ -46,6 +46,25 @@ struct TrainerOnGPUTests {
     try compare(try smallKimi())
   }
 
+  /// Parts that no preset has together.
+  @Test(arguments: [Precision.float32, .bfloat16]) func mixturesOfParts(precision: Precision) throws {
+    let mixtures: [[String: String]] = [
+      ["positions": "rotary", "qkNorm": "true", "norm": "rmsNorm", "feedForward": "swiGLU"],
+      ["attention": "latent", "qkNorm": "true", "activation": "relu-squared", "bias": "false"],
+      ["attention": "latent", "positions": "rotary", "feedForward": "denseMoE", "head": "own"],
+      ["positions": "rotary", "feedForward": "sparseMoE", "bias": "true"],
+    ]
+    for settings in mixtures {
+      var recipe = ModelRecipe(.nanoGPT2)
+      for (key, value) in settings.merging(["width": "32", "heads": "2", "layers": "2"], uniquingKeysWith: { $1 }) {
+        try recipe.set(key, to: value)
+      }
+      var generator = RandomGenerator(seed: 13)
+      let model = try Decoder(recipe.configuration(vocabularySize: 50, contextLength: 16), using: &generator)
+      try compare(model, tolerance: precision == .float32 ? 1e-4 : 5e-3) { $0.precision = precision }
+    }
+  }
+
   @Test func inHalfPrecision() throws {
     try compare(try smallGPT(), tolerance: 2e-3) { $0.precision = .bfloat16 }
     try compare(try smallKimi(), tolerance: 5e-3) { $0.precision = .bfloat16 }

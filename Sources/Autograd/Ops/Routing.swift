@@ -21,11 +21,11 @@ public struct ExpertGroups: Hashable, Sendable, Codable {
   /// How many groups there are.
   public var count: Int
   /// How many of them a row's experts come from: those whose two best experts have the largest sum of score + bias.
-  public var chosenCount: Int
+  public var topK: Int
 
-  public init(count: Int, chosenCount: Int) {
+  public init(count: Int, topK: Int) {
     self.count = count
-    self.chosenCount = chosenCount
+    self.topK = topK
   }
 
   /// Sets what lies outside the chosen groups to -∞.
@@ -36,7 +36,7 @@ public struct ExpertGroups: Hashable, Sendable, Codable {
     }
     // Of equal groups the first is chosen.
     let order = (0..<count).sorted { sums[$0] != sums[$1] ? sums[$0] > sums[$1] : $0 < $1 }
-    for group in order.dropFirst(chosenCount) {
+    for group in order.dropFirst(topK) {
       for expert in group * size..<(group + 1) * size { ranked[expert] = -.infinity }
     }
   }
@@ -274,7 +274,7 @@ extension Variable {
     topK k: Int, scoring: RouterScoring, biases: Tensor? = nil, groups: ExpertGroups? = nil,
     normalizes: Bool = true, scale: Float = 1
   ) -> (weights: Variable, selection: ExpertSelection) {
-    let (groupCount, chosenGroups) = (groups?.count ?? 1, groups?.chosenCount ?? 1)
+    let (groupCount, chosenGroups) = (groups?.count ?? 1, groups?.topK ?? 1)
     checkPrecondition(
       k > 0 && biases?.elementCount ?? shape.width == shape.width && groupCount > 0
         && shape.width % groupCount == 0 && (1...groupCount).contains(chosenGroups)

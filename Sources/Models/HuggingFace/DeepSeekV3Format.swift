@@ -79,14 +79,14 @@ enum DeepSeekV3Format: HuggingFaceFormat {
         "makes \(groupCount) groups of \(experts) experts; they must be equal, and have 2 or more each")
     }
     let groups = ExpertGroups(
-      count: groupCount, chosenCount: try reader.integer("topk_group", in: 1...groupCount, default: 4))
-    let reachable = experts / groupCount * groups.chosenCount
+      count: groupCount, topK: try reader.integer("topk_group", in: 1...groupCount, default: 4))
+    let reachable = experts / groupCount * groups.topK
     return SparseMoE.Configuration(
       expertCount: experts, topK: try reader.integer("num_experts_per_tok", in: 1...reachable),
       expertWidth: try reader.integer("moe_intermediate_size", in: 1...1 << 16),
       sharedExpertCount: try reader.integer("n_shared_experts", in: 0...64, default: 1),
       // All groups of all: the choice is that of no groups.
-      groups: groups.chosenCount == groups.count ? nil : groups,
+      groups: groups.topK == groups.count ? nil : groups,
       normalizesWeights: try reader.flag("norm_topk_prob", default: true),
       scale: Float(try reader.number("routed_scaling_factor", in: 1e-6...1e6, default: 2.5)))
   }
@@ -111,7 +111,7 @@ enum DeepSeekV3Format: HuggingFaceFormat {
     try require(!a.hasQueryKeyNorm, "has no QK-norm")
     try require(c.head != .own(hasBias: true), "has no bias on the head")
     try require(m.scoring == .sigmoid, "has sigmoid gating alone, this model softmax gating")
-    let groups = m.groups ?? ExpertGroups(count: 1, chosenCount: 1)
+    let groups = m.groups ?? ExpertGroups(count: 1, topK: 1)
     guard denseLayerCount == c.layerCount || m.expertCount / groups.count >= 2 else {
       throw ConfigurationError(
         "transformers' DeepseekV3 cannot run groups of one expert; this model has \(m.expertCount) in "
@@ -125,7 +125,7 @@ enum DeepSeekV3Format: HuggingFaceFormat {
       "n_shared_experts": m.sharedExpertCount, "n_routed_experts": m.expertCount,
       "num_experts_per_tok": m.topK, "routed_scaling_factor": Double("\(m.scale)")!,
       "norm_topk_prob": m.normalizesWeights, "n_group": groups.count,
-      "topk_group": groups.chosenCount, "scoring_func": "sigmoid", "topk_method": "noaux_tc",
+      "topk_group": groups.topK, "scoring_func": "sigmoid", "topk_method": "noaux_tc",
       "moe_layer_freq": 1, "first_k_dense_replace": denseLayerCount,
       "q_lora_rank": a.queryRank.map { $0 as Any } ?? NSNull(), "kv_lora_rank": a.keyValueRank,
       "qk_nope_head_dim": a.nopeWidth, "qk_rope_head_dim": a.ropeWidth,

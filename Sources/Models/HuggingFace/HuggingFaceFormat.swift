@@ -1,6 +1,6 @@
 internal import Foundation
 internal import NanoAutograd
-public import NanoTensor
+package import NanoTensor
 
 /// A class of the transformers library that some decoders are, with its names for sizes and tensors.
 protocol HuggingFaceFormat: Sendable {
@@ -33,12 +33,12 @@ protocol HuggingFaceFormat: Sendable {
 }
 
 /// What a `config.json` of transformers says of a model and its checkpoint.
-public struct HuggingFaceDescription: Sendable {
-  public let configuration: DecoderConfiguration
+package struct HuggingFaceDescription: Sendable {
+  package let configuration: DecoderConfiguration
   /// Tokens that end a text, `eos_token_id`.
-  public let endsOfText: [Int]
+  package let endsOfText: [Int]
   /// Layers behind the last that predict further tokens; the checkpoint may hold them, the model leaves them out.
-  public private(set) var nextTokenLayers: Range<Int>
+  package private(set) var nextTokenLayers: Range<Int>
   /// Rows and columns that share one scale, where weights are 8-bit floats.
   var scaleBlock: HuggingFaceScaleBlock?
   let format: any HuggingFaceFormat.Type
@@ -56,7 +56,7 @@ public struct HuggingFaceDescription: Sendable {
 
   /// What a `config.json` describes, by the class that `architectures` names, or else by `model_type`.
   /// - Throws: for a class that is not known here, and for what decoders do not have or this reader does not know.
-  public init(_ json: JSONObject) throws(ConfigurationError) {
+  package init(_ json: JSONObject) throws(ConfigurationError) {
     let formats: [any HuggingFaceFormat.Type] = [GPT2Format.self, DeepSeekV3Format.self]
     var (name, type) = ("none", "none")
     if case .array(let names)? = json["architectures"], case .string(let first)? = names.first { name = first }
@@ -67,18 +67,18 @@ public struct HuggingFaceDescription: Sendable {
       })
     else {
       let known = formats.flatMap { $0.architectures }.joined(separator: ", ")
-      throw ConfigurationError("the architecture is \(name == "none" ? type : name); known: \(known)")
+      throw ConfigurationError("'architectures' names \(name == "none" ? type : name); known: \(known)")
     }
     self = try format.description(of: json)
   }
 
   /// Whether the model does without a tensor of the checkpoint.
-  public func leavesOut(_ name: String) -> Bool {
+  package func leavesOut(_ name: String) -> Bool {
     predictsFurther(name) || format.isBuffer(bare(name))
   }
 
   /// Whether a tensor belongs to a layer behind the last.
-  public func predictsFurther(_ name: String) -> Bool {
+  package func predictsFurther(_ name: String) -> Bool {
     let parts = bare(name).split(separator: ".", maxSplits: 2)
     return parts.count == 3 && parts[0] == "layers" && Int(parts[1]).map(nextTokenLayers.contains) == true
   }
@@ -111,13 +111,13 @@ extension Decoder {
 
   /// The contents of the `config.json` that transformers reads.
   /// - Throws: when transformers has no such model, naming what it does not have.
-  public func huggingFaceConfiguration() throws(ConfigurationError) -> [String: Any] {
+  package func huggingFaceConfiguration() throws(ConfigurationError) -> [String: Any] {
     try huggingFaceFormat.json(of: configuration)
   }
 
   /// All tensors under the names, and in the shapes, of transformers.
   /// - Precondition: ``huggingFaceConfiguration()`` does not throw.
-  public func huggingFaceWeights() -> [(name: String, tensor: Tensor)] {
+  package func huggingFaceWeights() -> [(name: String, tensor: Tensor)] {
     namedParameters.flatMap { entry -> [(name: String, tensor: Tensor)] in
       var offset = 0
       let value = entry.parameter.value
@@ -137,7 +137,7 @@ extension Decoder {
 
   /// A model from a checkpoint's description and tensors.
   /// - Throws: `ConfigurationError` or `WeightMismatch`, naming what does not fit.
-  public init(huggingFace description: HuggingFaceDescription, tensors: [String: Tensor]) throws {
+  package init(huggingFace description: HuggingFaceDescription, tensors: [String: Tensor]) throws {
     var generator = RandomGenerator(seed: 0)
     try self.init(description.configuration, using: &generator)
     var tensors = Self.prefixed(tensors, description.format.tensorPrefix)

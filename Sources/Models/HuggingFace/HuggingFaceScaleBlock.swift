@@ -1,7 +1,7 @@
 internal import NanoTensor
 
 /// The blocks of a matrix of 8-bit floats that share one scale, as checkpoints of DeepSeek-V3 and Kimi K2 have them.
-public struct HuggingFaceScaleBlock: Hashable, Sendable {
+struct HuggingFaceScaleBlock: Hashable, Sendable {
   let rows, columns: Int
 
   private static let suffix = "_scale_inv"

@@ -1,7 +1,7 @@
-public import Foundation
+package import Foundation
 
 /// A JSON value with what JSON keeps apart kept apart: `true` is not 1, and 1.5 is no whole number.
-public enum JSONValue: Hashable, Sendable {
+package enum JSONValue: Hashable, Sendable {
   case null
   case boolean(Bool)
   case integer(Int)
@@ -12,21 +12,21 @@ public enum JSONValue: Hashable, Sendable {
   case object(JSONObject)
 
   /// Text that is not JSON.
-  public struct SyntaxError: Error, Hashable, CustomStringConvertible {
-    public let line: Int
-    public let problem: String
-    public var description: String { "line \(line): \(problem)" }
+  package struct SyntaxError: Error, Hashable, CustomStringConvertible {
+    package let line: Int
+    package let problem: String
+    package var description: String { "line \(line): \(problem)" }
   }
 
   /// Reads JSON (RFC 8259) whose objects name each key once.
   /// - Throws: where the text is anything else, nested more than 128 levels deep, or not UTF-8.
-  public init(parsing data: Data) throws(SyntaxError) {
+  package init(parsing data: Data) throws(SyntaxError) {
     var parser = JSONParser(Array(data))
     self = try parser.document()
   }
 
   /// The value as an error message shows it.
-  public var summary: String {
+  package var summary: String {
     switch self {
     case .null: "null"
     case .boolean(let value): "\(value)"
@@ -41,28 +41,28 @@ public enum JSONValue: Hashable, Sendable {
 
 /// The members of a JSON object, in their order. Keys are the same when their bytes are: "é" in one character and in
 /// two are two keys.
-public struct JSONObject: Hashable, Sendable {
-  public struct Member: Hashable, Sendable {
-    public let key: String
-    public let value: JSONValue
+package struct JSONObject: Hashable, Sendable {
+  package struct Member: Hashable, Sendable {
+    package let key: String
+    package let value: JSONValue
 
-    public init(key: String, value: JSONValue) {
+    package init(key: String, value: JSONValue) {
       self.key = key
       self.value = value
     }
   }
 
-  public let members: [Member]
+  package let members: [Member]
 
-  public init(_ members: [Member] = []) { self.members = members }
+  package init(_ members: [Member] = []) { self.members = members }
 
   /// The value of a key, or nil if there is none.
-  public subscript(key: String) -> JSONValue? {
+  package subscript(key: String) -> JSONValue? {
     members.first { $0.key.utf8.elementsEqual(key.utf8) }?.value
   }
 
   /// With another value for a key, or without it.
-  public func setting(_ key: String, to value: JSONValue?) -> JSONObject {
+  package func setting(_ key: String, to value: JSONValue?) -> JSONObject {
     let others = members.filter { $0.key != key }
     return JSONObject(others + (value.map { [Member(key: key, value: $0)] } ?? []))
   }
@@ -74,18 +74,18 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Ex
   ExpressibleByBooleanLiteral,
   ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral, ExpressibleByNilLiteral
 {
-  public init(stringLiteral value: String) { self = .string(value) }
-  public init(integerLiteral value: Int) { self = .integer(value) }
-  public init(floatLiteral value: Double) { self = .number(value) }
-  public init(booleanLiteral value: Bool) { self = .boolean(value) }
-  public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
-  public init(dictionaryLiteral elements: (String, JSONValue)...) {
+  package init(stringLiteral value: String) { self = .string(value) }
+  package init(integerLiteral value: Int) { self = .integer(value) }
+  package init(floatLiteral value: Double) { self = .number(value) }
+  package init(booleanLiteral value: Bool) { self = .boolean(value) }
+  package init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
+  package init(dictionaryLiteral elements: (String, JSONValue)...) {
     self = .object(JSONObject(elements.map { JSONObject.Member(key: $0.0, value: $0.1) }))
   }
-  public init(nilLiteral: ()) { self = .null }
+  package init(nilLiteral: ()) { self = .null }
 
   /// The value as JSON, members in their order.
-  public var data: Data {
+  package var data: Data {
     var data = Data()
     write(to: &data)
     return data
