@@ -4,7 +4,7 @@ import PackageDescription
 
 // Targets stack strictly: each may import only what stands below it.
 //
-//   bench-cli > NanoReport > NanoTraining > NanoModels > NanoOptim, NanoLayers > NanoAutograd > NanoTensor > NanoCUDA
+//   bench-cli > NanoReport > NanoExperiments > NanoTraining > NanoModels > NanoOptim, NanoLayers > NanoAutograd > NanoTensor > NanoCUDA
 //                                         > NanoData
 //
 // All of them stand on NanoPreconditions, one function.
@@ -41,6 +41,7 @@ let package = Package(
     .library(name: "NanoModels", targets: ["NanoModels"]),
     .library(name: "NanoData", targets: ["NanoData"]),
     .library(name: "NanoTraining", targets: ["NanoTraining"]),
+    .library(name: "NanoExperiments", targets: ["NanoExperiments"]),
     .library(name: "NanoReport", targets: ["NanoReport"]),
     .library(name: "CUDAEmulation", type: .dynamic, targets: ["CUDAEmulation"]),
   ],
@@ -85,11 +86,16 @@ let package = Package(
         "NanoPreconditions",
       ]),
     library(
-      "NanoReport", path: "Report", dependencies: ["NanoTraining", "NanoModels", "NanoTensor", "CCairo"]),
+      "NanoExperiments", path: "Experiments",
+      dependencies: ["NanoTraining", "NanoModels", "NanoData", "NanoLayers", "NanoOptim", "NanoAutograd", "NanoTensor"]
+    ),
+    library(
+      "NanoReport", path: "Report",
+      dependencies: ["NanoExperiments", "NanoTraining", "NanoData", "NanoTensor", "CCairo"]),
     .executableTarget(
       name: "BenchCLI",
       dependencies: [
-        "NanoReport", "NanoTraining", "NanoModels", "NanoData", "NanoLayers", "NanoOptim",
+        "NanoReport", "NanoExperiments", "NanoTraining", "NanoModels", "NanoData", "NanoLayers", "NanoOptim",
         "NanoAutograd", "NanoTensor",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
@@ -113,8 +119,14 @@ let package = Package(
         "NanoTraining", "NanoModels", "NanoLayers", "NanoOptim", "NanoData", "NanoAutograd",
         "NanoTensor",
       ]),
-    tests("NanoReport", dependencies: ["NanoReport", "NanoTraining", "CCairo"]),
-    tests("BenchCLI", dependencies: ["NanoTraining", "NanoModels", "NanoTensor", "NanoData"]),
+    tests(
+      "NanoExperiments",
+      dependencies: [
+        "NanoExperiments", "NanoTraining", "NanoModels", "NanoLayers", "NanoOptim", "NanoData", "NanoTensor",
+      ]),
+    tests("NanoReport", dependencies: ["NanoReport", "NanoExperiments", "NanoTraining", "NanoData", "CCairo"]),
+    tests(
+      "BenchCLI", dependencies: ["NanoExperiments", "NanoTraining", "NanoModels", "NanoTensor", "NanoData"]),
   ],
   cxxLanguageStandard: .cxx17
 )

@@ -10,7 +10,7 @@ struct BenchCLI: ParsableCommand {
     abstract: "Train, measure and compare small language models on the CPU.",
     version: "0.1.0",
     subcommands: [
-      CompareCommand.self, GenerateCommand.self, EvaluateCommand.self, TokenizeCommand.self,
+      CompareCommand.self, RunCommand.self, GenerateCommand.self, EvaluateCommand.self, TokenizeCommand.self,
       ExportCommand.self, ImportCommand.self, DataCommand.self, BenchCommand.self,
     ],
     defaultSubcommand: CompareCommand.self)
@@ -46,7 +46,7 @@ enum Main {
     } catch let exit as ExitCode {
       Foundation.exit(exit.rawValue)
     } catch {
-      report(error)
+      report(RunError(naming: error) ?? error)
     }
   }
 

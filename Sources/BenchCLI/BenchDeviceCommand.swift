@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import NanoAutograd
 import NanoData
+import NanoExperiments
 import NanoLayers
 import NanoModels
 import NanoOptim
@@ -70,9 +71,9 @@ struct BenchDeviceCommand: ParsableCommand {
   func run() throws {
     let device = try deviceOption.resolved()
     guard !device.isCPU else { throw RunError("there is no GPU to compare with the CPU") }
-    let chosen: Precision? = try StudyOptions.choose(precision, for: "precision")
-    let storySize: FamilySize = try StudyOptions.choose(size, for: "size")!
-    let models: ComparedModel? = try StudyOptions.choose(model, for: "model")
+    let chosen: Precision? = try choose(precision, for: "precision")
+    let storySize: FamilySize = try choose(size, for: "size")
+    let models: ComparedModel? = try choose(model, for: "model")
     var rows: [Row] = []
     for precision in chosen.map({ [$0] }) ?? [.float32, .bfloat16] {
       for model in models.map({ [$0] }) ?? ComparedModel.allCases {
@@ -99,36 +100,29 @@ struct BenchDeviceCommand: ParsableCommand {
   private func row(
     of model: ComparedModel, _ size: FamilySize, _ precision: Precision, _ device: Device
   ) throws -> Row {
-    let study = StudyConfiguration(preset: .seed)
-    var stories = StoriesConfiguration(size: size, vocabularySize: 600, contextLength: context)
-    stories.precision = precision
-    var generator = RandomGenerator(seed: 2)
+    func ofStories(_ name: ModelName) throws -> Row {
+      let experiment = try Preset.stories.experiment(
+        name, size: size, vocabularySize: 600, contextLength: self.context)
+      return try row("\(name.displayName) \(size.rawValue)", experiment, precision, device)
+    }
+    func ofCharacters(_ name: ModelName) throws -> Row {
+      try row(name.displayName, Preset.publishedCharacters.experiment(name), precision, device)
+    }
     return switch model {
-    case .nanoGPT:
-      try row(
-        "NanoGPT", try Decoder(study.decoder(of: .nanoGPT, vocabularySize: 65), using: &generator),
-        StudyRecipe.nanoGPT(learningRate: study.learningRate), 65, study.contextLength, precision, device)
-    case .nanoKimi:
-      try row(
-        "NanoKimi", try Decoder(study.decoder(of: .nanoKimi, vocabularySize: 65), using: &generator),
-        StudyRecipe.nanoKimi(
-          learningRate: study.learningRate, muonLearningRate: study.muonLearningRate, precision: precision), 65,
-        study.contextLength, precision, device)
-    case .nanoGPT2:
-      try row(
-        "NanoGPT \(size.rawValue)", try Decoder(stories.gpt, using: &generator), stories.adamWRule, 600, context,
-        precision, device)
-    case .nanoKimiK2:
-      try row(
-        "NanoKimiK2 \(size.rawValue)", try Decoder(stories.kimi, using: &generator), stories.muonRule, 600, context,
-        precision, device)
+    case .nanoGPT: try ofCharacters(.nanoGPT)
+    case .nanoKimi: try ofCharacters(.nanoKimi)
+    case .nanoGPT2: try ofStories(.nanoGPT)
+    case .nanoKimiK2: try ofStories(.nanoKimiK2)
     }
   }
 
-  private func row<Model: LanguageModel>(
-    _ name: String, _ model: Model, _ rule: some Optimizer, _ vocabulary: Int, _ context: Int,
-    _ precision: Precision, _ device: Device
+  private func row(
+    _ name: String, _ experiment: Experiment, _ precision: Precision, _ device: Device
   ) throws -> Row {
+    let (model, vocabulary, context) = (
+      try experiment.makeModel(), experiment.model.vocabularySize, experiment.sequenceLength
+    )
+    let rule = experiment.optimizer.makeOptimizer(precision: precision)
     var generator = RandomGenerator(seed: 3)
     // Text that can be learned: a token follows from the last one, but for one in four.
     var tokens: [Int32] = [0]
@@ -137,9 +131,9 @@ struct BenchDeviceCommand: ParsableCommand {
         generator.nextInt(below: 4) == 0
           ? Int32(generator.nextInt(below: vocabulary)) : (tokens.last! * 7 + 3) % Int32(vocabulary))
     }
-    let dataset = try TextDataset(tokens: tokens, contextLength: context)
+    let text = TokenizedText(tokens[...], byteCount: tokens.count, before: 0)
     let batches = (0..<max(1, steps)).map { _ in
-      dataset.batch(of: .training, sequenceCount: batch, sequenceLength: context, using: &generator)
+      text.batch(sequenceCount: batch, sequenceLength: context, using: &generator)
     }
     let (hostLoss, hostGradients) = gradients(of: model, on: batches[0], precision)
     let (loss, gpuGradients) = gradients(of: model.on(device), on: batches[0], precision)

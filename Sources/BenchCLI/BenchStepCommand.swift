@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import NanoAutograd
 import NanoData
+import NanoExperiments
 import NanoModels
 import NanoOptim
 import NanoTensor
@@ -13,11 +14,17 @@ struct BenchStepCommand: ParsableCommand {
     commandName: "step",
     abstract: "Time a training step (batch, forward, backward, optimizers) and a forward.")
 
-  @OptionGroup var study: StudyOptions
-  @OptionGroup var stories: StoriesOptions
+  @OptionGroup(title: "Study") var study: StudyOptions
+  @OptionGroup(title: "Models") var models: ModelOptions
+  @OptionGroup(title: "Optimizers") var optimizers: OptimizerOptions
+  @OptionGroup(title: "Training") var training: TrainingOptions
+  @OptionGroup(title: "Evaluation and samples") var evaluation: EvaluationOptions
 
-  @Option(help: "The model: nanogpt, nanokimi; with --preset stories nanogpt, nanogpt-total, nanokimik2.")
-  var model = StudyModel.nanoGPT.rawValue
+  @Option(help: "The model: \(list(ModelName.self)).")
+  var model = ModelName.nanoGPT.rawValue
+
+  @Option(parsing: .unconditional, help: "Pieces of a story's tokenizer (default: 4096).")
+  var vocab: Int?
 
   @Option(parsing: .unconditional, help: "Different characters of the random text; by default 65.")
   var vocabulary: Int?
@@ -27,7 +34,7 @@ struct BenchStepCommand: ParsableCommand {
     help: "Timed steps, after a tenth as many to warm up; by default 200, for stories 10.")
   var steps: Int?
 
-  @OptionGroup var deviceOption: DeviceOption
+  @OptionGroup(title: "Device") var deviceOption: DeviceOption
 
   @Flag(help: "On a GPU, print where the time of a step goes, kernel by kernel.")
   var profile = false
@@ -59,21 +66,33 @@ struct BenchStepCommand: ParsableCommand {
     guard (1...1_000_000).contains(steps ?? 1) else {
       throw ValidationError("steps is \(steps!); it must be from 1 to 1000000")
     }
-    guard study.models == nil else {
+    guard study.models == nil, study.arms.isEmpty else {
       throw ValidationError("bench step measures one model; name it with --model")
     }
-    let unused = ["--iterations", "--eval-interval", "--eval-iters", "--memory-limit", "--schedule", "--warmup"]
-    if let flag = (study.givenFlags + stories.givenFlags).first(where: unused.contains) {
-      throw ValidationError("\(flag) has no part in a step that bench step measures; leave it out")
+    let unused = ["iterations", "memory-limit", "schedule", "warmup", "final-lr"]
+    if let flag = flags.map(\.name).first(where: unused.contains) ?? evaluation.givenFlags.first?.name {
+      throw ValidationError("--\(flag) has no part in a step that bench step measures; leave it out")
     }
   }
 
+  private var flags: [GivenFlag] { models.givenFlags + optimizers.givenFlags + training.givenFlags }
+
   func run() throws {
-    let report =
-      switch try study.presetName() {
-      case .seed, .standard: try characterReport(study.configuration())
-      case .stories: try storiesReport(stories.configuration(study))
-      }
+    var study = study
+    study.models = model
+    let builder = StudyBuilder(study: study, flags: flags)
+    let isOfStories = try builder.preset == .stories
+    guard isOfStories ? vocabulary == nil : vocab == nil else {
+      throw ValidationError(
+        isOfStories
+          ? "--vocabulary is of the character study; stories have --vocab"
+          : "--vocab is of stories; the character study has --vocabulary")
+    }
+    let made = try builder.newStudy(
+      corpus: CorpusRecipe(try builder.preset.corpusKind), vocabulary: vocab ?? vocabulary)
+    try made.validate()
+    let planned = made.runs[0]
+    let report = try measure(planned.experiment, try planned.experiment.makeModel(), steps ?? (isOfStories ? 10 : 200))
     if json {
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.sortedKeys]
@@ -92,81 +111,30 @@ struct BenchStepCommand: ParsableCommand {
     }
   }
 
-  // MARK: The two studies
-
-  private func characterReport(_ configuration: StudyConfiguration) throws -> Report {
-    try stories.requireStories()
-    let chosen: StudyModel = try StudyOptions.choose(model, for: "model")!
-    let vocabulary = vocabulary ?? 65
-    let workload = Workload(
-      precision: configuration.precision,
-      trainer: configuration.trainer,
-      vocabularySize: vocabulary, contextLength: configuration.contextLength,
-      batchSize: configuration.batchSize, seed: configuration.seed, steps: steps ?? 200)
-    var generator = RandomGenerator(seed: configuration.seed)
-    let fresh = try Decoder(configuration.decoder(of: chosen, vocabularySize: vocabulary), using: &generator)
-    switch chosen {
-    case .nanoGPT:
-      return try measure(fresh, rule: StudyRecipe.nanoGPT(learningRate: configuration.learningRate), workload)
-    case .nanoKimi:
-      return try measure(
-        fresh,
-        rule: StudyRecipe.nanoKimi(
-          learningRate: configuration.learningRate,
-          muonLearningRate: configuration.muonLearningRate, precision: configuration.precision),
-        workload)
-    }
-  }
-
-  private func storiesReport(_ configuration: StoriesConfiguration) throws -> Report {
-    guard vocabulary == nil else {
-      throw ValidationError("--vocabulary is of the character study; stories have --vocab")
-    }
-    let chosen: StoriesModel = try StudyOptions.choose(model, for: "model")!
-    let workload = Workload(
-      precision: configuration.precision, trainer: configuration.trainer(of: chosen),
-      vocabularySize: configuration.vocabularySize, contextLength: configuration.contextLength,
-      batchSize: configuration.batchSize, seed: configuration.seed, steps: steps ?? 10)
-    var generator = RandomGenerator(seed: configuration.seed)
-    let fresh = try Decoder(configuration.decoder(of: chosen), using: &generator)
-    return switch configuration.optimizer(of: chosen) {
-    case .adamW: try measure(fresh, rule: configuration.adamWRule, workload)
-    case .muon: try measure(fresh, rule: configuration.muonRule, workload)
-    }
-  }
-
   // MARK: Measuring
 
-  private struct Workload {
-    var precision: Precision
-    var trainer: TrainerConfiguration
-    var vocabularySize: Int
-    var contextLength: Int
-    var batchSize: Int
-    var seed: UInt64
-    var steps: Int
-  }
-
-  private func measure(
-    _ fresh: Decoder, rule: some Optimizer, _ workload: Workload
-  ) throws -> Report {
-    var generator = RandomGenerator(seed: workload.seed)
-    let tokens = (0..<200_000).map { _ in
-      Int32(generator.nextInt(below: workload.vocabularySize))
+  private func measure(_ experiment: Experiment, _ fresh: Decoder, _ steps: Int) throws -> Report {
+    var generator = RandomGenerator(seed: experiment.seed)
+    let tokens = (0..<200_000).map { _ in Int32(generator.nextInt(below: experiment.model.vocabularySize)) }
+    guard experiment.sequenceLength < tokens.count / 2 else {
+      throw ValidationError("context is \(experiment.sequenceLength); it must be below 100000 here")
     }
-    let dataset = try TextDataset(tokens: tokens, contextLength: workload.contextLength)
+    let text = TokenizedText(tokens[..<Corpus.trainingCount(of: tokens.count)], byteCount: tokens.count, before: 0)
     func batch() -> TokenBatch {
-      dataset.batch(
-        of: .training, sequenceCount: workload.batchSize, sequenceLength: workload.contextLength,
-        using: &generator)
+      text.batch(
+        sequenceCount: experiment.batchSize, sequenceLength: experiment.sequenceLength, using: &generator)
     }
     let parameters = fresh.parameterCount
-    let device = try deviceOption.resolved(precision: workload.precision)
+    let device = try deviceOption.resolved(
+      precision: experiment.precision, dropout: experiment.dropout,
+      model: experiment.model)
     MemoryPool.shared.resetPeak()
     device.resetPeak()
-    var trainer = Trainer(fresh.on(device), rule: rule, configuration: workload.trainer)
+    var trainer = Trainer(
+      fresh.on(device), rule: experiment.optimizer.makeOptimizer(precision: experiment.precision),
+      configuration: experiment.trainer)
     var times: [(step: Double, update: Double)] = []
-    for _ in 0..<workload.steps + max(device.isCPU ? 1 : 5, workload.steps / 10) {
+    for _ in 0..<steps + max(device.isCPU ? 1 : 5, steps / 10) {
       let watch = Stopwatch()
       let report = try trainer.step(on: batch())
       times.append((watch.seconds, report.updateSeconds))
@@ -183,19 +151,19 @@ struct BenchStepCommand: ParsableCommand {
             + entry.name)
       }
     }
-    let stepTimes = times.suffix(workload.steps).map(\.step)
+    let stepTimes = times.suffix(steps).map(\.step)
     let peakTensorBytes = device.memory?.peakBytes ?? MemoryPool.shared.statistics.peakBytes
     let forwardTimes = InferenceTimer(
-      shardCount: workload.trainer.shardCount, precision: workload.precision
-    ).times(of: trainer.model, on: batch(), count: workload.steps)
+      shardCount: experiment.shardCount, precision: experiment.precision
+    ).times(of: trainer.model, on: batch(), count: steps)
     return Report(
-      model: model, precision: workload.precision, parameters: parameters,
-      shards: workload.trainer.shardCount, threads: WorkerPool.shared.threadCount,
+      model: model, precision: experiment.precision, parameters: parameters,
+      shards: experiment.shardCount, threads: WorkerPool.shared.threadCount,
       kernels: Machine.current.kernels, device: device.description, trainStepMedianMs: stepTimes.median * 1e3,
       trainStepMinMs: stepTimes.min()! * 1e3, forwardMedianMs: forwardTimes.median * 1e3,
       forwardMinMs: forwardTimes.min()! * 1e3,
-      tokensPerSecond: Double(workload.batchSize * workload.contextLength) / stepTimes.median,
-      updateShare: times.suffix(workload.steps).map { $0.update / $0.step }.median,
+      tokensPerSecond: Double(experiment.tokensPerStep) / stepTimes.median,
+      updateShare: times.suffix(steps).map { $0.update / $0.step }.median,
       peakTensorBytes: peakTensorBytes, peakResidentBytes: ResidentMemory.peakBytes)
   }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import NanoAutograd
 import NanoData
+import NanoExperiments
 import NanoModels
 import NanoTensor
 import NanoTraining
@@ -42,7 +43,7 @@ struct EvaluateCommand: ParsableCommand {
 
   /// The evaluation's fields, and beside them what the grammar that wrote the text knows, as in `results.json`.
   private struct Report: Encodable {
-    let evaluation: FullPassEvaluation
+    let evaluation: Evaluation
     let optimumNLL: Double?
 
     private enum CodingKeys: CodingKey {
@@ -67,7 +68,7 @@ struct EvaluateCommand: ParsableCommand {
     let scored = try scoredText(for: contents)
     let evaluator = FullPassEvaluator(
       scored.text, windowLength: window,
-      precision: try StudyOptions.choose(precision, for: "precision") ?? .float32)
+      precision: try choose(precision, for: "precision") ?? .float32)
     let watch = Stopwatch()
     let device = try deviceOption.resolved(
       precision: evaluator.precision, model: contents.model.configuration as? DecoderConfiguration)
@@ -100,37 +101,33 @@ struct EvaluateCommand: ParsableCommand {
   }
 
   /// What is scored, what that is called, and what it costs the grammar that wrote it, if one did.
-  private typealias Scored = (text: ScoredText, content: String, optimum: Double?)
+  private typealias Scored = (text: TokenizedText, content: String, optimum: Double?)
 
   private func scoredText(for contents: ModelFolder.Contents) throws -> Scored {
     switch contents.tokenizer {
     case let tokenizer as CharacterTokenizer:
       if let valid {
         let content = try TextFile.read(valid)
-        let text = try RunError.naming(valid) { try ScoredText(whole: content, tokenizer: tokenizer) }
+        let text = try RunError.naming(valid) { try TokenizedText(whole: content, tokenizer: tokenizer) }
         return (text, "\(valid): \(text.characterCount) characters", nil)
       }
-      let corpus = try Corpus(try location(contents.data), tokenizer: tokenizer)
-      let text = try RunError.naming(corpus.source) {
-        ScoredText(
-          validating: try TextDataset(tokens: corpus.tokens, contextLength: 1), tokenizer: tokenizer)
-      }
-      try compare(corpus.data, with: contents.data)
-      return (text, "\(corpus.source): \(text.characterCount) characters", corpus.optimumNLL)
-    case let tokenizer as any StoryTokenizer:
-      let location =
-        valid != nil && data == nil
-        ? DataRecord.Location(path: valid, validation: valid) : try location(contents.data)
-      let source = try StoriesRunOptions.source(location)
-      let tokens = try StoryPreparation(source).tokens(of: .validation, tokenizer: tokenizer)
-      if valid == nil {
-        try compare(
-          DataRecord(
-            source: source.name, path: nil, validationPath: nil, builtInSeed: nil, form: source.form, split: "",
-            trainingSHA256: "", validationSHA256: tokens.header.sha256), with: contents.data)
-      }
+      var recipe = try recipe(.characters, contents.data)
+      recipe.vocabulary = tokenizer
+      let corpus = try recipe.makeCorpus()
+      try corpus.requireWindows(of: 1)
+      try compare(corpus.record.source, corpus.record.validationSHA256, with: contents.data)
       return (
-        ScoredText(tokens, endOfStory: tokenizer.endOfStory),
+        corpus.validation, "\(corpus.record.source): \(corpus.validation.characterCount) characters", corpus.optimumNLL
+      )
+    case let tokenizer as any StoryTokenizer:
+      let recipe =
+        valid != nil && data == nil
+        ? CorpusRecipe(.stories, path: valid, validationPath: valid) : try recipe(.stories, contents.data)
+      let source = try recipe.storySource
+      let tokens = try StoryPreparation(source).tokens(of: .validation, tokenizer: tokenizer)
+      if valid == nil { try compare(source.name, tokens.header.sha256, with: contents.data) }
+      return (
+        TokenizedText(tokens, endOfStory: tokenizer.endOfStory),
         "\(valid ?? source.name): \(source.form), \(tokens.header.storyCount) stories", nil
       )
     default:
@@ -138,27 +135,29 @@ struct EvaluateCommand: ParsableCommand {
     }
   }
 
-  /// Where the text is: where flags say, else where the model's folder says.
-  private func location(_ record: DataRecord?) throws -> DataRecord.Location {
-    if let data { return DataRecord.Location(path: data, validation: valid) }
-    if let seed { return DataRecord.Location(seed: seed) }
+  /// The text: where flags say, else where the model's folder says.
+  private func recipe(_ kind: CorpusRecipe.Kind, _ record: DataRecord?) throws -> CorpusRecipe {
+    if let data { return CorpusRecipe(kind, path: data, validationPath: valid) }
+    if let seed { return CorpusRecipe(kind, builtInSeed: seed) }
     guard let record else {
       throw RunError(
         "\(model): does not say what the model was validated on; name a text with --data, of which a tenth is read, or "
           + "with --valid, of which all is")
     }
-    return try record.location()
+    let recipe = CorpusRecipe(record, kind: kind)
+    try recipe.requireFiles()
+    return recipe
   }
 
   /// Throws when the text that was meant has changed; of another that was named, says so.
-  private func compare(_ found: DataRecord, with record: DataRecord?) throws {
-    guard let record, found.validationSHA256 != record.validationSHA256 else { return }
+  private func compare(_ source: String, _ hash: String, with record: DataRecord?) throws {
+    guard let record, hash != record.validationSHA256 else { return }
     guard data == nil, seed == nil else {
       Terminal.writeError(
         "Note: not the text that the model was validated on, which came from \(record.source).")
       return
     }
     throw RunError(
-      "\(found.source): has changed since the model was validated on it; name with --data or --valid what to score")
+      "\(source): has changed since the model was validated on it; name with --data or --valid what to score")
   }
 }

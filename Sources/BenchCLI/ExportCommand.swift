@@ -18,7 +18,7 @@ struct ExportCommand: ParsableCommand {
   var out: String
 
   func run() throws {
-    _ = try StudyOptions.choose(format, for: "format") as ModelFormat?
+    let _: ModelFormat = try choose(format, for: "format")
     try OutputFolder.check(out)
     let contents = try ModelFolder.load(model)
     var files: [String] = []
@@ -43,7 +43,7 @@ struct ImportCommand: ParsableCommand {
   var out: String
 
   func run() throws {
-    _ = try StudyOptions.choose(format, for: "format") as ModelFormat?
+    let _: ModelFormat = try choose(format, for: "format")
     try OutputFolder.check(out)
     let imported = try HuggingFaceFolder.load(model)
     try OutputFolder.create([out]) { try ModelFolder.save(imported.contents, to: $0) }

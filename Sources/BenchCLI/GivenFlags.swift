@@ -1,40 +1,42 @@
 import ArgumentParser
 
-extension ParsableArguments {
-  /// The flags of this group that were given, as a command line names them.
-  var givenFlags: [String] {
-    Mirror(reflecting: self).children.compactMap { label, value in
-      guard let label, let flag = value as? any OmittableFlag, flag.isGiven else { return nil }
-      // A property `_kvRank` holds the flag `--kv-rank`.
-      return "--"
-        + label.dropFirst().map { $0.isUppercase ? "-\($0.lowercased())" : String($0) }.joined()
-    }
-  }
+/// A flag that was given, and its value as text.
+struct GivenFlag {
+  /// Without its dashes.
+  let name: String
+  let value: String
+}
 
-  /// Refuses flags of the stories study in the character study, which would go without their effect.
-  func requireStories() throws {
-    guard let first = givenFlags.first else { return }
-    throw ValidationError("\(first) is a flag of the stories study; add --preset stories or leave it out")
+extension ParsableArguments {
+  /// The flags of this group that were given.
+  var givenFlags: [GivenFlag] {
+    Mirror(reflecting: self).children.compactMap { label, value in
+      guard let label, let flag = value as? any OmittableFlag, let text = flag.givenText else { return nil }
+      // A property `_kvRank` holds the flag `--kv-rank`.
+      return GivenFlag(
+        name: label.dropFirst().map { $0.isUppercase ? "-\($0.lowercased())" : String($0) }.joined(), value: text)
+    }
   }
 }
 
 /// A flag that a command line may lack.
 private protocol OmittableFlag {
-  var isGiven: Bool { get }
+  /// Its value; nil where it was not given.
+  var givenText: String? { get }
 }
 
 extension Option: OmittableFlag {
-  fileprivate var isGiven: Bool { (wrappedValue as? any NilTestable)?.isNil == false }
+  fileprivate var givenText: String? { (wrappedValue as? any OptionalValue)?.text }
 }
 
 extension Flag: OmittableFlag {
-  fileprivate var isGiven: Bool { wrappedValue as? Bool == true }
+  fileprivate var givenText: String? { wrappedValue as? Bool == true ? "true" : nil }
 }
 
-private protocol NilTestable {
-  var isNil: Bool { get }
+private protocol OptionalValue {
+  var text: String? { get }
 }
 
-extension Optional: NilTestable {
-  fileprivate var isNil: Bool { self == nil }
+extension Optional: OptionalValue {
+  fileprivate var text: String? { map { "\($0)" } }
 }

@@ -9,17 +9,22 @@ import NanoTraining
 /// value, so those on the command line win, and every flag there is can stand in the file.
 struct SettingsFile {
   private let path: String
-  private let settings: [String: Setting]
+  private let settings: [String: SettingValue]
 
   init(_ path: String) throws {
     guard let data = FileHandle.contents(ofFile: path) else {
       throw RunError("\(path): no such file, or not readable")
     }
+    try self.init(json: data, of: path)
+  }
+
+  /// - Parameter path: what errors name.
+  init(json data: Data, of path: String) throws {
     guard (try? JSONSerialization.jsonObject(with: data)) is [String: Any] else {
       throw RunError("\(path): not a JSON object")
     }
     do {
-      settings = try JSONDecoder().decode([String: Setting].self, from: data)
+      settings = try JSONDecoder().decode([String: SettingValue].self, from: data)
     } catch let error as DecodingError {
       throw RunError("\(path): \(error.summary)")
     }
@@ -28,9 +33,22 @@ struct SettingsFile {
       throw RunError("\(path): 'config' cannot stand in a settings file; put all settings into one")
     }
     for (name, setting) in settings {
-      if case .list = setting, name != "models" { throw RunError("\(path): '\(name)' is a list; it must be one value") }
+      if case .list = setting, name != "models", name != "arm" {
+        throw RunError("\(path): '\(name)' is a list; it must be one value")
+      }
     }
     self.path = path
+  }
+
+  /// The settings one by one.
+  var flags: [GivenFlag] {
+    settings.sorted { $0.key < $1.key }.map { name, setting in
+      switch setting {
+      case .text(let text): GivenFlag(name: name, value: text)
+      case .flag(let isSet): GivenFlag(name: name, value: "\(isSet)")
+      case .list(let items): GivenFlag(name: name, value: items.joined(separator: ","))
+      }
+    }
   }
 
   /// The settings as a command line has them, in the order of their names.
@@ -39,6 +57,7 @@ struct SettingsFile {
       switch setting {
       case .text(let text): ["--\(name)", text]
       case .flag(let isSet): isSet ? ["--\(name)"] : []
+      case .list(let items) where name == "arm": items.flatMap { ["--arm", $0] }
       case .list(let items): ["--\(name)", items.joined(separator: ",")]
       }
     }
@@ -93,7 +112,7 @@ struct SettingsFile {
 }
 
 /// A setting's value in a ``SettingsFile``.
-private enum Setting: Decodable {
+private enum SettingValue: Decodable {
   case text(String)
   case flag(Bool)
   case list([String])

@@ -15,7 +15,7 @@ internal import NanoTensor
 /// ``RoutedOptimizer``.
 /// - SeeAlso: Jordan et al., "Muon: an optimizer for hidden layers", 2024; Liu et al., 2025,
 ///   arXiv:2502.16982.
-public struct Muon: Optimizer, Hashable {
+public struct Muon: Optimizer, Hashable, Codable {
   /// How the gradient enters the momentum buffer. The orthogonalization ignores overall scale, so what
   /// tells the forms apart is the ratio of gradient to momentum in the look-ahead.
   public enum Momentum: String, Hashable, Sendable, Codable {

@@ -2,7 +2,7 @@ internal import NanoPreconditions
 public import NanoTensor
 
 /// How Muon makes an update orthogonal.
-public enum Orthogonalization: Hashable, Sendable {
+public enum Orthogonalization: Hashable, Sendable, Codable {
   /// Matrix products only, approximate: what Muon is.
   case newtonSchulz(NewtonSchulz)
   /// U Vᵀ by singular value decomposition: exact, an order of magnitude slower; the reference. Needs

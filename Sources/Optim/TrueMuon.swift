@@ -10,7 +10,7 @@ internal import NanoTensor
 /// It differs from ``Muon`` in the look-ahead: the momentum is an average, but the gradient is added to it
 /// with weight 1, so the current gradient weighs (1 + β(1 - β)) : β², about 57% at β = 0.9 where Muon's
 /// weighs 19%. Kept because the study is defined by it.
-public struct TrueMuon: Optimizer, Hashable {
+public struct TrueMuon: Optimizer, Hashable, Codable {
   public var learningRate: Float
   public var beta: Float
   public var weightDecay: Float

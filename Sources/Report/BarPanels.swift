@@ -1,9 +1,10 @@
 internal import Foundation
 
-/// Bar charts of several figures, two in a row, one bar a model.
+/// Bar charts of several figures, two in a row, one bar a run.
 struct BarPanels {
   struct Bar {
-    var model: String
+    var label: String
+    var color: Color
     var value: Double
   }
 
@@ -63,7 +64,7 @@ struct BarPanels {
       canvas.fill(
         Rectangle(
           x: center - barWidth / 2, y: plot.maxY - height, width: barWidth, height: height),
-        Palette.color(of: bar.model))
+        bar.color)
       let label = String(format: panel.format, bar.value)
       let labelWidth = 1.15 * canvas.width(of: label, size: 13)
       // No grid line through the number.
@@ -73,7 +74,7 @@ struct BarPanels {
       canvas.text(
         label, at: Point(x: center, y: plot.maxY - height - 7), size: 13, bold: true, align: .center)
       canvas.text(
-        Palette.displayName(of: bar.model), at: Point(x: center, y: plot.maxY + 19), size: 12.5,
+        bar.label, at: Point(x: center, y: plot.maxY + 19), size: 12.5,
         align: .center)
     }
     canvas.stroke([Point(x: plot.x, y: plot.maxY), Point(x: plot.maxX, y: plot.maxY)], .faint)

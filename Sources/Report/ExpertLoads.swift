@@ -3,7 +3,7 @@ internal import NanoTraining
 
 /// `experts.png`: for every mixture a map of each expert's load over training, and the imbalance as lines.
 enum ExpertLoads {
-  static func draw(_ records: [StepRecord], model: String) throws -> Data {
+  static func draw(_ records: [StepRecord], title: String) throws -> Data {
     let mixtures = records.first { !$0.mixtures.isEmpty }?.mixtures.count ?? 0
     let columns = 2
     let rows = (mixtures + columns - 1) / columns
@@ -12,7 +12,7 @@ enum ExpertLoads {
     let canvas = try Canvas(
       width: cellWidth * Double(columns), height: header + Double(rows) * cellHeight + chartHeight)
     canvas.text(
-      "Expert load over training, \(Palette.displayName(of: model))", at: Point(x: 40, y: 34),
+      "Expert load over training, \(title)", at: Point(x: 40, y: 34),
       size: 17, bold: true)
     canvas.text(
       "each row an expert, white no token, ink twice the mean load or more",
@@ -72,10 +72,10 @@ enum ExpertLoads {
       title: "Maximal violation of balance (largest load over mean, minus 1)", xLabel: "iteration",
       yLabel: "violation",
       series: [
-        line("worst mixture", Palette.color(of: "nanokimik2")) {
+        line("worst mixture", Palette.imbalance) {
           $0.map(\.maximalViolation).max() ?? 0
         },
-        line("mean of mixtures", Palette.color(of: "nanogpt")) {
+        line("mean of mixtures", Palette.meanImbalance) {
           $0.map(\.maximalViolation).mean
         },
       ])

@@ -1,57 +1,44 @@
-public import Foundation
-public import NanoTraining
+internal import Foundation
+internal import NanoExperiments
+internal import NanoTraining
 
-/// `loss_curves.png`: loss over iterations and over wall-clock time.
-public enum LossCurves {
-  /// One model's curve.
-  public struct Curve: Sendable {
-    public let model: String
+/// `loss_curves.png`: loss over iterations and over the time of training.
+enum LossCurves {
+  /// One run's curve.
+  struct Curve {
+    let arm: String
+    let title: String
     let points: [Entry]
 
-    struct Entry: Sendable {
+    struct Entry {
       let step, seconds, training, validation: Double
     }
 
-    public init(model: String, points: [EvaluationPoint]) {
-      self.model = model
-      self.points = points.map {
-        Entry(
-          step: Double($0.step), seconds: $0.seconds, training: $0.trainingLoss,
-          validation: $0.validationLoss)
-      }
-    }
-
-    /// Of the stories study; its first point, before any training, has no training loss.
-    public init(_ result: StoriesResult) {
-      model = result.name
+    /// A first point, before any training, may have no training loss.
+    init(_ result: RunResult) {
+      arm = result.name
+      title = result.title
       points = result.curve.map {
         Entry(
-          step: Double($0.step), seconds: $0.trainingSeconds,
-          training: $0.trainingLoss ?? $0.comparableNLL,
+          step: Double($0.step), seconds: $0.trainingSeconds, training: $0.trainingLoss ?? $0.comparableNLL,
           validation: $0.comparableNLL)
       }
     }
   }
 
   /// The picture as PNG data.
-  /// - Parameters:
-  ///   - unit: what a loss is a number of.
-  ///   - timeLabel: what the seconds are.
-  ///   - caution: what each model made, where that was not all.
-  ///   - optimum: the loss that no model can undercut, drawn as a line.
-  public static func draw(
-    _ curves: [Curve], unit: String = "nats a character",
-    timeLabel: String = "seconds, evaluation included", caution: String? = nil, optimum: Double? = nil
-  ) throws -> Data {
+  static func draw(_ results: StudyResults) throws -> Data {
+    let curves = results.models.map { Curve($0) }
+    let (caution, optimum) = (Completeness(results).caution, results.corpus.optimumNLL)
     let canvas = try Canvas(width: 1100, height: caution == nil ? 460 : 480)
     if let caution { canvas.text(caution, at: Point(x: 40, y: 472), size: 11.5, color: .faint) }
     let views: [(title: String, label: String, x: (Curve.Entry) -> Double)] = [
-      ("Loss over training", "iteration", \.step), ("Loss over time", timeLabel, \.seconds),
+      ("Loss over training", "iteration", \.step), ("Loss over time", "seconds of training", \.seconds),
     ]
     for (index, view) in views.enumerated() {
       LineChart(
-        title: view.title, xLabel: view.label, yLabel: unit,
-        series: curves.flatMap { series($0, x: view.x) },
+        title: view.title, xLabel: view.label, yLabel: "nats a \(results.corpus.unit)",
+        series: curves.flatMap { series($0, Palette(results.study), x: view.x) },
         yRange: lossRange(curves, optimum: optimum),
         reference: optimum.map { ("optimum", $0) }
       ).draw(in: Rectangle(x: 550 * Double(index), y: 0, width: 550, height: 460), on: canvas)
@@ -60,15 +47,15 @@ public enum LossCurves {
   }
 
   private static func series(
-    _ curve: Curve, x: (Curve.Entry) -> Double
+    _ curve: Curve, _ palette: Palette, x: (Curve.Entry) -> Double
   ) -> [LineChart.Series] {
-    let (color, name) = (Palette.color(of: curve.model), Palette.displayName(of: curve.model))
+    let color = palette.color(of: curve.arm)
     return [
       LineChart.Series(
-        label: "\(name), training", color: color.withOpacity(0.45),
+        label: "\(curve.title), training", color: color.withOpacity(0.45),
         points: curve.points.map { Point(x: x($0), y: $0.training) }, width: 1.2, dashes: [3, 3]),
       LineChart.Series(
-        label: "\(name), validation", color: color,
+        label: "\(curve.title), validation", color: color,
         points: curve.points.map { Point(x: x($0), y: $0.validation) }),
     ]
   }

@@ -36,12 +36,6 @@ func madeText(_ made: Int, of total: Int) -> String {
   made < total ? "\(grouped(made)) of \(grouped(total))" : grouped(made)
 }
 
-/// What is said in place of a verdict where models did not have the same training.
-func incompleteVerdict(_ caution: String, reached: [String], unit: String) -> String {
-  caution + ". Unequal training compares nothing, so no model is called better."
-    + (reached.isEmpty ? " No model was evaluated." : " \(reached.joined(separator: ", ")) \(unit).")
-}
-
 /// A whole number with its thousands apart.
 func grouped(_ value: Int) -> String {
   var groups: [Substring] = []

@@ -11,12 +11,10 @@ public struct CheckpointError: Error, Hashable, CustomStringConvertible {
 
 /// The whole state of a run between two steps, in one file that appears whole or not at all.
 ///
-/// A safetensors file: weights under their names, those of the best evaluation behind `best:` where no other file has
-/// them, optimizer buffers behind `optimizer:`, everything else as JSON in the metadata, with a SHA-256 of all of it.
-struct Checkpoint<Point: RunPoint> {
-  let progress: RunProgress<Point>
+/// A safetensors file: weights under their names, optimizer buffers behind `optimizer:`, everything else as JSON in the metadata, with a SHA-256 of all of it.
+struct Checkpoint {
+  let progress: RunProgress
   private(set) var weights: [String: Tensor] = [:]
-  private(set) var bestWeights: [String: Tensor] = [:]
   private(set) var optimizer: [String: StateSnapshot] = [:]
 
   /// Reads a checkpoint back.
@@ -35,7 +33,7 @@ struct Checkpoint<Point: RunPoint> {
       throw problem("not a checkpoint, or a damaged one")
     }
     guard file.metadata["format"] == CheckpointFormat.version else {
-      throw problem("a checkpoint of another version; begin a new run, from its best weights with --init")
+      throw problem("a checkpoint of another version; begin a new run from the best weights in the folder above")
     }
     var found = CheckpointFormat.hash(of: json)
     for (name, tensor) in file.tensors {
@@ -45,7 +43,7 @@ struct Checkpoint<Point: RunPoint> {
       throw problem("the checkpoint is damaged (its hash differs)")
     }
     do {
-      progress = try CheckpointFormat.decoder.decode(RunProgress<Point>.self, from: Data(json.utf8))
+      progress = try CheckpointFormat.decoder.decode(RunProgress.self, from: Data(json.utf8))
     } catch let error as DecodingError {
       throw problem("the checkpoint is damaged: \(error.summary)")
     } catch {
@@ -55,7 +53,6 @@ struct Checkpoint<Point: RunPoint> {
       let parts = name.split(separator: ":", maxSplits: 2).map(String.init)
       switch (parts.count, parts.first) {
       case (1, _): weights[name] = tensor
-      case (2, CheckpointFormat.best): bestWeights[parts[1]] = tensor
       case (3, CheckpointFormat.optimizer):
         optimizer[parts[2], default: StateSnapshot(stepCount: progress.step, buffers: [:])]
           .buffers[parts[1]] = tensor.scalars
@@ -68,7 +65,6 @@ struct Checkpoint<Point: RunPoint> {
 /// What the files of checkpoints have in common.
 enum CheckpointFormat {
   static let version = "2"
-  static let best = "best"
   static let optimizer = "optimizer"
 
   private static let notNumbers = (positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
@@ -104,7 +100,7 @@ enum CheckpointFormat {
   /// Writes a checkpoint from where its parts lie: what it takes in memory does not grow with the model.
   /// - Parameter forEachTensor: calls its argument with every tensor, each time in the same order.
   static func write(
-    _ progress: RunProgress<some RunPoint>, to path: String,
+    _ progress: RunProgress, to path: String,
     forEachTensor: (_ body: (String, Shape, Span<Float>) throws -> Void) throws -> Void
   ) throws {
     let json = String(decoding: try encoder.encode(progress), as: UTF8.self)

@@ -21,7 +21,7 @@ public struct CheckpointFolder: Sendable {
 
   /// Writes a checkpoint and removes the oldest ones beyond `kept`.
   func save(
-    _ progress: RunProgress<some RunPoint>, keeping kept: Int,
+    _ progress: RunProgress, keeping kept: Int,
     forEachTensor: (_ body: (String, Shape, Span<Float>) throws -> Void) throws -> Void
   ) throws {
     try OutputFolder.make(path)
@@ -31,9 +31,9 @@ public struct CheckpointFolder: Sendable {
 
   /// The last checkpoint; nil when there is none.
   /// - Throws: when it is damaged, naming the one before it, if any.
-  func last<Point: RunPoint>(_ type: Point.Type) throws(CheckpointError) -> Checkpoint<Point>? {
+  func last() throws(CheckpointError) -> Checkpoint? {
     guard let step = steps.last else { return nil }
-    let checkpoint: Checkpoint<Point>
+    let checkpoint: Checkpoint
     do throws(CheckpointError) {
       checkpoint = try Checkpoint(file(step: step))
     } catch {
@@ -46,7 +46,7 @@ public struct CheckpointFolder: Sendable {
   }
 
   /// A checkpoint that is whole and does not fit its run.
-  func refusal(of step: Int, _ reason: any CustomStringConvertible) -> CheckpointError {
+  package func refusal(of step: Int, _ reason: any CustomStringConvertible) -> CheckpointError {
     CheckpointError(description: "\(file(step: step)): the checkpoint is damaged: \(reason)\(advice)")
   }
 

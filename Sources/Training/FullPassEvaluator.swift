@@ -1,41 +1,22 @@
 internal import Foundation
 internal import NanoAutograd
-internal import NanoData
+public import NanoData
 internal import NanoLayers
 public import NanoModels
 public import NanoTensor
-
-/// What a pass over a text says of a model.
-public struct FullPassEvaluation: Hashable, Sendable, Codable {
-  /// Tokens that were predicted.
-  public var tokens: Int
-  /// Mean negative log likelihood, in nats a token.
-  public var nllPerToken: Double
-  /// exp(nllPerToken); comparable between models of one tokenizer only.
-  public var perplexity: Double
-  /// Of the raw text, so comparable across tokenizers; what the end of a story costs is included.
-  public var bitsPerCharacter: Double
-  public var bitsPerByte: Double
-  /// Means over the mixtures of experts, if there are any; none of them is part of the likelihood. The
-  /// sequence-wise balance loss, the router z-loss (both without coefficient), and the maximal violation of
-  /// balance over the whole pass.
-  public var balanceLoss: Double?
-  public var zLoss: Double?
-  public var maximalViolation: Double?
-}
 
 /// Scores a model on a tokenized text: every token once, in windows of fixed stride.
 ///
 /// Windows of `windowLength` tokens follow one another; a token is predicted from those before it in its
 /// window and the one before the window.
 public struct FullPassEvaluator: Sendable {
-  public let text: ScoredText
+  public let text: TokenizedText
   public let windowLength: Int
   public let precision: Precision
   private let pool: WorkerPool
 
   public init(
-    _ text: ScoredText, windowLength: Int, precision: Precision = .float32,
+    _ text: TokenizedText, windowLength: Int, precision: Precision = .float32,
     pool: WorkerPool = .shared
   ) {
     self.text = text
@@ -45,7 +26,7 @@ public struct FullPassEvaluator: Sendable {
   }
 
   /// - Parameter windows: how many windows to read, spread over the text; nil for all.
-  public func evaluate(_ model: some LanguageModel, windows limit: Int? = nil) -> FullPassEvaluation {
+  public func evaluate(_ model: some LanguageModel, windows limit: Int? = nil) -> Evaluation {
     let total = (text.count + windowLength - 1) / windowLength
     let count = min(limit ?? total, total)
     let chosen = (0..<count).map { $0 * total / count }
@@ -103,18 +84,15 @@ public struct FullPassEvaluator: Sendable {
 
   private func evaluation(
     nllPerToken: Double, tokens scored: Int, routing: [RoutingStatistics]
-  ) -> FullPassEvaluation {
+  ) -> Evaluation {
     func mean(_ value: (RoutingStatistics) -> Double) -> Double? {
       routing.isEmpty ? nil : routing.map(value).mean
     }
-    let bitsPerToken = nllPerToken / log(2)
-    let all = Double(text.count)
-    return FullPassEvaluation(
-      tokens: scored, nllPerToken: nllPerToken, perplexity: exp(nllPerToken),
-      bitsPerCharacter: bitsPerToken * all / Double(max(1, text.characterCount)),
-      bitsPerByte: bitsPerToken * all / Double(max(1, text.byteCount)),
-      balanceLoss: mean(\.balanceLoss), zLoss: mean(\.zLoss),
-      maximalViolation: mean(\.maximalViolation))
+    var evaluation = Evaluation(nllPerToken: nllPerToken, tokens: scored, of: text)
+    evaluation.balanceLoss = mean(\.balanceLoss)
+    evaluation.zLoss = mean(\.zLoss)
+    evaluation.maximalViolation = mean(\.maximalViolation)
+    return evaluation
   }
 
   /// Windows as sequences; what lies behind the last token is not counted.
@@ -122,9 +100,9 @@ public struct FullPassEvaluator: Sendable {
     var (inputs, targets, counted) = ([Int32](), [Int32](), 0)
     for window in windows {
       let start = window * windowLength
-      let found = text.tokens(start..<min(start + windowLength, text.count))
+      let found = text[start..<min(start + windowLength, text.count)]
       let padding = windowLength - found.count
-      let before = start == 0 ? text.before : text.tokens(start - 1..<start)[0]
+      let before = start == 0 ? text.before : text[start - 1..<start][0]
       inputs += [before] + found.dropLast() + Array(repeating: text.before, count: padding)
       targets += found + Array(repeating: -1, count: padding)
       counted += found.count

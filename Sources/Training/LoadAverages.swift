@@ -1,12 +1,12 @@
-internal import NanoLayers
+package import NanoLayers
 
 /// Running mean loads of the experts of every mixture.
-struct LoadAverages: Hashable, Sendable, Codable {
+package struct LoadAverages: Hashable, Sendable, Codable {
   /// One entry a mixture: shares of the assignments.
-  var shares: [[Double]] = []
+  package var shares: [[Double]] = []
   private static let decay = 0.98
 
-  mutating func add(_ routing: [RoutingStatistics]) {
+  package mutating func add(_ routing: [RoutingStatistics]) {
     let now = routing.map { statistics in
       let total = Double(max(1, statistics.loads.reduce(0, +)))
       return statistics.loads.map { Double($0) / total }
@@ -23,12 +23,12 @@ struct LoadAverages: Hashable, Sendable, Codable {
   }
 
   /// Whether a model with so many experts in each mixture can have come to them.
-  func fit(expertCounts: [Int]) -> Bool {
+  package func fit(expertCounts: [Int]) -> Bool {
     shares.isEmpty
       || shares.map(\.count) == expertCounts && shares.joined().allSatisfy { $0 >= 0 && $0 <= 1.001 }
   }
 
-  func deadExperts(ofMixture index: Int) -> Int {
+  package func deadExperts(ofMixture index: Int) -> Int {
     let mean = 1 / Double(max(1, shares[index].count))
     return shares[index].count { $0 < 0.01 * mean }
   }

@@ -2,7 +2,7 @@ internal import Foundation
 internal import NanoData
 
 /// `metrics.csv` and `metrics.jsonl` of one model: a line a step, each handed to the system when written.
-final class MetricsLog {
+package final class MetricsLog {
   private typealias Column = (name: String, value: @Sendable (StepRecord) -> Double?)
 
   private let jsonLines: LineFile
@@ -75,14 +75,14 @@ final class MetricsLog {
     return columns
   }
 
-  /// Starts the files, or continues those that are there: lines of steps from `firstStep` on, left by a run
-  /// that was killed after its last checkpoint, are dropped.
-  init(folder: String, firstStep: Int) throws {
+  /// Starts the files, or continues those that are there after their first `recordCount` records: those that a run left
+  /// that was killed after its last checkpoint are dropped.
+  package init(folder: String, continuingAfter recordCount: Int) throws {
     let jsonPath = folder + "/metrics.jsonl"
     csvPath = folder + "/metrics.csv"
-    keptLines = Array(Self.lines(csvPath).dropFirst().prefix(firstStep))
+    keptLines = Array(Self.lines(csvPath).dropFirst().prefix(recordCount))
     jsonLines = try LineFile(
-      continuing: jsonPath, with: Array(Self.lines(jsonPath).prefix(firstStep)))
+      continuing: jsonPath, with: Array(Self.lines(jsonPath).prefix(recordCount)))
   }
 
   private static func lines(_ path: String) -> [String] {
@@ -90,7 +90,7 @@ final class MetricsLog {
     return String(decoding: data, as: UTF8.self).split(separator: "\n").map(String.init)
   }
 
-  func append(_ record: StepRecord) throws {
+  package func append(_ record: StepRecord) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
     encoder.nonConformingFloatEncodingStrategy = .convertToString(

@@ -56,52 +56,32 @@ public enum ModelFolder {
   // MARK: Writing
 
   /// Makes the folder, in one that exists, and writes its files, each whole or not at all.
+  /// - Throws: also for a tokenizer that no file format is known for.
   public static func save<Model: LanguageModel>(
-    _ model: Model, tokenizer: CharacterTokenizer, data: DataRecord? = nil, to path: String
+    _ model: Model, tokenizer: any Tokenizer, textStart: [Int32]? = nil, data: DataRecord? = nil, to path: String
   ) throws {
-    try save(
-      model,
-      Description(model: Model.identifier, configuration: model.configuration, vocabulary: tokenizer, data: data),
-      to: path)
-  }
-
-  /// The same for a model whose tokens are SentencePiece's.
-  public static func save<Model: LanguageModel>(
-    _ model: Model, tokenizer: SentencePieceTokenizer, textStart: [Int32]? = nil, data: DataRecord? = nil,
-    to path: String
-  ) throws {
-    try save(
-      model,
-      Description(
-        model: Model.identifier, configuration: model.configuration, textStart: textStart, data: data), to: path)
-    try AtomicFile.write(tokenizer.model, to: path + "/tokenizer.model")
-  }
-
-  /// The same for a model whose tokens are pairs of bytes.
-  private static func save<Model: LanguageModel>(
-    _ model: Model, tokenizer: ByteLevelTokenizer, textStart: [Int32]?, to path: String
-  ) throws {
-    try save(
-      model,
-      Description(
-        model: Model.identifier, configuration: model.configuration, textStart: textStart,
-        endOfText: tokenizer.endOfStory), to: path)
-    try AtomicFile.write(tokenizer.description, to: path + "/tokenizer.json")
+    var description = Description(
+      model: Model.identifier, configuration: model.configuration, textStart: textStart, data: data)
+    let file: (name: String, content: Data)?
+    switch tokenizer {
+    case let tokenizer as CharacterTokenizer:
+      description.vocabulary = tokenizer
+      file = nil
+    case let tokenizer as SentencePieceTokenizer: file = ("tokenizer.model", tokenizer.model)
+    case let tokenizer as ByteLevelTokenizer:
+      description.endOfText = tokenizer.endOfStory
+      file = ("tokenizer.json", tokenizer.description)
+    default:
+      throw ModelFolderError(description: "\(path): no file format for a \(type(of: tokenizer))")
+    }
+    try save(model, description, to: path)
+    if let file { try AtomicFile.write(file.content, to: path + "/" + file.name) }
   }
 
   /// The same for what was read from somewhere else.
   public static func save(_ contents: Contents, to path: String) throws {
-    switch contents.tokenizer {
-    case let tokenizer as CharacterTokenizer:
-      try save(contents.model, tokenizer: tokenizer, data: contents.data, to: path)
-    case let tokenizer as SentencePieceTokenizer:
-      try save(
-        contents.model, tokenizer: tokenizer, textStart: contents.textStart, data: contents.data, to: path)
-    case let tokenizer as ByteLevelTokenizer:
-      try save(contents.model, tokenizer: tokenizer, textStart: contents.textStart, to: path)
-    default:
-      fatalError("ModelFolder: no file format for \(type(of: contents.tokenizer))")
-    }
+    try save(
+      contents.model, tokenizer: contents.tokenizer, textStart: contents.textStart, data: contents.data, to: path)
   }
 
   private static func save<Model: LanguageModel>(

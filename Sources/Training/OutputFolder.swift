@@ -36,15 +36,15 @@ public enum OutputFolder {
     func problem(_ text: String) -> OutputFolderError { OutputFolderError(description: "\(path): \(text)") }
     var isDirectory: ObjCBool = false
     if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) {
-      guard isDirectory.boolValue else { throw problem("exists and is not a folder; choose another --out") }
+      guard isDirectory.boolValue else { throw problem("exists and is not a folder; choose another one") }
       guard let contents = try? FileManager.default.contentsOfDirectory(atPath: path) else {
-        throw problem("the folder is not readable; choose another --out")
+        throw problem("the folder is not readable; choose another one")
       }
       guard Set(contents).subtracting(leftovers(in: path)).isEmpty else {
         let isRun = FileManager.default.fileExists(atPath: path + "/run.json")
         throw problem(
-          "the folder exists and is not empty; choose another --out"
-            + (isRun ? ", or go on with the run in it with --resume \(path)" : ""))
+          "the folder exists and is not empty; choose another one"
+            + (isRun ? ", or resume the run in it" : ""))
       }
     }
     // The nearest ancestor that exists must be a folder that we may write to.
@@ -84,7 +84,7 @@ public enum OutputFolder {
       if try stage.takeName() { return name }
     }
     throw OutputFolderError(
-      description: "\(names[0]): exists, or another process is making it; choose another --out, or let it end first")
+      description: "\(names[0]): exists, or another process is making it; choose another name, or let it end first")
   }
 
   /// The same of files that are there already.

@@ -1,37 +1,29 @@
 internal import NanoModels
 internal import NanoTensor
 
-/// An evaluation on a run's way.
-public protocol RunPoint: Hashable, Sendable, Codable {
-  /// Steps made before it.
-  var step: Int { get }
-  /// Whether its numbers can be those of an evaluation.
-  var isPlausible: Bool { get }
-}
-
 /// Where a run is between two steps: what is not a tensor.
-public struct RunProgress<Point: RunPoint>: Hashable, Sendable, Codable {
+package struct RunProgress: Hashable, Sendable, Codable {
   /// Steps made.
-  public var step: Int
-  public var trainer: TrainerConfiguration
-  public var curve: [Point] = []
+  package var step: Int
+  package var trainer: TrainerConfiguration
+  package var curve: [EvaluationPoint] = []
   /// The evaluation of the weights that are kept as the best.
-  var best: Point?
+  package var best: EvaluationPoint?
   /// Losses of the steps since the last evaluation.
-  var recentLosses: [Double] = []
+  package var recentLosses: [Double] = []
   /// Running mean loads of the experts.
-  var loads = LoadAverages()
+  package var loads = LoadAverages()
   /// Seconds of training, of evaluations and of everything, before this point.
-  var trainingSeconds = 0.0
-  var evaluationSeconds = 0.0
-  var totalSeconds = 0.0
-  var peakTensorBytes = 0
-  var peakResidentBytes = 0
+  package var trainingSeconds = 0.0
+  package var evaluationSeconds = 0.0
+  package var totalSeconds = 0.0
+  package var peakTensorBytes = 0
+  package var peakResidentBytes = 0
   /// Of the last steps, for their median; a checkpoint must not grow with the run.
-  var recentStepSeconds: [Double] = []
-  var updateSeconds = 0.0
-  var residentBytesAtStart = 0
-  var lossScale: LossScale?
+  package var recentStepSeconds: [Double] = []
+  package var updateSeconds = 0.0
+  package var residentBytesAtStart = 0
+  package var lossScale: LossScale?
 
   static var keptStepTimes: Int { 1_000 }
 

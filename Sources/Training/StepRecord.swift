@@ -1,3 +1,6 @@
+internal import NanoLayers
+internal import NanoTensor
+
 /// Everything that is logged of one training step.
 public struct StepRecord: Hashable, Sendable, Codable {
   public var step: Int
@@ -25,6 +28,42 @@ public struct StepRecord: Hashable, Sendable, Codable {
   public var mixtures: [MixtureRecord]
   /// The largest attention logit of each layer.
   public var largestAttentionLogits: [Float]
+
+  /// - Parameters:
+  ///   - coefficients: of the balance loss and the z-loss in the objective.
+  ///   - learningRates: the base rates of AdamW and of Muon.
+  ///   - biases: the selection biases of every mixture that has some.
+  package init(
+    step: Int, _ report: StepReport, coefficients: (balance: Float, z: Float),
+    learningRates: (adamW: Float, muon: Float?), tokens: Int, seconds: Double,
+    memory: (currentBytes: Int, peakBytes: Int), trainer: TrainerConfiguration, lossScale: LossScale?,
+    loads averages: LoadAverages, biases: [[Float]]
+  ) {
+    let routing = report.statistics.routing
+    self.step = step
+    nll = report.loss
+    balanceLoss = routing.reduce(0) { $0 + $1.balanceLoss }
+    zLoss = routing.reduce(0) { $0 + $1.zLoss }
+    loss = nll + Double(coefficients.balance) * balanceLoss + Double(coefficients.z) * zLoss
+    learningRate = Double(learningRates.adamW * report.learningRateFactor)
+    muonLearningRate = learningRates.muon.map { Double($0 * report.learningRateFactor) }
+    gradientNorm = Double(report.gradientNorm)
+    tokensPerSecond = Double(tokens) / seconds
+    self.seconds = seconds
+    updateSeconds = report.updateSeconds
+    currentTensorBytes = memory.currentBytes
+    peakTensorBytes = memory.peakBytes
+    residentBytes = ResidentMemory.currentBytes
+    microBatches = trainer.microBatchCount
+    checkpointsActivations = trainer.checkpointsActivations
+    self.lossScale = lossScale.map { Double($0.value) }
+    mixtures = routing.indices.map { index in
+      MixtureRecord(
+        routing[index], biases: index < biases.count ? biases[index] : [],
+        deadExperts: averages.deadExperts(ofMixture: index))
+    }
+    largestAttentionLogits = report.statistics.attention.map { $0.largestLogits.max() ?? 0 }
+  }
 }
 
 /// What is logged of one mixture of experts.
@@ -42,4 +81,16 @@ public struct MixtureRecord: Hashable, Sendable, Codable {
   public var largestBias: Float
   public var smallestBias: Float
   public var largestRouterLogit: Float
+
+  init(_ routing: RoutingStatistics, biases: [Float], deadExperts: Int) {
+    let total = Double(max(1, routing.loads.reduce(0, +)))
+    loads = routing.loads.map { Double($0) / total }
+    maximalViolation = routing.maximalViolation
+    loadEntropy = routing.loadEntropy
+    routerEntropy = routing.routerEntropy
+    self.deadExperts = deadExperts
+    largestBias = biases.max() ?? 0
+    smallestBias = biases.min() ?? 0
+    largestRouterLogit = routing.largestLogit
+  }
 }

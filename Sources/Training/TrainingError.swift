@@ -14,7 +14,7 @@ public enum TrainingError: Error, Hashable, CustomStringConvertible {
       "step \(step): \(tensor) is not finite; the last good weights are kept. Try a lower learning rate"
     case .memoryLimit(let step, let needed, let limit):
       "step \(step): tensors need at least \(needed / 1_000_000) MB and may hold \(limit / 1_000_000) MB; "
-        + "raise --memory-limit or what the system grants, or reduce the batch, the context or the size"
+        + "raise the limit or what the system grants, or reduce the batch, the context or the size"
     case .device(let step, let reason): "step \(step): \(reason)"
     }
   }

@@ -1,4 +1,5 @@
 import Foundation
+import NanoExperiments
 import NanoTestSupport
 import NanoTraining
 import Testing

@@ -32,7 +32,7 @@ import Testing
   #expect(generated.status == 0 && generated.output.hasPrefix("Kim"), "\(generated.error)")
   let scored = try stories.run(["evaluate", "--model", folder + "/model", "--data", stories.data, "--json"])
   #expect(scored.status == 0, "\(scored.error)")
-  let evaluation = try JSONDecoder().decode(FullPassEvaluation.self, from: Data(scored.output.utf8))
+  let evaluation = try JSONDecoder().decode(Evaluation.self, from: Data(scored.output.utf8))
   #expect(abs(evaluation.nllPerToken - log(384)) < 0.5)
 }
 

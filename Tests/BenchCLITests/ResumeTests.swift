@@ -1,5 +1,6 @@
 import Foundation
 import NanoData
+import NanoExperiments
 import NanoTensor
 import NanoTestSupport
 import NanoTraining
@@ -140,7 +141,7 @@ private func killsUntilTheEnd(
   let second = try stories.run(begin + ["--out", out, "--context", "16"])
   #expect(second.status == 0, "\(second.error)")
   let (before, after) = (try stories.results("first").models[0], try stories.results("second"))
-  #expect(after.models.map(\.name) == ["nanokimik2"] && after.configuration.contextLength == 16)
+  #expect(after.models.map(\.name) == ["nanokimik2"] && after.study.arms[0].experiment.sequenceLength == 16)
   #expect(abs(after.models[0].curve[0].validation.nllPerToken - before.bestValidationLoss) < 0.5)
   // An exported and imported model is a model as well.
   let (exported, imported) = (stories.folder.path + "/exported", stories.folder.path + "/imported")
@@ -150,7 +151,7 @@ private func killsUntilTheEnd(
   #expect(third.status == 0, "\(third.error)")
   let wrong = [
     (["--models", "nanogpt"], "nanokimik2 alone"), (["--vocab", "500"], "--vocab"),
-    (["--preset", "seed"], "not a model of characters"), (["--embd", "32"], "shape"),
+    (["--preset", "seed"], "not a model of characters"), (["--embd", "32"], "--embd is for a new model"),
     (["--context", "64"], "context is 64"),
   ]
   for (index, (flags, part)) in wrong.enumerated() {

@@ -1,4 +1,5 @@
 import Foundation
+import NanoExperiments
 import NanoTestSupport
 import NanoTraining
 import Testing
@@ -14,7 +15,7 @@ import Testing
   let result = try CommandResult(
     ["--iterations", "3", "--config", config, "--json", "--out", folder.path + "/run"])
   let results = try JSONDecoder().decode(StudyResults.self, from: Data(result.output.utf8))
-  #expect(results.configuration.iterations == 3 && results.configuration.width == 16)
+  #expect(results.iterations == 3 && results.study.arms.count == 1)
   #expect(results.seed == 5 && results.models.count == 1 && result.error.isEmpty)
 }
 

@@ -1,6 +1,7 @@
 import Foundation
-import NanoTensor
 import NanoData
+import NanoExperiments
+import NanoTensor
 import NanoTestSupport
 import NanoTraining
 
@@ -41,7 +42,7 @@ final class Stories {
     try Data(contentsOf: URL(fileURLWithPath: folder.path + "/" + name))
   }
 
-  func results(_ run: String) throws -> StoriesResults {
-    try JSONDecoder().decode(StoriesResults.self, from: file(run + "/results.json"))
+  func results(_ run: String) throws -> StudyResults {
+    try JSONDecoder().decode(StudyResults.self, from: file(run + "/results.json"))
   }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import NanoData
+import NanoExperiments
 import NanoTensor
 import NanoTestSupport
 import NanoTraining
@@ -50,7 +51,7 @@ import Testing
   let model = stories.folder.path + "/run/nanokimik2"
   let evaluation = try stories.run(["evaluate", "--model", model, "--data", stories.data, "--json"])
   #expect(evaluation.status == 0, "\(evaluation.error)")
-  let scored = try JSONDecoder().decode(FullPassEvaluation.self, from: Data(evaluation.output.utf8))
+  let scored = try JSONDecoder().decode(Evaluation.self, from: Data(evaluation.output.utf8))
   let final = try #require(kimi.curve.last).validation
   #expect(scored.balanceLoss ?? 0 > 0.5 && scored.zLoss ?? 0 > 0 && scored.maximalViolation ?? -1 >= 0)
   #expect(scored.tokens == final.tokens && abs(scored.nllPerToken - final.nllPerToken) < 1e-9)
@@ -136,7 +137,7 @@ import Testing
     (Stories.small + ["--data", stories.data, "--experts-per-token", "99"] + out, "more than experts"),
     (Stories.small + ["--data", stories.data, "--rope-dim", "7"] + out, "odd"),
     (["compare", "--preset", "stories", "--batch", "0"] + out, "batch is 0"),
-    (Stories.small + ["--data", stories.data, "--accumulate", "0"] + out, "accumulate is 0"),
+    (Stories.small + ["--data", stories.data, "--accumulate", "0"] + out, "--accumulate is 0"),
     (Stories.small + ["--data", stories.data, "--layers", "0"] + out, "layers is 0"),
     (Stories.small + ["--data", stories.data, "--balance-loss", "-1"] + out, "balance-loss is -1"),
     (Stories.small + ["--data", stories.data, "--size", "5M"] + out, "unknown size '5M'"),

@@ -1,5 +1,6 @@
 import CCairo
 import Foundation
+import NanoExperiments
 import NanoTestSupport
 import NanoTraining
 import Testing
@@ -7,11 +8,9 @@ import Testing
 @testable import NanoReport
 
 @Test func barsAreAsHighAsTheirValues() throws {
-  let results = characterResults([
-    try characterModel("nanogpt", loss: 2, stepMs: 5),
-    try characterModel("nanokimi", loss: 1, stepMs: 15),
-  ])
-  let picture = try ComparisonGraph.draw(results)
+  let study = try results(
+    .publishedCharacters, [try run("nanogpt", loss: 2, stepMs: 5), try run("nanokimi", loss: 1, stepMs: 15)])
+  let picture = try Figures.comparison(study)
   let blue = try pixelCounts(of: picture, red: 56, green: 107, blue: 176)
   let orange = try pixelCounts(of: picture, red: 214, green: 94, blue: 26)
   let expected = [1 / 2.0, 3, 1, 1]
@@ -24,14 +23,14 @@ import Testing
 /// Neither a title that says "and", nor a proportion of the bars.
 @Test func picturesOfUnequalRunsSayWhatEachModelMade() throws {
   let models = [
-    try characterModel("nanogpt", loss: 2), try characterModel("nanokimi", loss: 1, iterations: 30),
+    try run("nanogpt", loss: 2), try run("nanokimi", loss: 1, iterations: 30),
   ]
   #expect(
-    Completeness(characterResults(models, interrupted: true)).caution
+    try Completeness(results(.publishedCharacters, models, interrupted: true)).caution
       == "Interrupted: NanoGPT made 100, NanoKimi made 30 of 100 iterations")
-  #expect(Completeness(characterResults([models[0]])).caution == nil)
+  #expect(Completeness(try results(.publishedCharacters, [models[0]])).caution == nil)
   func draw(_ caution: String?) throws -> Data {
-    let bars = models.map { BarPanels.Bar(model: $0.name, value: $0.bestValidationLoss) }
+    let bars = models.map { BarPanels.Bar(label: $0.name, color: .ink, value: $0.bestValidationLoss) }
     return try BarPanels(
       title: "Title", subtitle: "", caution: caution,
       panels: [BarPanels.Panel(title: "Loss", unit: "", format: "%.4f", bars: bars)]

@@ -1,4 +1,5 @@
 import Foundation
+import NanoExperiments
 import NanoTraining
 
 @testable import NanoReport
@@ -7,34 +8,11 @@ func decode<Value: Decodable>(_ object: [String: Any]) throws -> Value {
   try JSONDecoder().decode(Value.self, from: JSONSerialization.data(withJSONObject: object))
 }
 
-func characterModel(
-  _ name: String, loss: Double, parameters: Int = 200_000, stepMs: Double = 5, iterations: Int = 100
-) throws -> ModelResult {
-  try decode([
-    "name": name, "parameters": parameters, "bestValidationLoss": loss, "finalValidationLoss": loss,
-    "finalTrainingLoss": 1.5, "perplexity": exp(loss), "parameterEfficiency": 30,
-    "trainStepMeanMs": stepMs, "trainStepMedianMs": stepMs, "trainStepWithEvaluationMeanMs": stepMs,
-    "inferenceMeanMs": 1, "peakTensorBytes": 12_000_000, "residentGrowthBytesPerStep": 0,
-    "peakResidentBytes": 50_000_000, "tokensPerSecond": 1_000, "seconds": 60,
-    "completedIterations": iterations, "bestIteration": 100,
-  ])
-}
-
-func characterResults(
-  _ models: [ModelResult], optimum: Double? = nil, interrupted: Bool = false, madeLongerAt: [Int]? = nil
-) -> StudyResults {
-  var configuration = StudyConfiguration(preset: .seed)
-  configuration.iterations = 100
-  return StudyResults(
-    configuration: configuration,
-    corpus: CorpusDescription(source: "text", characters: 1_000, vocabulary: 65, optimumNLL: optimum),
-    interrupted: interrupted, madeLongerAt: madeLongerAt, models: models)
-}
-
-/// A model that was evaluated at steps 0 and 100, its loss falling from 8 to `loss` in `seconds`.
-func storiesModel(
-  _ name: String, loss: Double, seconds: Double, parameters: Int, active: Int? = nil
-) throws -> StoriesResult {
+/// A run that was evaluated before its first and after its last step, its loss falling from 8 to `loss` in `seconds`.
+func run(
+  _ name: String, loss: Double, seconds: Double = 60, parameters: Int = 200_000, active: Int? = nil,
+  stepMs: Double? = nil, iterations: Int = 100
+) throws -> RunResult {
   func point(_ step: Int, _ nll: Double, _ seconds: Double, windows: Double? = nil) -> [String: Any] {
     var point: [String: Any] = [
       "step": step, "trainingSeconds": seconds, "seconds": seconds,
@@ -46,28 +24,40 @@ func storiesModel(
     point["nllOfWindows"] = windows
     return point
   }
+  let stepMs = stepMs ?? seconds * 10
   return try decode([
-    "name": name, "parameters": parameters, "activeParameters": active ?? parameters,
-    "bestValidationLoss": loss, "finalValidationLoss": loss, "finalTrainingLoss": loss,
-    "perplexity": exp(loss), "parameterEfficiency": 1, "bitsPerCharacter": loss / 3,
-    "bitsPerByte": loss / 3, "trainStepMeanMs": seconds * 10, "trainStepMedianMs": seconds * 10,
-    "trainStepWithEvaluationMeanMs": seconds * 10, "updateShare": 0.1, "peakTensorBytes": 1_000_000,
+    "name": name, "title": ModelName(rawValue: name)?.displayName ?? name, "seed": 1337, "parameters": parameters,
+    "activeParameters": active ?? parameters, "bestValidationLoss": loss, "finalValidationLoss": loss,
+    "finalTrainingLoss": loss, "perplexity": exp(loss), "parameterEfficiency": 1, "bitsPerCharacter": loss / 3,
+    "bitsPerByte": loss / 3, "trainStepMeanMs": stepMs, "trainStepMedianMs": stepMs,
+    "trainStepWithEvaluationMeanMs": stepMs, "inferenceMeanMs": 1, "updateShare": 0.1, "peakTensorBytes": 1_000_000,
     "residentGrowthBytesPerStep": 0, "peakResidentBytes": 2_000_000, "tokensPerSecond": 12_345,
-    "trainingTokens": 1_234_567, "trainingSeconds": seconds, "seconds": seconds,
-    "completedIterations": 100, "bestIteration": 100, "microBatches": 1,
-    "checkpointsActivations": false,
+    "trainingTokens": 1_234_567, "trainingSeconds": seconds, "seconds": seconds, "completedIterations": iterations,
+    "bestIteration": 100, "microBatches": 1, "checkpointsActivations": false,
     "curve": [point(0, 8, 0), point(100, loss, seconds, windows: loss + 0.5)],
   ])
 }
 
-func storiesResults(_ models: [StoriesResult], iterations: Int = 100) throws -> StoriesResults {
-  var configuration = StoriesConfiguration()
-  configuration.iterations = iterations
-  return StoriesResults(
-    configuration: configuration,
-    corpus: try decode([
-      "source": "stories", "vocabulary": 400, "trainingStories": 9, "validationStories": 1,
-      "trainingTokens": 900, "validationTokens": 100, "validationCharacters": 300,
-      "validationBytes": 300,
-    ]), interrupted: false, models: models)
+/// A study of a hundred iterations with the runs' arms, or the preset's.
+func results(
+  _ preset: Preset, _ models: [RunResult], arms: [ModelName]? = nil, optimum: Double? = nil, interrupted: Bool = false,
+  madeLongerAt: [Int]? = nil, iterations: Int = 100
+) throws -> StudyResults {
+  var study = try preset.study()
+  let names = arms?.map(\.rawValue) ?? models.map(\.name)
+  study.arms = try names.map { name in
+    var arm = study.arms[0]
+    arm.name = name
+    arm.title = try run(name, loss: 1).title
+    arm.experiment.iterations = iterations
+    return arm
+  }
+  if study.arms.isEmpty { study = try preset.study() }
+  study.madeLongerAt = madeLongerAt
+  var corpus: [String: Any] = [
+    "source": "text", "kind": preset.corpusKind.rawValue, "form": "text", "vocabulary": 65, "trainingTokens": 900,
+    "validationTokens": 100, "characters": 1_000, "validationCharacters": 100, "validationBytes": 100,
+  ]
+  corpus["optimumNLL"] = optimum
+  return StudyResults(study, corpus: try decode(corpus), interrupted: interrupted, models: models)
 }

@@ -18,7 +18,7 @@ import Testing
       size: .tiny, vocabularySize: tokenizer.vocabularySize, contextLength: 32), using: &generator)
   model.finalNorm = .rmsNorm(RMSNorm(gain: Tensor(zeros: [64])))  // all logits zero
   let evaluator = FullPassEvaluator(
-    ScoredText(tokens, endOfStory: tokenizer.endOfStory), windowLength: 32)
+    TokenizedText(tokens, endOfStory: tokenizer.endOfStory), windowLength: 32)
   let result = evaluator.evaluate(model)
   let expected = log(Double(tokenizer.vocabularySize))
   #expect(result.tokens == tokens.count)
@@ -37,7 +37,7 @@ import Testing
       vocabularySize: tokenizer.vocabularySize, contextLength: 32, width: 16, layerCount: 1,
       headCount: 2), using: &generator)
   let result = FullPassEvaluator(
-    ScoredText(tokens, endOfStory: tokenizer.endOfStory), windowLength: 32
+    TokenizedText(tokens, endOfStory: tokenizer.endOfStory), windowLength: 32
   ).evaluate(model)
   // Window by window, token by token.
   let all = tokens[0..<tokens.count]
@@ -57,7 +57,6 @@ import Testing
   let text = String(repeating: "caf\u{E9} au lait, ", count: 30)
   let tokenizer = CharacterTokenizer(vocabularyOf: text)
   let tokens = try tokenizer.encode(text)
-  let dataset = try TextDataset(tokens: tokens, contextLength: 8)
   var generator = RandomGenerator(seed: 1)
   let model = try Decoder(
     .nanoKimi(
@@ -75,17 +74,17 @@ import Testing
     }
     return total / Double(tokens.count - start)
   }
-  let split = dataset.count(of: .training)
+  let split = Corpus.trainingCount(of: tokens.count)
   let validation = FullPassEvaluator(
-    ScoredText(validating: dataset, tokenizer: tokenizer), windowLength: 8
+    textCorpus(text, tokens).validation, windowLength: 8
   ).evaluate(model)
   #expect(validation.tokens == tokens.count - split && validation.balanceLoss == nil)
   #expect(abs(validation.nllPerToken - expected(from: split)) < 1e-5)
   #expect(validation.bitsPerByte < validation.bitsPerCharacter)
   let whole = FullPassEvaluator(
-    try ScoredText(whole: text, tokenizer: tokenizer), windowLength: 8
+    try TokenizedText(whole: text, tokenizer: tokenizer), windowLength: 8
   ).evaluate(model)
   #expect(whole.tokens == tokens.count - 1)
   #expect(abs(whole.nllPerToken - expected(from: 1)) < 1e-5)
-  #expect(throws: DatasetError.self) { try ScoredText(whole: "c", tokenizer: tokenizer) }
+  #expect(throws: CorpusError.self) { try TokenizedText(whole: "c", tokenizer: tokenizer) }
 }

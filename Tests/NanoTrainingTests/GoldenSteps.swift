@@ -29,4 +29,13 @@ func goldenLosses<Model: LanguageModel>(
 }
 
 /// NanoKimi's optimizers at the study's learning rates.
-let kimiRule = StudyRecipe.nanoKimi(learningRate: 1e-3, muonLearningRate: 1e-2)
+let kimiRule = OptimizerRecipe.adamW(AdamW())
+  .with(.trueMuon(TrueMuon()), for: ParameterKind.matrices).makeOptimizer()
+
+/// The optimizers of the stories study, at a high rate.
+func storiesRule(precision: Precision = .float32) -> AnyOptimizer {
+  var muon = Muon.moonlight
+  muon.learningRate = 1e-2
+  return OptimizerRecipe.adamW(AdamW(learningRate: 1e-2, beta2: 0.95, weightDecay: 0.1), vectorDecay: 0)
+    .with(.muon(muon), for: [.hiddenMatrix, .expertMatrix]).makeOptimizer(precision: precision)
+}

@@ -38,7 +38,7 @@ func trainedWeights(
   var configuration = TrainerConfiguration(shardCount: 2, gradientClip: 1)
   change(&configuration)
   var trainer = Trainer(
-    model, rule: StoriesRecipe.muon(learningRate: 1e-2, muonLearningRate: 1e-2), configuration: configuration,
+    model, rule: storiesRule(), configuration: configuration,
     pool: WorkerPool(threadCount: threads))
   for step in 0..<steps { _ = try trainer.step(on: batch(step)) }
   return trainer.model.weights.flatMap(\.tensor.scalars)

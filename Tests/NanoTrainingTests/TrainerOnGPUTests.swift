@@ -12,7 +12,7 @@ import Testing
 /// Training on a GPU, here the emulated one, is what it is on the host.
 @Suite(.enabled(if: EmulatedGPU.isAvailable, "\(EmulatedGPU.reasonToSkip ?? "")"))
 struct TrainerOnGPUTests {
-  private let muon = StoriesRecipe.muon(learningRate: 1e-2, muonLearningRate: 1e-2)
+  private let muon = storiesRule()
 
   private func configuration(_ change: (inout TrainerConfiguration) -> Void = { _ in }) -> TrainerConfiguration {
     var configuration = TrainerConfiguration(shardCount: 2, gradientClip: 1)

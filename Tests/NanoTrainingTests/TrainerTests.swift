@@ -12,7 +12,7 @@ import Testing
 @Test(arguments: [1, 2, 4]) func tenStepsMatchPyTorch(shards: Int) throws {
   let golden = try Fixture.load("character_models")
   let gpt = try goldenLosses(
-    goldenModel(.nanoGPT), StudyRecipe.nanoGPT(learningRate: 1e-3), shards: shards)
+    goldenModel(.nanoGPT), AdamW(learningRate: 1e-3), shards: shards)
   #expect(relativeDifference(gpt, golden["nanogpt.losses"]!.scalars) < 1e-4)
   let kimi = try goldenLosses(goldenModel(.nanoKimi), kimiRule, shards: shards)
   #expect(relativeDifference(kimi, golden["nanokimi.losses"]!.scalars) < 1e-4)
@@ -21,7 +21,7 @@ import Testing
 @Test func tenStepsOfTheStudysModelsMatchPyTorch() throws {
   let golden = try Fixture.load("character_models")
   let gpt = try goldenLosses(
-    goldenModel(.nanoGPT, .full), StudyRecipe.nanoGPT(learningRate: 1e-3), size: .full)
+    goldenModel(.nanoGPT, .full), AdamW(learningRate: 1e-3), size: .full)
   #expect(relativeDifference(gpt, golden["full.nanogpt.losses"]!.scalars) < 1e-4)
   let kimi = try goldenLosses(goldenModel(.nanoKimi, .full), kimiRule, size: .full)
   #expect(relativeDifference(kimi, golden["full.nanokimi.losses"]!.scalars) < 1e-4)
@@ -39,7 +39,7 @@ import Testing
 func halfPrecisionLearnsAsFloat32Does(precision: Precision) throws {
   func losses(_ precision: Precision) throws -> [Double] {
     var trainer = Trainer(
-      try smallKimi(), rule: StoriesRecipe.muon(learningRate: 1e-2, muonLearningRate: 1e-2, precision: precision),
+      try smallKimi(), rule: storiesRule(precision: precision),
       configuration: TrainerConfiguration(shardCount: 2, precision: precision, gradientClip: 1))
     return try (0..<15).map { _ in try trainer.step(on: batch(0)).loss }
   }

@@ -1,0 +1,42 @@
+import NanoData
+import NanoExperiments
+import NanoModels
+import NanoTraining
+
+/// A command that cannot do what it was asked for.
+struct RunError: Error, CustomStringConvertible {
+  let description: String
+
+  init(_ description: String) { self.description = description }
+
+  /// What `body` returns; its error names the text that it was about.
+  static func naming<Result>(_ source: String, _ body: () throws -> Result) throws -> Result {
+    do {
+      return try body()
+    } catch {
+      throw RunError("\(source): \(error)")
+    }
+  }
+
+  /// An error of a library with the flags that it is about, which libraries do not know; nil for others.
+  init?(naming error: any Error) {
+    switch error {
+    case let error as ExperimentError:
+      var text = error.description(
+        settingNamed: error.setting.map { words in Setting.flag(ofSetting: words).map { "--\($0)" } ?? words })
+      switch error.advice {
+      case .otherText: text += "; if the text lies elsewhere now, name it with --data, or begin a new run"
+      case .begin(let folder): text += "; begin a new run from its best weights with --init \(folder)"
+      case nil: break
+      }
+      description = text
+    case let error as OutputFolderError: description = error.description + " (--out)"
+    case let error as ConfigurationError:
+      let key = error.reason.prefix { $0.isLetter }
+      guard ModelRecipe.keys.contains(String(key)) || key == "context" else { return nil }
+      description = "\(error) (--\(ModelSetting.flag(of: String(key))))"
+    case TrainingError.memoryLimit: description = "\(error) (--memory-limit, --batch, --context)"
+    default: return nil
+    }
+  }
+}

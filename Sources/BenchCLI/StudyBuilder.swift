@@ -1,0 +1,250 @@
+import ArgumentParser
+import Foundation
+import NanoData
+import NanoExperiments
+import NanoModels
+import NanoTraining
+
+/// Makes a study from the flags of a command line.
+struct StudyBuilder {
+  let study: StudyOptions
+  /// Of models, optimizers, training, evaluations and checkpoints.
+  let flags: [GivenFlag]
+
+  /// What decides about the form of an experiment, before the other settings change it.
+  private static let formative = ["model", "optimizer", "kimi-optimizer", "gpt-optimizer", "context", "seed"]
+
+  private func flag(_ name: String) -> String? { flags.last { $0.name == name }?.value }
+
+  /// Settings of an experiment that neither form it nor are its model's.
+  private static func others(_ flags: [GivenFlag]) -> [GivenFlag] {
+    flags.filter { !formative.contains($0.name) && ModelSetting.key(of: $0.name) == nil }
+  }
+
+  var preset: Preset {
+    get throws { try choose(study.preset, for: "preset") ?? .publishedCharacters }
+  }
+
+  // MARK: New studies
+
+  /// The arms that are asked for, each with the settings of its own.
+  private func arms(_ preset: Preset) throws -> [ArmText] {
+    guard study.arms.isEmpty else {
+      guard study.models == nil else { throw ValidationError("give --models or --arm, not both") }
+      return try study.arms.map(ArmText.init)
+    }
+    let names = study.models?.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+    return (names ?? preset.models.map(\.rawValue)).map { ArmText(name: $0, settings: []) }
+  }
+
+  /// The study that flags and preset make together.
+  /// - Parameters:
+  ///   - vocabulary: of the tokenizer, where it is known.
+  ///   - initial: what its one model begins with.
+  func newStudy(
+    corpus: CorpusRecipe, vocabulary: Int? = nil, initial: (path: String, contents: ModelFolder.Contents)? = nil
+  ) throws -> Study {
+    let preset = try preset
+    let texts = try arms(preset)
+    if let initial {
+      guard texts.count == 1 || study.models == nil && study.arms.isEmpty else {
+        throw ValidationError("--init has weights for one model alone; leave --models out")
+      }
+      if let flag = ModelSetting.all(in: flags).first?.flag {
+        throw ValidationError("--\(flag.name) is for a new model; the one in \(initial.path) has its own")
+      }
+    }
+    let vocabulary = vocabulary ?? preset.vocabularySize
+    var arms: [Arm] = []
+    var used: Set<String> = []
+    for text in initial == nil ? texts : [try initialArm(texts, initial!)] {
+      arms.append(try arm(text, preset, vocabulary, initial, &used))
+    }
+    try requireUse(of: used, arms)
+    var experiments = arms.map(\.experiment)
+    try Setting.apply(Self.others(flags), to: &experiments)
+    for index in arms.indices {
+      let text = texts[initial == nil ? index : 0]
+      var own = [experiments[index]]
+      try Setting.apply(Self.others(text.settings), to: &own, of: "the arm \(text.name)")
+      arms[index].experiment = own[0]
+      if let initial { arms[index].experiment.initialWeights = try InitialWeights(initial.path) }
+    }
+    let seed: UInt64 = try flag("seed").map { try number($0, "seed") } ?? 1337
+    var study = Study(
+      name: preset.rawValue, arms: arms, seeds: [seed],
+      comparisons: self.study.arms.isEmpty && initial == nil ? preset.comparisons : [])
+    study.corpus = corpus
+    return study
+  }
+
+  private typealias Initial = (path: String, contents: ModelFolder.Contents)
+
+  /// What the one model is called that begins with given weights: what it is, or what the arm says.
+  private func initialArm(_ texts: [ArmText], _ initial: Initial) throws -> ArmText {
+    guard let decoder = initial.contents.model.configuration as? DecoderConfiguration else {
+      throw RunError("\(initial.path): not a model that can be trained here")
+    }
+    let name: ModelName =
+      switch decoder.feedForward {
+      case .sparseMoE: .nanoKimiK2
+      case .denseMoE: .nanoKimi
+      case .mlp, .swiGLU: .nanoGPT
+      }
+    guard study.arms.isEmpty else { return texts[0] }
+    guard study.models == nil || texts[0].name == name.rawValue else {
+      throw ValidationError("--init has weights for \(name.rawValue) alone; leave --models out")
+    }
+    return ArmText(name: name.rawValue, settings: [])
+  }
+
+  private func arm(
+    _ text: ArmText, _ preset: Preset, _ vocabulary: Int, _ initial: Initial?, _ used: inout Set<String>
+  ) throws -> Arm {
+    let name = try text.model
+    for flag in text.settings where flag.name == "seed" || flag.name.hasSuffix("-optimizer") {
+      throw ValidationError("the arm \(text.name) has no setting '\(flag.name)'")
+    }
+    let context: Int? = try (text.value("context") ?? flag("context")).map { try number($0, "context") }
+    var model: DecoderConfiguration
+    if let initial, let given = initial.contents.model.configuration as? DecoderConfiguration {
+      model = given
+    } else {
+      let context = context ?? preset.contextLength
+      model = try self.model(name, text, preset, &used).configuration(
+        vocabularySize: vocabulary, contextLength: context)
+      if name == .nanoGPTTotal {
+        let kimi = try self.model(.nanoKimiK2, text, preset, &used)
+        model = model.matchingParameters(
+          of: try kimi.configuration(vocabularySize: vocabulary, contextLength: context))
+      }
+    }
+    var experiment = preset.experiment(model, named: name, optimizer: try optimizer(text, name))
+    if let context { experiment.sequenceLength = context }
+    if Build.isDebug {
+      experiment.iterations = preset == .stories ? 10 : 100
+      if preset != .stories {
+        experiment.evaluationInterval = 50
+        experiment.evaluation.count = 5
+      }
+    }
+    return Arm(
+      name: text.name, title: text.settings.isEmpty ? name.displayName : text.name, experiment: experiment)
+  }
+
+  /// A model's recipe with the flags that it has a use for, and the settings of its arm.
+  private func model(
+    _ name: ModelName, _ text: ArmText, _ preset: Preset, _ used: inout Set<String>
+  ) throws -> ModelRecipe {
+    var recipe = try preset.recipe(of: name)
+    // Parts that the arm names come first: what else applies follows from them.
+    for (flag, key) in ModelSetting.all(in: text.settings) {
+      do {
+        try recipe.set(key, to: flag.value)
+      } catch {
+        throw RunError("the arm \(text.name): \(error)")
+      }
+    }
+    for (flag, key) in ModelSetting.all(in: flags) where text.settings.allSatisfy({ ModelSetting.key(of: $0.name) != key })
+    {
+      guard try ModelSetting.obstacle(to: key, flag.value, in: recipe) == nil else { continue }
+      try recipe.set(key, to: flag.value)
+      used.insert(flag.name)
+    }
+    return recipe
+  }
+
+  /// Throws for a flag that no model has a use for.
+  private func requireUse(of used: Set<String>, _ arms: [Arm]) throws {
+    for (flag, key) in ModelSetting.all(in: flags) where !used.contains(flag.name) {
+      let text = try self.arms(preset)[0]
+      let reason = try ModelSetting.obstacle(to: key, flag.value, in: preset.recipe(of: text.model))
+      throw ValidationError("--\(flag.name) has no effect here: \(reason ?? "every arm sets it"); leave it out")
+    }
+  }
+
+  private func optimizer(_ text: ArmText, _ model: ModelName) throws -> OptimizerName? {
+    let family = flag(model.isGPT ? "gpt-optimizer" : "kimi-optimizer")
+    return try choose(text.value("optimizer") ?? flag("optimizer") ?? family, for: "optimizer")
+  }
+
+  private func number<Value: LosslessStringConvertible>(_ text: String, _ flag: String) throws -> Value {
+    guard let value = Value(text) else { throw ValidationError("The value '\(text)' is invalid for '\(flag)'") }
+    return value
+  }
+
+  // MARK: Studies that go on
+
+  /// A study that was begun, with the settings that are now given.
+  func changed(_ begun: Study, in folder: String) throws -> Study {
+    if study.preset != nil, try preset.rawValue != begun.name {
+      throw RunError("\(folder): begun with another --preset, \(begun.name); leave it out to resume")
+    }
+    for flag in flags where flag.name.hasSuffix("optimizer") || ModelSetting.key(of: flag.name) != nil {
+      throw ValidationError("--\(flag.name) is for a new run; leave it out to resume")
+    }
+    var now = begun
+    if let models = study.models, models != begun.arms.map(\.name).joined(separator: ",") {
+      throw RunError("\(folder): begun with other --models; leave it out to resume")
+    }
+    guard study.arms.isEmpty else { throw ValidationError("--arm is for a new run; leave it out to resume") }
+    if let seed = flag("seed") { now.seeds = [try number(seed, "seed")] }
+    var experiments = now.arms.map(\.experiment)
+    try Setting.apply(Self.others(flags), to: &experiments)
+    for index in now.arms.indices {
+      if let context = flag("context") { experiments[index].sequenceLength = try number(context, "context") }
+      now.arms[index].experiment = experiments[index]
+    }
+    return now
+  }
+}
+
+/// An arm as a command line has it.
+struct ArmText {
+  var name: String
+  var settings: [GivenFlag]
+
+  init(name: String, settings: [GivenFlag]) {
+    self.name = name
+    self.settings = settings
+  }
+
+  /// `NAME: key=value key=value`, or a JSON object with a `name`.
+  init(_ text: String) throws {
+    if text.first(where: { !$0.isWhitespace }) == "{" {
+      let flags = try SettingsFile(json: Data(text.utf8), of: "--arm").flags
+      guard let name = flags.first(where: { $0.name == "name" })?.value else {
+        throw ValidationError("--arm '\(text)': has no name")
+      }
+      self.init(name: name, settings: flags.filter { $0.name != "name" })
+      return
+    }
+    guard let colon = text.firstIndex(of: ":") else {
+      throw ValidationError("--arm '\(text)': not 'NAME: key=value key=value'")
+    }
+    let settings = try text[text.index(after: colon)...].split(whereSeparator: \.isWhitespace).map { word in
+      guard let sign = word.firstIndex(of: "="), sign > word.startIndex else {
+        throw ValidationError("--arm '\(text)': '\(word)' is not key=value")
+      }
+      return GivenFlag(name: String(word[..<sign]), value: String(word[word.index(after: sign)...]))
+    }
+    self.init(name: text[..<colon].trimmingCharacters(in: .whitespaces), settings: settings)
+    if let name = Dictionary(grouping: settings, by: \.name).first(where: { $0.value.count > 1 })?.key {
+      throw ValidationError("--arm '\(text)': '\(name)' is given twice; which is meant?")
+    }
+  }
+
+  func value(_ name: String) -> String? { settings.first { $0.name == name }?.value }
+
+  /// Its model; by default the one of its name.
+  var model: ModelName {
+    get throws {
+      if let text = value("model") { return try choose(text, for: "model") }
+      if let model = ModelName(rawValue: name) { return model }
+      guard settings.isEmpty else {
+        throw ValidationError("the arm \(name) names no model: model=… with one of \(list(ModelName.self))")
+      }
+      return try choose(name, for: "model")
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import ArgumentParser
+import Foundation
+import NanoData
+import NanoExperiments
+import NanoLayers
+import NanoModels
+import NanoReport
+import NanoTensor
+import NanoTraining
+
+/// How a study's runs are shown.
+struct OutputOptions: ParsableArguments {
+  @Option(help: "The folder for results (default: runs/<time>-compare).")
+  var out: String?
+
+  @Option(parsing: .unconditional, help: "Steps from one line of the loss table to the next (default: no table).")
+  var tableEvery: Int?
+
+  @Flag(help: "Print no progress.")
+  var quiet = false
+
+  @Flag(help: "Print results.json instead of the table.")
+  var json = false
+
+  func validate() throws {
+    guard tableEvery ?? 1 >= 1 else {
+      throw ValidationError("table-every is \(tableEvery!); it must be at least 1")
+    }
+  }
+
+  /// Names for the results' folder, of which the first that is free is taken.
+  func folders(_ command: String) -> [String] {
+    if let out { return [out] }
+    let format = DateFormatter()
+    format.locale = Locale(identifier: "en_US_POSIX")
+    format.dateFormat = "yyyyMMdd-HHmmss"
+    let base = "runs/\(format.string(from: Date()))-\(command)"
+    return [base] + (2...100).map { "\(base)-\($0)" }
+  }
+}
+
+/// Carries out a study for a command: prepares its text, makes its runs, prints what they came to.
+struct StudyRunner {
+  let output: OutputOptions
+  let device: DeviceOption
+
+  /// Reads the text, telling how far that is.
+  func makeCorpus(_ recipe: CorpusRecipe) throws -> Corpus {
+    let isShown = !output.quiet && Terminal.isInteractive
+    let corpus = try recipe.makeCorpus { stage, share in
+      if isShown { Terminal.show(stage, share) }
+    }
+    if isShown { Terminal.rewriteLine("") }
+    if !output.quiet { Terminal.writeError(CorpusDescription(corpus, kind: recipe.kind).summary) }
+    return corpus
+  }
+
+  /// Where the study's runs are made.
+  /// - Throws: what is missing, or what is not computed there.
+  func device(of study: Study) throws -> Device {
+    let experiments = study.arms.map(\.experiment)
+    return try device.resolved(
+      precision: experiments[0].precision, dropout: experiments.map(\.dropout).max() ?? 0,
+      model: experiments.lazy.map(\.model).first { $0.sparseMoE?.groups != nil })
+  }
+
+  func run(_ session: consuming StudySession, on device: Device) throws {
+    var session = session
+    session.device = device
+    if !output.quiet, Build.isDebug {
+      Terminal.writeError(
+        "This is a debug build, many times slower: a run of \(session.study.iterations) iterations. "
+          + "For the real study: swift run -c release bench-cli")
+    }
+    Interruption.install()
+    let (path, output) = (session.folder, output)
+    let results = try session.run(
+      observer: { RunDisplay($0, isQuiet: output.quiet, tableInterval: output.tableEvery) },
+      shouldStop: { Interruption.isRequested }, report: { try StudyReport.write($0, to: path) })
+    if output.json {
+      print(String(decoding: try JSONEncoder.readable.encode(results), as: UTF8.self))
+    } else {
+      if results.corpus.kind == .stories { print(StudyTable.losses(results) + "\n") }
+      print(StudyTable.text(results) + "\n\n" + Verdict.text(results))
+      print("Results, pictures, samples and models: \(path)")
+    }
+    if let failure = session.failure { throw failure }
+    if results.interrupted {
+      Terminal.writeError("Go on with: bench-cli compare --resume \(path)")
+      throw ExitCode(Interruption.exitStatus)
+    }
+  }
+}

@@ -1,0 +1,59 @@
+/// A text that is ready to train on: the tokens of both splits and what made them.
+public struct Corpus: Sendable {
+  public let tokenizer: any Tokenizer
+  public let training, validation: TokenizedText
+  /// Where the text came from and what it is.
+  public let record: DataRecord
+  /// What the validation text costs the grammar that wrote it, in nats a character; of the built-in text of characters
+  /// alone. No model can do better on average.
+  public let optimumNLL: Double?
+
+  public init(
+    tokenizer: any Tokenizer, training: TokenizedText, validation: TokenizedText, record: DataRecord,
+    optimumNLL: Double? = nil
+  ) {
+    self.tokenizer = tokenizer
+    self.training = training
+    self.validation = validation
+    self.record = record
+    self.optimumNLL = optimumNLL
+  }
+
+  /// Tokens, of which the first nine in ten train and the rest validates.
+  /// - Parameter text: what they stand for, one character a token.
+  public init(
+    characters tokens: [Int32], of text: String, tokenizer: CharacterTokenizer, record: DataRecord,
+    optimumNLL: Double? = nil
+  ) {
+    let cut = Self.trainingCount(of: tokens.count)
+    let scalars = text.unicodeScalars
+    let bytes = text[..<scalars.index(scalars.startIndex, offsetBy: cut)].utf8.count
+    self.init(
+      tokenizer: tokenizer,
+      training: TokenizedText(tokens[..<cut], byteCount: bytes, before: tokens.first ?? 0),
+      validation: TokenizedText(
+        tokens[cut...], byteCount: text.utf8.count - bytes, before: cut > 0 ? tokens[cut - 1] : 0),
+      record: record, optimumNLL: optimumNLL)
+  }
+
+  /// How many of the first characters train: nine in ten.
+  public static func trainingCount(of count: Int) -> Int { Int(0.9 * Double(count)) }
+
+  public subscript(split: Split) -> TokenizedText { split == .training ? training : validation }
+
+  /// Throws when a split has not one window of so many tokens and the one after them.
+  public func requireWindows(of length: Int) throws(CorpusError) {
+    for split in Split.allCases where self[split].count < length + 1 {
+      throw CorpusError(
+        description: "the text has \(self[split].count) tokens for \(split.rawValue); a context of \(length) needs "
+          + "\(length + 1) there: use a longer text or a shorter context")
+    }
+  }
+}
+
+/// A text that is too short for what is asked of it.
+public struct CorpusError: Error, Hashable, CustomStringConvertible {
+  public let description: String
+
+  public init(description: String) { self.description = description }
+}

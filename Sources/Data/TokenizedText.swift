@@ -1,0 +1,65 @@
+/// A text as tokens, and how much raw text they stand for.
+public struct TokenizedText: Sendable {
+  public let count: Int
+  public let characterCount: Int
+  public let byteCount: Int
+  /// Stories it holds; nil for a text without such.
+  public let storyCount: Int?
+  /// What its first token is predicted from.
+  public let before: Int32
+  private let tokens: @Sendable (Range<Int>) -> [Int32]
+
+  /// Tokens in memory.
+  /// - Parameters:
+  ///   - characterCount: by default one a token.
+  ///   - byteCount: of the text in UTF-8.
+  ///   - before: what the first token is predicted from.
+  public init(_ slice: ArraySlice<Int32>, characterCount: Int? = nil, byteCount: Int, before: Int32) {
+    count = slice.count
+    self.characterCount = characterCount ?? slice.count
+    self.byteCount = byteCount
+    storyCount = nil
+    self.before = before
+    tokens = { Array(slice[slice.startIndex + $0.lowerBound..<slice.startIndex + $0.upperBound]) }
+  }
+
+  /// Tokenized stories; the first begins as every other, after the end of a story.
+  public init(_ file: TokenFile, endOfStory: Int32) {
+    count = file.count
+    characterCount = file.header.characterCount
+    byteCount = file.header.byteCount
+    storyCount = file.header.storyCount
+    before = endOfStory
+    tokens = { file[$0] }
+  }
+
+  /// A whole text of characters but for the first, which has nothing before it.
+  /// - Throws: when the text has fewer than two characters, or one outside the vocabulary.
+  public init(whole text: String, tokenizer: CharacterTokenizer) throws {
+    let tokens = try tokenizer.encode(text)
+    guard tokens.count > 1 else {
+      throw CorpusError(description: "the text has \(tokens.count) characters; scoring takes two or more")
+    }
+    self.init(
+      tokens.dropFirst(), byteCount: tokenizer.decode(tokens.dropFirst()).utf8.count, before: tokens[0])
+  }
+
+  public subscript(range: Range<Int>) -> [Int32] { tokens(range) }
+
+  /// Windows at random places. What is drawn depends on the generator alone.
+  /// - Precondition: more than `sequenceLength` tokens.
+  public func batch(
+    sequenceCount: Int, sequenceLength: Int, using generator: inout some RandomNumberGenerator
+  ) -> TokenBatch {
+    var (inputs, targets) = ([Int32](), [Int32]())
+    inputs.reserveCapacity(sequenceCount * sequenceLength)
+    targets.reserveCapacity(sequenceCount * sequenceLength)
+    for _ in 0..<sequenceCount {
+      let start = generator.index(below: count - sequenceLength)
+      let window = self[start..<start + sequenceLength + 1]
+      inputs += window.dropLast()
+      targets += window.dropFirst()
+    }
+    return TokenBatch(inputs: inputs, targets: targets, sequenceLength: sequenceLength)
+  }
+}

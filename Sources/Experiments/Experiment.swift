@@ -1,0 +1,160 @@
+public import NanoModels
+public import NanoOptim
+public import NanoTensor
+public import NanoTraining
+
+/// One training run, completely described: `experiment.json` in a run's folder makes it again, to the bit.
+public struct Experiment: Hashable, Sendable, Codable {
+  public var model: DecoderConfiguration
+  public var optimizer: OptimizerRecipe
+  public var schedule: ScheduleRecipe
+  public var corpus: CorpusRecipe
+  /// What the model begins with; nil for fresh weights.
+  public var initialWeights: InitialWeights?
+
+  /// Training steps.
+  public var iterations: Int
+  /// Sequences in a step's batch.
+  public var batchSize: Int
+  /// Tokens of a sequence; at most the model's context.
+  public var sequenceLength: Int
+  /// Parts that a batch is split into; results depend on it.
+  public var shardCount: Int
+  /// Micro-batches that a step's batch is worked through in.
+  public var microBatchCount = 1
+  public var precision = Precision.float32
+  /// What all randomness comes from.
+  public var seed: UInt64 = 1337
+  /// The largest global gradient norm; nil for no clipping.
+  public var gradientClip: Float?
+  /// What the model does by itself after each update.
+  public var rules = StepRules(queryKeyClip: nil)
+  public var dropout: Float = 0
+
+  public var evaluation: EvaluationPolicy
+  /// Steps from one evaluation to the next.
+  public var evaluationInterval: Int
+  public var samples: SampleRecipe
+  /// Forwards of a batch that are timed at the end.
+  public var timedForwards = 0
+  /// Steps from one line of the metrics to the next.
+  public var recordInterval = 1
+  /// Steps from one checkpoint to the next; nil for none on the way.
+  public var checkpointInterval: Int?
+  public var keptCheckpoints = 2
+  public var checkpointsActivations = false
+  /// Bytes that tensors may hold in forward and backward passes; nil for what the system has left.
+  public var memoryLimit: Int?
+
+  public init(
+    model: DecoderConfiguration, optimizer: OptimizerRecipe, schedule: ScheduleRecipe, corpus: CorpusRecipe, iterations: Int,
+    batchSize: Int, shardCount: Int, evaluation: EvaluationPolicy, evaluationInterval: Int, samples: SampleRecipe
+  ) {
+    self.model = model
+    self.optimizer = optimizer
+    self.schedule = schedule
+    self.corpus = corpus
+    self.iterations = iterations
+    self.batchSize = batchSize
+    sequenceLength = model.contextLength
+    self.shardCount = shardCount
+    self.evaluation = evaluation
+    self.evaluationInterval = evaluationInterval
+    self.samples = samples
+  }
+
+  /// Tokens that a step reads.
+  public var tokensPerStep: Int { batchSize * sequenceLength }
+
+  public var trainer: TrainerConfiguration {
+    var trainer = TrainerConfiguration(
+      shardCount: shardCount, microBatchCount: microBatchCount, precision: precision, gradientClip: gradientClip,
+      checkpointsActivations: checkpointsActivations, rules: rules)
+    trainer.dropout = dropout
+    trainer.dropoutSeed = seed
+    return trainer
+  }
+
+  /// A stream of the seed's randomness.
+  enum Stream: UInt64 {
+    case weights = 1
+    case batches, evaluation, inference
+  }
+
+  func generator(of stream: Stream) -> RandomGenerator { RandomGenerator(seed: seed).split(stream.rawValue) }
+
+  /// The model with fresh weights.
+  public func makeModel() throws(ConfigurationError) -> Decoder {
+    var generator = generator(of: .weights)
+    return try Decoder(model, using: &generator)
+  }
+}
+
+extension Experiment {
+  /// Throws when a value is out of range or two contradict each other.
+  public func validate() throws {
+    let counts: [(name: String, value: Int, range: ClosedRange<Int>)] = [
+      ("iterations", iterations, 1...1_000_000_000), ("batch size", batchSize, 1...65_536),
+      ("context", sequenceLength, 1...max(1, model.contextLength)),
+      ("number of shards", shardCount, 1...1024),
+      ("number of micro-batches", microBatchCount, 1...max(1, batchSize)),
+      ("warm-up", schedule.warmUpSteps, 0...1_000_000_000),
+      ("evaluation interval", evaluationInterval, 1...1_000_000_000),
+      ("size of an evaluation", evaluation.count, 1...1_000_000),
+      ("sample interval", samples.interval ?? 1, 1...1_000_000_000),
+      ("record interval", recordInterval, 1...1_000_000_000),
+      ("number of sample tokens", samples.tokenCount, 1...1_000_000), ("top-k", samples.topK ?? 1, 1...1_000_000),
+      ("number of prompts", samples.prompts.count, 1...1_000),
+      ("checkpoint interval", checkpointInterval ?? 1, 1...1_000_000_000),
+      ("number of kept checkpoints", keptCheckpoints, 1...1_000_000),
+      ("number of timed forwards", timedForwards, 0...1_000_000),
+    ]
+    try model.validate()
+    for (name, value, range) in counts where !range.contains(value) {
+      throw ExperimentError(
+        setting: name, "is \(value); it must be from \(range.lowerBound) to \(range.upperBound)")
+    }
+    func require(_ name: String, _ value: Float, _ isRight: (Float) -> Bool, _ what: String) throws {
+      guard value.isFinite, isRight(value) else {
+        throw ExperimentError(setting: name, "is \(value); it must be \(what)")
+      }
+    }
+    for group in optimizer.groups {
+      let name = group.rule.isForMatrices ? "Muon's learning rate" : "learning rate"
+      try require(name, group.rule.learningRate, { $0 > 0 }, "a positive number")
+      try require("weight decay", group.rule.weightDecay, { $0 >= 0 }, "0 or more")
+    }
+    if let problem = optimizer.problem { throw ExperimentError(problem) }
+    try require("gradient clip", gradientClip ?? 1, { $0 > 0 }, "a positive number")
+    try require("QK-clip", rules.queryKeyClip ?? 1, { $0 > 0 }, "a positive number")
+    try require("final learning rate", schedule.finalShare, { (0...1).contains($0) }, "from 0 to 1")
+    try require("temperature", samples.temperature, { $0 >= 0 }, "0 or more")
+    try require("dropout", dropout, { (0..<1).contains($0) }, "from 0 to below 1")
+    try require("bias rate", rules.selectionBiasRate, { $0 >= 0 }, "0 or more")
+    if let memoryLimit, memoryLimit < 1_000_000 {
+      throw ExperimentError(setting: "memory limit", "is \(memoryLimit) bytes; it must be at least 1 MB")
+    }
+    guard tokensPerStep <= 1 << 28 else {
+      throw ExperimentError(
+        setting: "batch size", "is \(batchSize) sequences of \(sequenceLength) tokens, more than fit")
+    }
+  }
+}
+
+extension EvaluationPolicy {
+  /// Random batches, or windows on the way.
+  public var count: Int {
+    get {
+      switch self {
+      case .randomWindows(let batches, _): batches
+      case .fullPass(let windows): windows
+      }
+    }
+    set {
+      switch self {
+      case .randomWindows(_, let splits): self = .randomWindows(batches: newValue, splits: splits)
+      case .fullPass: self = .fullPass(windowsOnTheWay: newValue)
+      }
+    }
+  }
+}

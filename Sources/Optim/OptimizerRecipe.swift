@@ -1,0 +1,155 @@
+public import NanoTensor
+
+/// How a model's optimizer is made: groups of parameters by what they are for, each with a rule.
+///
+/// ```swift
+/// let recipe = OptimizerRecipe(groups: [
+///   .init([.hiddenMatrix, .expertMatrix], .muon(Muon(learningRate: 0.02))),
+///   .init(ParameterKind.allCases, .adamW(AdamW(learningRate: 1e-3))),
+/// ])
+/// ```
+public struct OptimizerRecipe: Hashable, Sendable, Codable {
+  /// Parameters of some kinds and the rule that updates them.
+  public struct Group: Hashable, Sendable, Codable {
+    public var kinds: [ParameterKind]
+    public var rule: OptimizerRule
+
+    public init(_ kinds: [ParameterKind], _ rule: OptimizerRule) {
+      self.kinds = kinds
+      self.rule = rule
+    }
+  }
+
+  /// A parameter belongs to the first group that has its kind.
+  public var groups: [Group]
+
+  public init(groups: [Group]) { self.groups = groups }
+
+  /// AdamW on everything.
+  /// - Parameter vectorDecay: the weight decay of gains and biases; nil for that of the rest.
+  public static func adamW(_ rule: AdamW, vectorDecay: Float? = nil) -> Self {
+    guard let vectorDecay else { return Self(groups: [Group(ParameterKind.allCases, .adamW(rule))]) }
+    var plain = rule
+    plain.weightDecay = vectorDecay
+    return Self(groups: [
+      Group(ParameterKind.matrices + ParameterKind.tables, .adamW(rule)), Group(ParameterKind.vectors, .adamW(plain)),
+    ])
+  }
+
+  /// A rule for some kinds before all others of this recipe.
+  public func with(_ rule: OptimizerRule, for kinds: [ParameterKind]) -> Self {
+    Self(groups: [Group(kinds, rule)] + groups)
+  }
+
+  /// The group of a parameter.
+  public func group(of parameter: ParameterDescription) -> Group? {
+    let kind = ParameterKind(parameter)
+    return groups.first { $0.kinds.contains(kind) }
+  }
+
+  /// - Precondition: every kind has a group, and only matrices a rule for matrices; ``problem`` tells.
+  public func makeOptimizer(precision: Precision = .float32) -> AnyOptimizer {
+    AnyOptimizer(GroupedOptimizer(groups: groups.map { ($0.kinds, $0.rule.makeOptimizer(precision: precision)) }))
+  }
+
+  /// What is wrong with the recipe; nil if nothing.
+  public var problem: String? {
+    if let kind = ParameterKind.allCases.first(where: { kind in !groups.contains { $0.kinds.contains(kind) } }) {
+      return "no rule updates parameters of the kind \(kind.rawValue)"
+    }
+    for group in groups where group.rule.isForMatrices {
+      if let kind = group.kinds.first(where: { !ParameterKind.matrices.contains($0) }) {
+        return "\(group.rule.name) is for matrices alone, not for parameters of the kind \(kind.rawValue)"
+      }
+    }
+    for group in groups {
+      let rate = group.rule.learningRate
+      guard rate > 0, rate.isFinite else {
+        return "the learning rate of \(group.rule.name) is \(rate); it must be positive"
+      }
+      let decay = group.rule.weightDecay
+      guard decay >= 0, decay.isFinite else {
+        return "the weight decay of \(group.rule.name) is \(decay); it must be 0 or more"
+      }
+    }
+    return nil
+  }
+}
+
+/// What a parameter is for, which decides about its rule.
+public enum ParameterKind: String, CaseIterable, Hashable, Sendable, Codable {
+  case hiddenMatrix, expertMatrix, router, embedding, outputHead, gain, bias
+
+  public static let matrices: [Self] = [.hiddenMatrix, .expertMatrix, .router]
+  public static let tables: [Self] = [.embedding, .outputHead]
+  public static let vectors: [Self] = [.gain, .bias]
+
+  public init(_ parameter: ParameterDescription) {
+    self =
+      switch parameter.role {
+      case .hiddenMatrix: .hiddenMatrix
+      case .expertMatrix: .expertMatrix
+      case .router: .router
+      case .embedding: .embedding
+      case .outputHead: .outputHead
+      case .gain: .gain
+      case .bias, .state: .bias
+      }
+  }
+}
+
+/// One optimizer a group of parameters.
+private struct GroupedOptimizer: Optimizer {
+  let groups: [(kinds: [ParameterKind], rule: AnyOptimizer)]
+
+  struct State: Sendable {
+    let group: Int
+    var inner: AnyOptimizer.State
+  }
+
+  private func group(of parameter: ParameterDescription) -> Int {
+    let kind = ParameterKind(parameter)
+    guard let index = groups.firstIndex(where: { $0.kinds.contains(kind) }) else {
+      fatalError("OptimizerRecipe: no group for \(parameter.name), of the kind \(kind.rawValue)")
+    }
+    return index
+  }
+
+  func makeState(for parameter: ParameterDescription) -> State {
+    let group = group(of: parameter)
+    return State(group: group, inner: groups[group].rule.makeState(for: parameter))
+  }
+
+  func update(
+    _ parameter: inout MutableSpan<Float>, gradient: Span<Float>, factors: StepFactors, state: inout State
+  ) {
+    groups[state.group].rule.update(&parameter, gradient: gradient, factors: factors, state: &state.inner)
+  }
+
+  func stepCount(of state: State) -> Int { groups[state.group].rule.stepCount(of: state.inner) }
+
+  func forEachBuffer(
+    of state: State, _ body: (_ name: String, _ elements: Span<Float>) throws -> Void
+  ) rethrows {
+    try groups[state.group].rule.forEachBuffer(of: state.inner, body)
+  }
+
+  func restoreState(
+    for parameter: ParameterDescription, from snapshot: StateSnapshot
+  ) throws(StateMismatch) -> State {
+    let group = group(of: parameter)
+    return State(group: group, inner: try groups[group].rule.restoreState(for: parameter, from: snapshot))
+  }
+
+  func enqueueUpdate(of parameter: DeviceParameter, state: inout State, in updates: inout DeviceUpdates) {
+    groups[state.group].rule.enqueueUpdate(of: parameter, state: &state.inner, in: &updates)
+  }
+
+  func finishUpdate(of parameter: DeviceParameter, factors: StepFactors, state: inout State) {
+    groups[state.group].rule.finishUpdate(of: parameter, factors: factors, state: &state.inner)
+  }
+
+  func learningRate(for parameter: ParameterDescription) -> Float {
+    groups[group(of: parameter)].rule.learningRate(for: parameter)
+  }
+}

@@ -1,0 +1,92 @@
+internal import Foundation
+internal import NanoExperiments
+internal import NanoTensor
+internal import NanoTraining
+
+/// The pictures of a study.
+enum Figures {
+  /// All pictures by file name.
+  /// - Parameter folders: of the runs, in the order of the results.
+  static func draw(_ results: StudyResults, folders: [String]) throws -> [(name: String, png: Data)] {
+    let records = zip(results.models, folders).map { (result: $0, records: readRecords($1)) }
+    var figures = [
+      ("comparison_graph.png", try comparison(results)), ("loss_curves.png", try LossCurves.draw(results)),
+      ("memory.png", try memory(records, Palette(results.study))),
+    ]
+    if let routed = records.first(where: { $0.records.contains { !$0.mixtures.isEmpty } }) {
+      figures.append(("experts.png", try ExpertLoads.draw(routed.records, title: routed.result.title)))
+    }
+    return figures
+  }
+
+  private static func readRecords(_ folder: String) -> [StepRecord] {
+    guard let data = FileManager.default.contents(atPath: folder + "/metrics.jsonl") else { return [] }
+    let lines = data.split(separator: UInt8(ascii: "\n"))
+    // About as many as a picture has columns.
+    let step = max(1, lines.count / 400)
+    let decoder = JSONDecoder.readable
+    return stride(from: 0, to: lines.count, by: step).compactMap {
+      try? decoder.decode(StepRecord.self, from: lines[$0])
+    }
+  }
+
+  /// `comparison_graph.png`: loss, training time, memory, and the time of inference where it is known.
+  static func comparison(_ results: StudyResults) throws -> Data {
+    let palette = Palette(results.study)
+    func bars(_ value: (RunResult) -> Double) -> [BarPanels.Bar] {
+      results.models.map { BarPanels.Bar(label: $0.title, color: palette.color(of: $0.name), value: value($0)) }
+    }
+    let isOfCharacters = results.corpus.kind == .characters
+    let speed =
+      results.models.contains { $0.inferenceMeanMs == nil }
+      ? BarPanels.Panel(
+        title: "Training speed", unit: "tokens a second", format: "%.0f", bars: bars(\.tokensPerSecond))
+      : BarPanels.Panel(
+        title: "Inference time", unit: "ms a batch", format: "%.2f", bars: bars { $0.inferenceMeanMs ?? 0 })
+    let experiment = results.study.arms[0].experiment
+    return try BarPanels(
+      title: (isOfCharacters ? "Characters: " : "Stories: ") + results.models.map(\.title).joined(separator: ", "),
+      subtitle: "\(results.iterations) iterations, batch \(experiment.batchSize), context "
+        + "\(experiment.sequenceLength), \(results.corpus.vocabulary) tokens, seed \(results.seed), "
+        + "\(results.precision.rawValue), \(results.machine.processor)",
+      caution: Completeness(results).caution,
+      panels: [
+        BarPanels.Panel(
+          title: "Best validation loss", unit: isOfCharacters ? "nats a character" : "bits a character",
+          format: "%.4f", bars: bars(isOfCharacters ? \.bestValidationLoss : \.bitsPerCharacter),
+          reference: results.corpus.optimumNLL.map { (label: "optimum", value: $0) }),
+        BarPanels.Panel(
+          title: "Training time", unit: "ms a step", format: isOfCharacters ? "%.2f" : "%.1f",
+          bars: bars(\.trainStepMeanMs)),
+        BarPanels.Panel(
+          title: "Peak tensor memory", unit: "MB", format: isOfCharacters ? "%.1f" : "%.0f",
+          bars: bars { Double($0.peakTensorBytes) / 1e6 }),
+        speed,
+      ]
+    ).png()
+  }
+
+  private static func memory(
+    _ runs: [(result: RunResult, records: [StepRecord])], _ palette: Palette
+  ) throws -> Data {
+    let canvas = try Canvas(width: 800, height: 460)
+    let series = runs.flatMap { result, records -> [LineChart.Series] in
+      let color = palette.color(of: result.name)
+      func series(
+        _ label: String, _ color: Color, dashes: [Double] = [], _ bytes: (StepRecord) -> Int
+      ) -> LineChart.Series {
+        LineChart.Series(
+          label: "\(result.title), \(label)", color: color,
+          points: records.map { Point(x: Double($0.step), y: Double(bytes($0)) / 1e6) }, dashes: dashes)
+      }
+      return [
+        series("tensors at most", color, \.peakTensorBytes),
+        series("resident", color.withOpacity(0.5), dashes: [3, 3], \.residentBytes),
+      ]
+    }
+    LineChart(
+      title: "Memory over training", xLabel: "iteration", yLabel: "MB", series: series, keepsLegendFree: true
+    ).draw(in: Rectangle(x: 0, y: 0, width: 800, height: 460), on: canvas)
+    return try canvas.png()
+  }
+}

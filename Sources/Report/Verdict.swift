@@ -1,0 +1,116 @@
+public import NanoExperiments
+internal import NanoTraining
+
+/// Which arm is better, by what margin, at what cost; of a study that did not reach its end, only how far it came.
+public enum Verdict {
+  public static func text(_ results: StudyResults) -> String {
+    [outcome(of: results), lengthNote(results)].compactMap { $0 }.joined(
+      separator: results.study.comparisons.isEmpty ? " " : "\n")
+  }
+
+  private static func lengthNote(_ results: StudyResults) -> String? {
+    guard let ends = results.madeLongerAt, !ends.isEmpty else { return nil }
+    return "The run was made longer after iteration \(ends.map(grouped).joined(separator: " and "))."
+  }
+
+  private static func outcome(of results: StudyResults) -> String {
+    let evaluated = results.models.filter(\.bestValidationLoss.isFinite)
+    let unit = "nats a \(results.corpus.unit)"
+    if let caution = Completeness(results).caution {
+      let reached = evaluated.map { "\($0.title) reached \(fixed($0.bestValidationLoss, 4))" }
+      return caution + ". Unequal training compares nothing, so no model is called better."
+        + (reached.isEmpty ? " No model was evaluated." : " \(reached.joined(separator: ", ")) \(unit).")
+    }
+    let sides = results.study.arms.compactMap { Side($0, evaluated) }
+    guard !results.study.comparisons.isEmpty else { return ranking(sides, results.corpus) }
+    return results.study.comparisons.map { line($0, sides, results) }.joined(separator: "\n")
+  }
+
+  /// An arm, its losses averaged over seeds.
+  private struct Side {
+    let arm: Arm
+    let runs: [RunResult]
+    var title: String { arm.title }
+    var loss: Double { runs.map(\.bestValidationLoss).mean }
+    var stepMs: Double { runs.map(\.trainStepMeanMs).mean }
+    var parameters: Int { runs[0].parameters }
+    var activeParameters: Int { runs[0].activeParameters }
+    var trainingSeconds: Double { runs.map(\.trainingSeconds).min()! }
+
+    init?(_ arm: Arm, _ results: [RunResult]) {
+      self.arm = arm
+      runs = results.filter { $0.name == arm.name }
+      if runs.isEmpty { return nil }
+    }
+
+    func loss(afterTrainingSeconds seconds: Double) -> Double? {
+      let losses = runs.compactMap { $0.validationLoss(afterTrainingSeconds: seconds) }
+      return losses.count == runs.count ? losses.mean : nil
+    }
+  }
+
+  // MARK: The best against the worst
+
+  private static func ranking(_ sides: [Side], _ corpus: CorpusDescription) -> String {
+    let ranked = sides.sorted { $0.loss < $1.loss }
+    guard let best = ranked.first else { return "No model was evaluated." }
+    let unit = "nats a \(corpus.unit)"
+    var verdict = "\(best.title) reached \(fixed(best.loss, 4)) \(unit)."
+    if let last = ranked.dropFirst().last {
+      let difference = last.loss - best.loss
+      let outcome =
+        areLevel(best.loss, last.loss)
+        ? "\(best.title) and \(last.title) are level: \(fixed(best.loss, 4)) \(unit), \(best.title)"
+        : "\(best.title) is better: \(fixed(best.loss, 4)) \(unit), \(fixed(difference, 4)) "
+          + "(\(fixed(100 * difference / last.loss, 1))%) below \(last.title),"
+      verdict =
+        outcome + " with \(fixed(Double(best.parameters) / Double(last.parameters), 2)) times its parameters and "
+        + "\(fixed(best.stepMs / last.stepMs, 2)) times its training time."
+    }
+    if let optimum = corpus.optimumNLL {
+      verdict += " The text itself allows \(fixed(optimum, 4)), \(fixed(best.loss - optimum, 4)) lower."
+    }
+    return verdict
+  }
+
+  // MARK: Comparisons that the study names
+
+  private static func line(_ comparison: Study.Comparison, _ sides: [Side], _ results: StudyResults) -> String {
+    func title(_ name: String) -> String { Palette(results.study).title(of: name) }
+    guard let arm = sides.first(where: { $0.arm.name == comparison.arm }) else {
+      return "\(comparison.label): \(title(comparison.arm)) was not part of this run."
+    }
+    guard let other = comparison.others.lazy.compactMap({ name in sides.first { $0.arm.name == name } }).first else {
+      return "\(comparison.label): no partner was run (\(comparison.others.joined(separator: " or ")))."
+    }
+    switch comparison.axis {
+    case .tokens:
+      return "\(comparison.label), equal tokens: "
+        + self.comparison(arm, arm.loss, other, other.loss, results.corpus.unit)
+        + " (\(grouped(arm.activeParameters)) of \(grouped(arm.parameters)) parameters active against "
+        + "\(grouped(other.parameters)); \(fixed(arm.stepMs / other.stepMs, 2)) times the time a step)."
+    case .trainingTime:
+      let seconds = min(arm.trainingSeconds, other.trainingSeconds)
+      guard let mine = arm.loss(afterTrainingSeconds: seconds), let theirs = other.loss(afterTrainingSeconds: seconds)
+      else { return "\(comparison.label): a model was not evaluated." }
+      return "\(comparison.label), after \(fixed(seconds, 0)) s of training each, on the evaluations' windows: "
+        + self.comparison(arm, mine, other, theirs, results.corpus.unit) + "."
+    }
+  }
+
+  private static func comparison(
+    _ first: Side, _ firstLoss: Double, _ second: Side, _ secondLoss: Double, _ unit: String
+  ) -> String {
+    if areLevel(firstLoss, secondLoss) {
+      return "\(first.title) and \(second.title) are level at \(fixed(firstLoss, 4)) nats a \(unit)"
+    }
+    let (better, worse) = firstLoss < secondLoss ? (first, second) : (second, first)
+    let (low, high) = (min(firstLoss, secondLoss), max(firstLoss, secondLoss))
+    return "\(better.title) is better, \(fixed(low, 4)) against \(fixed(high, 4)) nats a \(unit) of \(worse.title), "
+      + "\(fixed(100 * (high - low) / high, 1))% lower"
+  }
+}
+
+extension [Double] {
+  fileprivate var mean: Double { isEmpty ? .nan : reduce(0, +) / Double(count) }
+}

@@ -1,0 +1,71 @@
+import Foundation
+import NanoOptim
+import NanoTensor
+import Testing
+
+private let descriptions = [
+  ParameterDescription(name: "attention.weight", shape: .matrix(outputs: 6, inputs: 4)),
+  ParameterDescription(name: "experts", shape: .matrices(2, outputs: 3, inputs: 4)),
+  ParameterDescription(name: "embedding", shape: .table(rows: 5, columns: 4)),
+  ParameterDescription(name: "bias", shape: .vector(count: 4)),
+]
+
+/// A few steps of a rule on a parameter, from values and gradients that its name decides.
+private func trained<Rule: Optimizer>(_ rule: Rule, _ description: ParameterDescription) -> [Float] {
+  var generator = RandomGenerator(seed: UInt64(description.name.count))
+  func numbers() -> [Float] { (0..<description.shape.elementCount).map { _ in generator.nextUniform() - 0.5 } }
+  var (values, state) = (numbers(), rule.makeState(for: description))
+  for step in 0..<3 {
+    rule.update(&values, gradient: numbers(), factors: StepFactors(learningRate: 1 / Float(step + 1)), state: &state)
+    if step == 1 {
+      // Also through a checkpoint.
+      state = try! rule.restoreState(for: description, from: rule.snapshot(of: state))
+    }
+  }
+  return values
+}
+
+@Test func aRecipeUpdatesAsTheRulesThatItNames() throws {
+  let (muon, adamW) = (Muon(learningRate: 0.1, weightDecay: 0.1), AdamW(learningRate: 0.01, weightDecay: 0.2))
+  let recipe = OptimizerRecipe.adamW(adamW, vectorDecay: 0).with(.muon(muon), for: ParameterKind.matrices)
+  let rule = recipe.makeOptimizer()
+  for description in descriptions {
+    let expected: [Float]
+    if description.shape.isMatrix {
+      expected = trained(muon, description)
+    } else {
+      var plain = adamW
+      plain.weightDecay = description.shape.isDecayed ? 0.2 : 0
+      expected = trained(plain, description)
+    }
+    #expect(trained(rule, description) == expected, "\(description.name)")
+    #expect(rule.learningRate(for: description) == (description.shape.isMatrix ? 0.1 : 0.01))
+  }
+  let coded = try JSONDecoder().decode(OptimizerRecipe.self, from: JSONEncoder().encode(recipe))
+  #expect(coded == recipe && recipe.problem == nil)
+}
+
+@Test func recipesThatCannotBeAreNamed() {
+  let rest = OptimizerRecipe.Group([.embedding], .adamW(AdamW()))
+  #expect(OptimizerRecipe(groups: [rest]).problem?.contains("hiddenMatrix") == true)
+  let all = OptimizerRecipe.adamW(AdamW())
+  #expect(all.with(.muon(Muon()), for: [.embedding]).problem?.contains("Muon is for matrices alone") == true)
+  #expect(all.with(.sgd(SGD(learningRate: 0)), for: [.bias]).problem?.contains("learning rate") == true)
+}
+
+/// Nothing is copied that a rule changes in place.
+@Test func anyOptimizerKeepsItsBuffersWhereTheyAre() {
+  let rule = AnyOptimizer(AdamW())
+  let description = ParameterDescription(name: "b", shape: .vector(count: 1000))
+  var (values, state) = ([Float](repeating: 1, count: 1000), rule.makeState(for: description))
+  func addresses() -> [UInt] {
+    var addresses: [UInt] = []
+    rule.forEachBuffer(of: state) { _, elements in
+      elements.withUnsafeBufferPointer { addresses.append(UInt(bitPattern: $0.baseAddress)) }
+    }
+    return addresses
+  }
+  let before = addresses()
+  rule.update(&values, gradient: values, state: &state)
+  #expect(addresses() == before)
+}

@@ -1,0 +1,32 @@
+import Foundation
+import NanoExperiments
+import NanoTraining
+import Testing
+
+@testable import NanoReport
+
+@Test func tablesAlign() throws {
+  let gpt = try run("nanogpt", loss: 4, seconds: 50, parameters: 1_000_000)
+  let kimi = try run("nanokimik2", loss: 3, seconds: 100, parameters: 12_000_000)
+  let study = try results(.stories, [gpt, kimi])
+  for table in [StudyTable.text(study), StudyTable.losses(study)] {
+    let lines = table.split(separator: "\n").drop { !$0.contains("NanoGPT") }
+    #expect(Set(lines.map(\.count)).count == 1, "\(table)")
+  }
+  #expect(StudyTable.text(study).contains("12,000,000"))
+  #expect(StudyTable.losses(study).contains("- / 8.0000"))
+}
+
+/// The last point's full pass reads other text than the points before it: a curve stays on what they all read.
+@Test func curvesStayOnTheSameWindows() throws {
+  let curve = LossCurves.Curve(try run("nanokimik2", loss: 3, seconds: 100, parameters: 2_000_000))
+  #expect(curve.points.map(\.validation) == [8, 3.5])
+  #expect(curve.points.map(\.seconds) == [0, 100])
+}
+
+@Test func metricsHoldEveryEvaluation() throws {
+  let study = try results(.publishedCharacters, [try run("nanogpt", loss: 2)])
+  #expect(
+    StudyReport.metrics(study)
+      == "model,step,split,loss,seconds\nnanogpt,0,validation,8.000000,0.000\nnanogpt,100,validation,2.000000,60.000\n")
+}

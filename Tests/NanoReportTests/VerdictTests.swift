@@ -1,0 +1,67 @@
+import Foundation
+import NanoExperiments
+import NanoTraining
+import Testing
+
+@testable import NanoReport
+
+@Test func theBestArmIsNamedWhereNothingElseIsCompared() throws {
+  let gpt = try run("nanogpt", loss: 1.75, stepMs: 5)
+  let kimi = try run("nanokimi", loss: 1.68, parameters: 300_000, stepMs: 10)
+  #expect(
+    Verdict.text(try results(.publishedCharacters, [gpt, kimi], optimum: 1.5))
+      == "NanoKimi is better: 1.6800 nats a character, 0.0700 (4.0%) below NanoGPT, with 1.50 times its "
+      + "parameters and 2.00 times its training time. The text itself allows 1.5000, 0.1800 lower.")
+  let level = try run("nanokimi", loss: 1.75004, stepMs: 5)
+  #expect(
+    Verdict.text(try results(.publishedCharacters, [gpt, level])).hasPrefix(
+      "NanoGPT and NanoKimi are level: 1.7500 nats a character, NanoGPT with 1.00 times"))
+  #expect(Verdict.text(try results(.publishedCharacters, [kimi])) == "NanoKimi reached 1.6800 nats a character.")
+}
+
+/// Unequal training compares nothing, whoever is ahead.
+@Test func interruptedRunsHaveNoWinner() throws {
+  let gpt = try run("nanogpt", loss: 1.75)
+  let kimi = try run("nanokimi", loss: 1.68, iterations: 30)
+  let interrupted = try results(.publishedCharacters, [gpt, kimi], interrupted: true)
+  #expect(
+    Verdict.text(interrupted)
+      == "Interrupted: NanoGPT made 100, NanoKimi made 30 of 100 iterations. Unequal training compares nothing, so no "
+      + "model is called better. NanoGPT reached 1.7500, NanoKimi reached 1.6800 nats a character.")
+  let row = try #require(StudyTable.text(interrupted).split(separator: "\n").first { $0.hasPrefix("iterations") })
+  #expect(row.split(separator: " ").dropFirst() == ["100", "30", "of", "100"])
+
+  let first = try results(
+    .publishedCharacters, [try run("nanogpt", loss: 2, iterations: 7)], arms: [.nanoGPT, .nanoKimi], interrupted: true)
+  #expect(Verdict.text(first).hasPrefix("Interrupted: NanoGPT made 7, NanoKimi made 0 of 100 iterations."))
+  // A model whose training failed has made fewer too.
+  let failed = Verdict.text(try results(.publishedCharacters, [gpt, kimi]))
+  #expect(failed.hasPrefix("Ended early: NanoGPT made 100, NanoKimi made 30") && !failed.contains("is better"))
+}
+
+@Test func aRunThatWasMadeLongerSaysSo() throws {
+  let made = try results(.publishedCharacters, [try run("nanokimi", loss: 1.68)], madeLongerAt: [40, 60])
+  #expect(
+    Verdict.text(made)
+      == "NanoKimi reached 1.6800 nats a character. The run was made longer after iteration 40 and 60.")
+}
+
+@Test func storiesAreComparedInThreeWays() throws {
+  let gpt = try run("nanogpt", loss: 4, seconds: 50, parameters: 1_000_000)
+  let total = try run("nanogpt-total", loss: 2.5, seconds: 80, parameters: 2_500_000)
+  let kimi = try run("nanokimik2", loss: 3, seconds: 100, parameters: 2_000_000, active: 900_000)
+  let lines = Verdict.text(try results(.stories, [gpt, kimi, total])).split(separator: "\n")
+  #expect(
+    lines[0] == "Active-matched, equal tokens: NanoKimiK2 is better, 3.0000 against 4.0000 nats a token of "
+      + "NanoGPT, 25.0% lower (900,000 of 2,000,000 parameters active against 1,000,000; 2.00 times the time "
+      + "a step).")
+  #expect(lines[1].hasPrefix("Total-matched, equal tokens: NanoGPT (total) is better, 2.5000 against 3.0000"))
+  // Halfway through its time NanoKimiK2 is halfway from 8 to the 3.5 of the windows that gave the 8.
+  #expect(
+    lines[2] == "Wall-clock-matched, after 50 s of training each, on the evaluations' windows: NanoGPT is "
+      + "better, 4.5000 against 5.7500 nats a token of NanoKimiK2, 21.7% lower.")
+
+  let alone = Verdict.text(try results(.stories, [kimi])).split(separator: "\n")
+  #expect(alone[0] == "Active-matched: no partner was run (nanogpt).")
+  #expect(alone[2] == "Wall-clock-matched: no partner was run (nanogpt or nanogpt-total).")
+}
