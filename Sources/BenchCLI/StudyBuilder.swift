@@ -145,8 +145,8 @@ struct StudyBuilder {
         throw RunError("the arm \(text.name): \(error)")
       }
     }
-    for (flag, key) in ModelSetting.all(in: flags) where text.settings.allSatisfy({ ModelSetting.key(of: $0.name) != key })
-    {
+    for (flag, key) in ModelSetting.all(in: flags)
+    where text.settings.allSatisfy({ ModelSetting.key(of: $0.name) != key }) {
       guard try ModelSetting.obstacle(to: key, flag.value, in: recipe) == nil else { continue }
       try recipe.set(key, to: flag.value)
       used.insert(flag.name)

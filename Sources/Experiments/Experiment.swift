@@ -47,7 +47,8 @@ public struct Experiment: Hashable, Sendable, Codable {
   public var memoryLimit: Int?
 
   public init(
-    model: DecoderConfiguration, optimizer: OptimizerRecipe, schedule: ScheduleRecipe, corpus: CorpusRecipe, iterations: Int,
+    model: DecoderConfiguration, optimizer: OptimizerRecipe, schedule: ScheduleRecipe, corpus: CorpusRecipe,
+    iterations: Int,
     batchSize: Int, shardCount: Int, evaluation: EvaluationPolicy, evaluationInterval: Int, samples: SampleRecipe
   ) {
     self.model = model
