@@ -78,7 +78,7 @@ let package = Package(
     library("NanoData", path: "Data", dependencies: ["NanoPreconditions", "CSentencePiece", "CCurl"]),
     library(
       "NanoModels", path: "Models",
-      dependencies: ["NanoLayers", "NanoOptim", "NanoAutograd", "NanoTensor", "NanoPreconditions"]),
+      dependencies: ["NanoLayers", "NanoAutograd", "NanoTensor", "NanoPreconditions"]),
     library(
       "NanoTraining", path: "Training",
       dependencies: [
@@ -124,7 +124,7 @@ let package = Package(
       dependencies: [
         "NanoExperiments", "NanoTraining", "NanoModels", "NanoLayers", "NanoOptim", "NanoData", "NanoTensor",
       ]),
-    tests("NanoReport", dependencies: ["NanoReport", "NanoExperiments", "NanoTraining", "NanoData", "CCairo"]),
+    tests("NanoReport", dependencies: ["NanoReport", "NanoExperiments", "NanoTraining", "CCairo"]),
     tests(
       "BenchCLI", dependencies: ["NanoExperiments", "NanoTraining", "NanoModels", "NanoTensor", "NanoData"]),
   ],
