@@ -81,13 +81,14 @@ extension DecoderBlock {
     public mutating func visitParameters<E: Error>(
       _ name: ParameterName, _ visit: (ParameterName, inout Parameter) throws(E) -> Void
     ) throws(E) {
-      switch self {
+      // Taken out of the enum, so that parameters that change are not shared with it.
+      switch consume self {
       case .layerNorm(var norm):
+        defer { self = .layerNorm(norm) }
         try norm.visitParameters(name, visit)
-        self = .layerNorm(norm)
       case .rmsNorm(var norm):
+        defer { self = .rmsNorm(norm) }
         try norm.visitParameters(name, visit)
-        self = .rmsNorm(norm)
       }
     }
   }
@@ -155,13 +156,14 @@ extension DecoderBlock {
     public mutating func visitParameters<E: Error>(
       _ name: ParameterName, _ visit: (ParameterName, inout Parameter) throws(E) -> Void
     ) throws(E) {
-      switch self {
+      // Taken out of the enum, so that parameters that change are not shared with it.
+      switch consume self {
       case .multiHead(var attention):
+        defer { self = .multiHead(attention) }
         try attention.visitParameters(name, visit)
-        self = .multiHead(attention)
       case .latent(var attention):
+        defer { self = .latent(attention) }
         try attention.visitParameters(name, visit)
-        self = .latent(attention)
       }
     }
   }
@@ -233,19 +235,20 @@ extension DecoderBlock {
     public mutating func visitParameters<E: Error>(
       _ name: ParameterName, _ visit: (ParameterName, inout Parameter) throws(E) -> Void
     ) throws(E) {
-      switch self {
+      // Taken out of the enum, so that parameters that change are not shared with it.
+      switch consume self {
       case .mlp(var network):
+        defer { self = .mlp(network) }
         try network.visitParameters(name, visit)
-        self = .mlp(network)
       case .swiGLU(var network):
+        defer { self = .swiGLU(network) }
         try network.visitParameters(name, visit)
-        self = .swiGLU(network)
       case .denseMoE(var mixture):
+        defer { self = .denseMoE(mixture) }
         try mixture.visitParameters(name, visit)
-        self = .denseMoE(mixture)
       case .sparseMoE(var mixture):
+        defer { self = .sparseMoE(mixture) }
         try mixture.visitParameters(name, visit)
-        self = .sparseMoE(mixture)
       }
     }
   }
