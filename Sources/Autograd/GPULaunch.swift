@@ -23,39 +23,46 @@ extension CUDADevice {
       Kernel("norms", "row_sums"), grid: (columnBlocks(width), parts, 1), threads: 256,
       [rows.numbers.argument, rows.numbers.formatArgument, partial.argument, .int(count), .int(width)])
     let result = Tensor(uninitialized: shape, on: self)
-    launch(
-      Kernel("norms", "sum_partials"), blocks: (width + 31) / 32, threads: 256,
-      [partial.argument, result.argument, .pointer(nil), .int(parts), .int(width)])
+    sumPartials(partial, into: result, nil)
     return result
+  }
+
+  /// The sums over the rows of `partial`; of the columns behind those of the first result into the second.
+  private func sumPartials(_ partial: Tensor, into first: Tensor, _ second: Tensor?) {
+    let width = first.elementCount
+    launch(
+      Kernel("norms", "sum_partials"), blocks: (width + 31) / 32, threads: 1024,
+      [
+        partial.argument, first.argument, second?.argument ?? .pointer(nil), .int(partial.shape.rowCount), .int(width),
+      ])
   }
 
   /// The gradients behind a norm of rows; `statistics` are one or two numbers a row, and `other` is added to the input's,
   /// which is also rounded to `format` if there is one: what comes next, behind a residual connection, are products.
   func normGradients(
     _ kernel: String, _ x: Numbers, gain: Tensor, statistics: Tensor, _ dy: Numbers, adding other: Tensor?,
-    shape: Shape, format: HalfTensor.Format?
-  ) -> (input: Activation, gain: Tensor, bias: Tensor) {
+    shape: Shape, format: HalfTensor.Format?, hasBias: Bool
+  ) -> (input: Activation, gain: Tensor, bias: Tensor?) {
     let (rows, width) = (shape.rowCount, shape.width)
     let input = Tensor(uninitialized: shape, on: self)
     let rounded = format.map { HalfTensor(uninitialized: shape, format: $0, on: self) }
-    launchRows(
-      Kernel("norms", kernel), rows: rows,
+    // Sums of the gain's gradient, and of the bias's where there is one, of as many rows at a time as a block has warps.
+    let sumCount = hasBias ? 2 * width : width
+    let sumBytes = sumCount * MemoryLayout<Float>.stride
+    let (parts, warps) = (max(1, min(512, rows / 32)), max(1, min(8, 96 << 10 / sumBytes)))
+    let partial = Tensor(uninitialized: [parts, sumCount], on: self)
+    launch(
+      Kernel("norms", kernel), blocks: parts, threads: 32 * warps, sharedBytes: warps * sumBytes,
       [
         x.argument, x.formatArgument, gain.argument, statistics.argument, dy.argument, dy.formatArgument,
-        other?.argument ?? .pointer(nil), input.argument, .pointer(rounded?.numbers.start), .int(rows), .int(width),
+        other?.argument ?? .pointer(nil), input.argument, .pointer(rounded?.numbers.start), partial.argument,
+        .int(rows), .int(width),
       ])
-    let parts = partCount(rows: rows)
-    let partial = Tensor(uninitialized: [parts, 2 * width], on: self)
-    launch(
-      Kernel("norms", "norm_parameter_sums"), grid: (columnBlocks(width), parts, 1), threads: 256,
-      [
-        x.argument, x.formatArgument, statistics.argument, .int(statistics.elementCount / max(rows, 1)), dy.argument,
-        dy.formatArgument, partial.argument, .int(rows), .int(width),
-      ])
-    let sums = (gain: Tensor(uninitialized: gain.shape, on: self), bias: Tensor(uninitialized: gain.shape, on: self))
-    launch(
-      Kernel("norms", "sum_partials"), blocks: (width + 31) / 32, threads: 256,
-      [partial.argument, sums.gain.argument, sums.bias.argument, .int(parts), .int(width)])
+    let sums = (
+      gain: Tensor(uninitialized: gain.shape, on: self),
+      bias: hasBias ? Tensor(uninitialized: gain.shape, on: self) : nil
+    )
+    sumPartials(partial, into: sums.gain, sums.bias)
     return (rounded.map { .both(input, $0) } ?? .whole(input), sums.gain, sums.bias)
   }
 

@@ -37,6 +37,15 @@ public struct GradientSlots {
     return gradient.tensor
   }
 
+  /// The same of a node whose gradients may have a format: it or 32 bits.
+  mutating func takeOnGPU(_ node: Node, format: HalfTensor.Format?) -> Activation? {
+    guard !node.isConstant, let gradient = gradients[node.index], gradient.gpu != nil,
+      gradient.format == nil || gradient.format == format
+    else { return nil }
+    gradients[node.index] = nil
+    return gradient
+  }
+
   mutating func take(_ index: Int) -> Activation? {
     let gradient = gradients[index]
     gradients[index] = nil

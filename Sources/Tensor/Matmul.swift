@@ -30,11 +30,11 @@ package enum Triangle {
 /// Operands and result may have the 16-bit format of the precision, which spares reading and writing twice as much.
 /// - Parameters:
 ///   - shape: of the result; one row a row of `left` by default.
-///   - residual: on a GPU alone, a tensor that lies as the result does.
+///   - residual: on a GPU alone, what lies as the result does and has its format.
 /// - Precondition: the inner extents agree, all lies on one device, and formats are float32 or the precision's.
 package func matmul(
   _ left: MatrixView, _ right: MatrixView, shape: Shape? = nil, format: HalfTensor.Format?,
-  adding addend: Addend? = nil, residual: Tensor? = nil, precision: Precision = .float32
+  adding addend: Addend? = nil, residual: Activation? = nil, precision: Precision = .float32
 ) -> Activation {
   checkPrecondition(
     left.numbers.gpu === right.numbers.gpu,
@@ -51,8 +51,8 @@ package func matmul(
 
 /// The same in 32 bits a number.
 package func matmul(
-  _ left: MatrixView, _ right: MatrixView, shape: Shape? = nil, adding addend: Addend? = nil, residual: Tensor? = nil,
-  precision: Precision = .float32
+  _ left: MatrixView, _ right: MatrixView, shape: Shape? = nil, adding addend: Addend? = nil,
+  residual: Activation? = nil, precision: Precision = .float32
 ) -> Tensor {
   matmul(
     left, right, shape: shape, format: nil, adding: addend, residual: residual, precision: precision

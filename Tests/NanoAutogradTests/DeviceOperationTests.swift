@@ -67,7 +67,8 @@ struct DeviceOperationTests {
 
   @Test(arguments: [Precision.float32, .bfloat16], [33, 64])
   func norms(_ precision: Precision, _ width: Int) throws {
-    let parameters = [random([70, width], 1), random([width], 2), random([width], 3)]
+    // Several blocks of rows.
+    let parameters = [random([150, width], 1), random([width], 2), random([width], 3)]
     let tolerance: Float = precision == .float32 ? 1e-5 : 2e-2
     try compare(parameters, precision: precision, tolerance: tolerance) { v in
       weighed(v[0].layerNorm(gain: v[1], bias: v[2]))
@@ -97,6 +98,19 @@ struct DeviceOperationTests {
       weighed(
         v[0].feedForward(
           expansion: v[1], expansionBias: v[2], contraction: v[3], contractionBias: v[4], activation: activation))
+    }
+  }
+
+  /// Products add what other operations have given an input already.
+  @Test(arguments: [Precision.float32, .bfloat16])
+  func gradientsOfOneInputAddUp(_ precision: Precision) throws {
+    let parameters =
+      [random([37, 16], 1), random([16], 2)]
+      + (3..<7).map { random([16, 16], $0, scale: 0.3) } + [random([16], 7)]
+    try compare(parameters, precision: precision, tolerance: precision == .float32 ? 1e-5 : 2e-2) { v in
+      let x = v[0].rmsNorm(gain: v[1])
+      let network = x.feedForward(expansion: v[4], contraction: v[5], activation: .gelu)
+      return weighed(x.linear(weight: v[2]) * x.linear(weight: v[3], bias: v[6]) + network + x)
     }
   }
 

@@ -39,7 +39,7 @@ enum FeedForwardOperation {
   ) -> Tensor {
     matmul(
       activated_NF.matrix, contraction_DF.matrix.transposed, adding: contractionBias_D.map { .bias($0) },
-      residual: residual, precision: precision)
+      residual: residual.map { .whole($0) }, precision: precision)
   }
 
   struct Gradients {
@@ -49,10 +49,12 @@ enum FeedForwardOperation {
 
   /// `da = dy W₂`, `dW₂ = dyᵀ a`, `dh = da · activation'(h)`, `dW₁ = dhᵀ x`, `dx = dh W₁`; the activations `a` are
   /// made again on the way.
-  /// - Parameter biases: shapes of the biases whose gradients are wanted.
+  /// - Parameters:
+  ///   - biases: shapes of the biases whose gradients are wanted.
+  ///   - other: on a GPU, what is added to the input's gradient; the sum has its format.
   static func backward(
     _ gradient_ND: Activation, _ saved: Saved, biases: (expansion: Shape?, contraction: Shape?),
-    inputFormat: HalfTensor.Format?, precision: Precision
+    adding other: Activation?, inputFormat: HalfTensor.Format?, precision: Precision
   ) -> Gradients {
     let format = precision.activationFormat
     let gradient = gradient_ND.rounded(to: format)
@@ -65,9 +67,9 @@ enum FeedForwardOperation {
     let expansion = LinearOperation.parameterGradients(
       hiddenGradient_NH, rounded_NO: hiddenGradient_NH, input_NI: saved.input_ND, weight: saved.expansion_HD.shape,
       bias: biases.expansion, precision: precision)
-    let input = matmul(
-      hiddenGradient_NH.matrix, saved.expansion_HD.matrix, shape: saved.input_ND.shape, format: inputFormat,
-      precision: precision)
+    let input = LinearOperation.inputGradient(
+      hiddenGradient_NH, weight_OI: saved.expansion_HD, shape: saved.input_ND.shape, adding: other,
+      format: inputFormat, precision: precision)
     return Gradients(input_ND: input, expansion: expansion, contraction: contraction)
   }
 }
@@ -214,7 +216,8 @@ extension Variable {
     ]
     let backward = { (gradient: Activation, slots: inout GradientSlots) in
       let gradients = FeedForwardOperation.backward(
-        gradient, saved, biases: biases, inputFormat: format, precision: precision)
+        gradient, saved, biases: biases, adding: slots.takeOnGPU(nodes.0, format: format),
+        inputFormat: format, precision: precision)
       slots.accumulate(gradients.input_ND, into: nodes.0)
       slots.accumulate(gradients.expansion.weight, into: nodes.1)
       slots.accumulate(gradients.contraction.weight, into: nodes.2)

@@ -44,9 +44,8 @@ enum LayerNormOperation {
     if let gpu = gradient_ND.gpu {
       let gradients = gpu.normGradients(
         "layer_norm_backward", saved.input_ND.numbers, gain: saved.gain_D, statistics: saved.statistics_N2,
-        gradient_ND.numbers, adding: other, shape: gradient_ND.shape,
-        format: format)
-      return (gradients.input, gradients.gain, gradients.bias)
+        gradient_ND.numbers, adding: other, shape: gradient_ND.shape, format: format, hasBias: true)
+      return (gradients.input, gradients.gain, gradients.bias!)
     }
     var input = Tensor(uninitialized: gradient_ND.shape)
     var gain = Tensor(zeros: saved.gain_D.shape)

@@ -17,15 +17,18 @@ enum LinearOperation {
   ) -> Activation {
     matmul(
       input_NI.matrix, weight_OI.matrix.transposed, format: format, adding: bias_O.map { .bias($0) },
-      residual: residual, precision: precision)
+      residual: residual.map { .whole($0) }, precision: precision)
   }
 
   /// `dx = dy W`
+  /// - Parameter other: on a GPU, what is added to it; the sum has its format.
   static func inputGradient(
-    _ gradient_NO: Activation, _ saved: Saved, format: HalfTensor.Format?, precision: Precision
+    _ gradient_NO: Activation, weight_OI: Weight, shape: Shape, adding other: Activation?, format: HalfTensor.Format?,
+    precision: Precision
   ) -> Activation {
     matmul(
-      gradient_NO.matrix, saved.weight_OI.matrix, shape: saved.input_NI.shape, format: format, precision: precision)
+      gradient_NO.matrix, weight_OI.matrix, shape: shape, format: other.map(\.format) ?? format, residual: other,
+      precision: precision)
   }
 
   /// `dW = dyᵀ x`, and `db = Σ_n dy_n` if it is wanted, which a GPU's product in half precision sums as it reads `dy`.
@@ -102,7 +105,9 @@ extension Variable {
       }
       if !inputNode.isConstant {
         slots.accumulate(
-          LinearOperation.inputGradient(gradient, saved, format: format, precision: precision),
+          LinearOperation.inputGradient(
+            gradient, weight_OI: saved.weight_OI, shape: saved.input_NI.shape,
+            adding: slots.takeOnGPU(inputNode, format: format), format: format, precision: precision),
           into: inputNode)
       }
     }

@@ -41,8 +41,7 @@ enum RMSNormOperation {
     if let gpu = gradient_ND.gpu {
       let gradients = gpu.normGradients(
         "rms_norm_backward", saved.input_ND.numbers, gain: saved.gain_D, statistics: saved.reciprocals_N,
-        gradient_ND.numbers, adding: other, shape: gradient_ND.shape,
-        format: format)
+        gradient_ND.numbers, adding: other, shape: gradient_ND.shape, format: format, hasBias: false)
       return (gradients.input, gradients.gain)
     }
     var input = Tensor(uninitialized: gradient_ND.shape)

@@ -177,13 +177,14 @@ enum RoutedExpertsOperation {
     return (s.combined(outputs, like: input_ND.shape), s)
   }
 
+  /// - Parameter other: what is added to the input's gradient.
   static func backward(
-    _ gradient_ND: Tensor, _ s: SavedOnGPU
+    _ gradient_ND: Activation, _ s: SavedOnGPU, adding other: Activation?
   ) -> (input: Tensor, weights: Tensor, gateUp: Tensor, down: Tensor) {
     let (plan, gpu, format) = (s.plan, s.gpu, s.hidden_MF.format)
     let (count, width, expertWidth) = (plan.assignmentCount, s.width, s.expertWidth)
     let (experts, k) = (plan.expertCount, plan.countPerRow)
-    let gradient = Activation(gradient_ND, format: format)
+    let gradient = gradient_ND.rounded(to: format)
     let hiddenGradient = Activation(uninitialized: s.hidden_MF.shape, format: format, on: gpu)
     let activations = Activation(uninitialized: [count, expertWidth], format: format, on: gpu)
     // Of each assignment's weight, a part of the gradient from every tile of columns.
@@ -199,7 +200,7 @@ enum RoutedExpertsOperation {
     let (down, gateUp, inputGradients) = s.gradients(gradient, activations, hiddenGradient)
     let weights = Tensor(uninitialized: s.weights_NK.shape, on: gpu)
     let input = s.combined(
-      inputGradients, like: gradient_ND.shape, weightParts: weightParts, into: weights)
+      inputGradients, like: gradient_ND.shape, adding: other, weightParts: weightParts, into: weights)
     return (input, weights, gateUp, down)
   }
 
@@ -238,15 +239,18 @@ extension RoutedExpertsOperation.SavedOnGPU {
       threads: RoutedExpertsOperation.tileThreads, arguments)
   }
 
-  /// The sums over the assignments of each row, N×D, of `values_MD`; and of each weight, of the parts of its gradient.
+  /// The sums over the assignments of each row, N×D, of `values_MD`, and of `other`, if there is one; and of each weight, of
+  /// the parts of its gradient.
   func combined(
-    _ values_MD: Tensor, like shape: Shape, weightParts: Tensor? = nil, into weights_NK: Tensor? = nil
+    _ values_MD: Tensor, like shape: Shape, adding other: Activation? = nil, weightParts: Tensor? = nil,
+    into weights_NK: Tensor? = nil
   ) -> Tensor {
     let result = Tensor(uninitialized: shape, on: gpu)
     gpu.launch(
       Kernel("experts", "experts_combine"), blocks: (plan.rowCount + 7) / 8, threads: 256,
       [
-        values_MD.argument, plan.places.argument, weightParts?.argument ?? .pointer(nil), result.argument,
+        values_MD.argument, plan.places.argument, weightParts?.argument ?? .pointer(nil),
+        other?.argument ?? .pointer(nil), other?.numbers.formatArgument ?? .int(0), result.argument,
         weights_NK?.argument ?? .pointer(nil), .int(plan.rowCount), .int(plan.countPerRow),
         .int(width), .int(weightParts?.shape[0] ?? 0), .int(plan.assignmentCount),
       ])
@@ -318,13 +322,14 @@ extension Variable {
       "routedExperts: input \(shape), weights \(weights.shape), \(selection.rowCount) rows chosen, "
         + "gate and up \(gateUp.shape), down \(down.shape)")
     let precision = tape.precision
-    let nodes = (node, weights.node, gateUp.node, down.node)
+    let (nodes, inputFormat) = ((node, weights.node, gateUp.node, down.node), content.format)
     if let plan = selection.plan, let gpu = content.gpu {
       let (output, saved) = RoutedExpertsOperation.forward(
         input_ND: tape.keep(self), weights_NK: weights.value, gateUp_EFD: gateUp.weight,
         down_EDF: down.weight, plan: plan, precision: precision, on: gpu)
-      return tape.record(output, inputs: self, weights, gateUp, down) { gradient, slots in
-        let gradients = RoutedExpertsOperation.backward(gradient, saved)
+      return tape.record(.whole(output), inputs: [self, weights, gateUp, down]) { gradient, slots in
+        let gradients = RoutedExpertsOperation.backward(
+          gradient, saved, adding: slots.takeOnGPU(nodes.0, format: inputFormat))
         slots.accumulate(gradients.input, into: nodes.0)
         slots.accumulate(gradients.weights, into: nodes.1)
         slots.accumulate(gradients.gateUp, into: nodes.2)

@@ -11,7 +11,7 @@ struct Normal {
 
 DEVICE Normal normal_at(float x) {
   const float exponential = __expf(-0.5f * x * x);
-  const float t = 1.0f / (1.0f + 0.3275911f * 0.70710678f * fabsf(x));
+  const float t = __fdividef(1.0f, 1.0f + 0.3275911f * 0.70710678f * fabsf(x));
   const float tail =
       0.5f * exponential * t *
       (0.254829592f + t * (-0.284496736f + t * (1.421413741f + t * (-1.453152027f + t * 1.061405429f))));

@@ -10,29 +10,50 @@ KERNEL count_targets(const int *targets, float *counted, int count) {
   if (threadIdx.x == 0) counted[0] = sum;
 }
 
+// Some logits of a row.
+struct Logits {
+  float v[8];
+};
+
 // The largest of a row's logits so far, and the sum of exp(x - largest).
 struct RowSum {
   float highest, sum;
 };
 
-DEVICE void include(RowSum &row, float4 x) {
-  const float highest = fmaxf(fmaxf(x.x, x.y), fmaxf(x.z, x.w));
+DEVICE void include(RowSum &row, const Logits &x) {
+  float highest = x.v[0];
+#pragma unroll
+  for (int k = 1; k < 8; k++) highest = fmaxf(highest, x.v[k]);
   if (highest > row.highest) {
     row.sum *= __expf(row.highest - highest);
     row.highest = highest;
   }
-  row.sum += __expf(x.x - row.highest) + __expf(x.y - row.highest) + __expf(x.z - row.highest) +
-             __expf(x.w - row.highest);
+#pragma unroll
+  for (int k = 0; k < 8; k++) row.sum += __expf(x.v[k] - row.highest);
 }
 
-// Four logits of a row, which begins at `start`, from index i on; behind the classes there are none.
-DEVICE float4 logits_at(const void *x, int format, int64 start, int i, int classes, bool aligned) {
-  if (aligned && i + 4 <= classes) return load4(x, format, start + i);
-  return make_float4(
-      i < classes ? load(x, format, start + i) : -INFINITY_F,
-      i + 1 < classes ? load(x, format, start + i + 1) : -INFINITY_F,
-      i + 2 < classes ? load(x, format, start + i + 2) : -INFINITY_F,
-      i + 3 < classes ? load(x, format, start + i + 3) : -INFINITY_F);
+// Eight logits of a row, which begins at `start`, from index i on; behind the classes there are none.
+DEVICE Logits logits_at(const void *x, int format, int64 start, int i, int classes, bool aligned) {
+  Logits logits;
+  if (aligned && i + 8 <= classes) {
+    if (format == BFLOAT16) {
+      const uint4 pairs = ((const uint4 *)x)[(start + i) >> 3];
+      const unsigned bits[4] = {pairs.x, pairs.y, pairs.z, pairs.w};
+#pragma unroll
+      for (int k = 0; k < 4; k++) {
+        logits.v[2 * k] = __uint_as_float(bits[k] << 16);
+        logits.v[2 * k + 1] = __uint_as_float(bits[k] & 0xffff0000u);
+      }
+    } else {
+      const float4 a = load4(x, FLOAT32, start + i), b = load4(x, FLOAT32, start + i + 4);
+      logits.v[0] = a.x, logits.v[1] = a.y, logits.v[2] = a.z, logits.v[3] = a.w;
+      logits.v[4] = b.x, logits.v[5] = b.y, logits.v[6] = b.z, logits.v[7] = b.w;
+    }
+  } else {
+#pragma unroll
+    for (int k = 0; k < 8; k++) logits.v[k] = i + k < classes ? load(x, format, start + i + k) : -INFINITY_F;
+  }
+  return logits;
 }
 
 // losses[n] = logsumexp(x_n) - x_n[target_n], and if a gradient is wanted (softmax(x_n) - onehot) / counted in the
@@ -41,11 +62,11 @@ DEVICE float4 logits_at(const void *x, int format, int64 start, int i, int class
 KERNEL cross_entropy(const void *x, int format, const int *targets, const float *counted, float *losses, void *dx,
                      int classes, int64 stride) {
   SHARED float scratch[32];
-  const bool aligned = stride % 4 == 0;
+  const bool aligned = stride % 8 == 0;
   const int64 start = blockIdx.x * stride;
   const int target = targets[blockIdx.x];
   RowSum row = {-INFINITY_F, 0};
-  for (int i = 4 * threadIdx.x; i < classes; i += 4 * blockDim.x)
+  for (int i = 8 * threadIdx.x; i < classes; i += 8 * blockDim.x)
     include(row, logits_at(x, format, start, i, classes, aligned));
   const float highest = block_max(row.highest, scratch);
   const float sum = block_sum(row.sum > 0 ? row.sum * __expf(row.highest - highest) : row.sum, scratch);
@@ -58,21 +79,18 @@ KERNEL cross_entropy(const void *x, int format, const int *targets, const float 
   // The gradient may take the place of the logits: the loss must have been read.
   __syncthreads();
   const float factor = target < 0 ? 0.0f : 1.0f / (counted[0] * sum), once = target < 0 ? 0.0f : 1.0f / counted[0];
-  for (int i = 4 * threadIdx.x; i < stride; i += 4 * blockDim.x) {
-    const float4 v = logits_at(x, format, start, i, classes, aligned);
-    float4 d = make_float4(factor * __expf(v.x - highest), factor * __expf(v.y - highest),
-                           factor * __expf(v.z - highest), factor * __expf(v.w - highest));
-    if (i == target) d.x -= once;
-    if (i + 1 == target) d.y -= once;
-    if (i + 2 == target) d.z -= once;
-    if (i + 3 == target) d.w -= once;
-    if (aligned) {
-      store4(dx, format, start + i, d);
+  for (int i = 8 * threadIdx.x; i < stride; i += 8 * blockDim.x) {
+    Logits d = logits_at(x, format, start, i, classes, aligned);
+#pragma unroll
+    for (int k = 0; k < 8; k++) d.v[k] = factor * __expf(d.v[k] - highest) - (i + k == target ? once : 0.0f);
+    if (aligned && format == BFLOAT16) {
+      ((uint4 *)dx)[(start + i) >> 3] =
+          make_uint4(rounded_pair(d.v[0], d.v[1]), rounded_pair(d.v[2], d.v[3]), rounded_pair(d.v[4], d.v[5]),
+                     rounded_pair(d.v[6], d.v[7]));
     } else {
-      store(dx, format, start + i, d.x);
-      if (i + 1 < stride) store(dx, format, start + i + 1, d.y);
-      if (i + 2 < stride) store(dx, format, start + i + 2, d.z);
-      if (i + 3 < stride) store(dx, format, start + i + 3, d.w);
+#pragma unroll
+      for (int k = 0; k < 8; k++)
+        if (i + k < stride) store(dx, format, start + i + k, d.v[k]);
     }
   }
 }

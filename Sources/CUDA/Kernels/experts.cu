@@ -468,10 +468,10 @@ KERNEL experts_output_fp32(const float *activations, const float *down, const in
   output_tile(activations, down, offsets, outputs, experts, model, width);
 }
 
-// result_n = Σ over the row's assignments, in the order of its slots, of values, M×D. Also, where `partial` is
-// given, the gradient of each weight: the sum of its `parts` parts, M numbers each. Blocks of 8 warps, a warp a row.
-KERNEL experts_combine(const float *values, const int *places, const float *partial, float *result,
-                       float *weight_gradient, int rows, int k, int width, int parts, int assignments) {
+// result_n = what else there is of it, if anything, + Σ over the row's assignments, in the order of its slots, of values,
+// M×D. Also, where `partial` is given, the gradient of each weight: the sum of its `parts` parts, M numbers each. Blocks of 8 warps, a warp a row.
+KERNEL experts_combine(const float *values, const int *places, const float *partial, const void *other,
+                       int other_format, float *result, float *weight_gradient, int rows, int k, int width, int parts, int assignments) {
   const int lane = threadIdx.x & 31;
   const int row = blockIdx.x * (blockDim.x >> 5) + (threadIdx.x >> 5);
   if (row >= rows) return;
@@ -479,7 +479,7 @@ KERNEL experts_combine(const float *values, const int *places, const float *part
   float *own = result + (int64)row * width;
   if (width % 4 == 0) {
     for (int column = 4 * lane; column < width; column += 128) {
-      float4 sum = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+      float4 sum = other ? load4(other, other_format, (int64)row * width + column) : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
 #pragma unroll 4
       for (int slot = 0; slot < k; slot++) {
         const float4 value = *(const float4 *)(values + (int64)own_places[slot] * width + column);
@@ -489,7 +489,7 @@ KERNEL experts_combine(const float *values, const int *places, const float *part
     }
   } else {
     for (int column = lane; column < width; column += 32) {
-      float sum = 0.0f;
+      float sum = other ? load(other, other_format, (int64)row * width + column) : 0.0f;
       for (int slot = 0; slot < k; slot++) sum += values[(int64)own_places[slot] * width + column];
       own[column] = sum;
     }

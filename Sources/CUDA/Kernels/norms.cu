@@ -92,10 +92,35 @@ KERNEL layer_norm(const float *x, const float *gain, const float *bias, void *y,
     layer_norm_row<1>(x, gain, bias, y, y_format, kept, statistics, row, width, epsilon);
 }
 
+// Adds numbers to sums, which belong to the lane alone.
+template <int COUNT>
+DEVICE void add_numbers(float *sums, int index, Numbers<COUNT> added) {
+  Numbers<COUNT> sum = load_numbers<COUNT>(sums, FLOAT32, index);
+  for (int k = 0; k < COUNT; k++) sum.v[k] += added.v[k];
+  store_numbers<COUNT>(sums, FLOAT32, index, sum);
+}
+
+// Calls `body` with each row of the thread's warp and the warp's own `width` sums, zero at first, in shared memory. Then
+// partial[block][i] = the sum of all its warps' sums.
+template <class Body>
+DEVICE void for_each_row_summing(float *shared, float *partial, int rows, int width, Body body) {
+  const int warps = blockDim.x >> 5, warp = threadIdx.x >> 5;
+  for (int i = threadIdx.x; i < warps * width; i += blockDim.x) shared[i] = 0;
+  __syncthreads();
+  for (int64 row = (int64)blockIdx.x * warps + warp; row < rows; row += (int64)gridDim.x * warps)
+    body(row, shared + warp * width);
+  __syncthreads();
+  for (int i = threadIdx.x; i < width; i += blockDim.x) {
+    float sum = 0;
+    for (int w = 0; w < warps; w++) sum += shared[w * width + i];
+    partial[(int64)blockIdx.x * width + i] = sum;
+  }
+}
+
 template <int COUNT>
 DEVICE void layer_norm_row_backward(const void *x, int x_format, const float *gain, float mean, float r,
                                     const void *dy, int dy_format, const float *other, float *dx,
-                                    void *rounded_dx, int64 start, int width) {
+                                    void *rounded_dx, float *sums, int64 start, int width) {
   float sum = 0, product = 0;
   for (int i = COUNT * (threadIdx.x & 31); i < width; i += 32 * COUNT) {
     const Numbers<COUNT> v = load_numbers<COUNT>(x, x_format, start + i), g = load_numbers<COUNT>(gain, FLOAT32, i),
@@ -109,8 +134,13 @@ DEVICE void layer_norm_row_backward(const void *x, int x_format, const float *ga
   product = warp_sum(product) / width;
   for (int i = COUNT * (threadIdx.x & 31); i < width; i += 32 * COUNT) {
     const Numbers<COUNT> v = load_numbers<COUNT>(x, x_format, start + i), g = load_numbers<COUNT>(gain, FLOAT32, i);
-    Numbers<COUNT> d = load_numbers<COUNT>(dy, dy_format, start + i);
-    for (int k = 0; k < COUNT; k++) d.v[k] = r * (g.v[k] * d.v[k] - sum - (v.v[k] - mean) * r * product);
+    Numbers<COUNT> d = load_numbers<COUNT>(dy, dy_format, start + i), h;
+    add_numbers<COUNT>(sums + width, i, d);
+    for (int k = 0; k < COUNT; k++) {
+      h.v[k] = d.v[k] * (v.v[k] - mean) * r;
+      d.v[k] = r * (g.v[k] * d.v[k] - sum - (v.v[k] - mean) * r * product);
+    }
+    add_numbers<COUNT>(sums, i, h);
     add_other<COUNT>(d, other, start + i);
     store_numbers<COUNT>(dx, FLOAT32, start + i, d);
     if (rounded_dx) store_numbers<COUNT>(rounded_dx, BFLOAT16, start + i, d);
@@ -118,16 +148,21 @@ DEVICE void layer_norm_row_backward(const void *x, int x_format, const float *ga
 }
 
 // With h = (x - mean) r and e = g dy: dx = r (e - mean(e) - h mean(e h)), and to it is added what else there is of the
-// gradient of x, if anything. `rounded_dx`, if it is wanted, is dx in bfloat16.
+// gradient of x, if anything. `rounded_dx`, if it is wanted, is dx in bfloat16. partial[p] = the sums over some of the
+// rows, the p-th block's, of dy h, and behind them of dy. 2 width shared numbers a warp.
 KERNEL layer_norm_backward(const void *x, int x_format, const float *gain, const float *statistics, const void *dy,
-                           int dy_format, const float *other, float *dx, void *rounded_dx, int rows, int width) {
-  const int64 row = own_row();
-  if (row >= rows) return;
-  const float mean = statistics[2 * row], r = statistics[2 * row + 1];
-  if (width % 4 == 0)
-    layer_norm_row_backward<4>(x, x_format, gain, mean, r, dy, dy_format, other, dx, rounded_dx, row * width, width);
-  else
-    layer_norm_row_backward<1>(x, x_format, gain, mean, r, dy, dy_format, other, dx, rounded_dx, row * width, width);
+                           int dy_format, const float *other, float *dx, void *rounded_dx, float *partial, int rows,
+                           int width) {
+  DYNAMIC_SHARED(shared);
+  for_each_row_summing((float *)shared, partial, rows, 2 * width, [=](int64 row, float *sums) {
+    const float mean = statistics[2 * row], r = statistics[2 * row + 1];
+    if (width % 4 == 0)
+      layer_norm_row_backward<4>(
+          x, x_format, gain, mean, r, dy, dy_format, other, dx, rounded_dx, sums, row * width, width);
+    else
+      layer_norm_row_backward<1>(
+          x, x_format, gain, mean, r, dy, dy_format, other, dx, rounded_dx, sums, row * width, width);
+  });
 }
 
 template <int COUNT>
@@ -164,8 +199,8 @@ KERNEL rms_norm(const float *x, const float *gain, void *y, int y_format, void *
 
 template <int COUNT>
 DEVICE void rms_norm_row_backward(const void *x, int x_format, const float *gain, float r, const void *dy,
-                                  int dy_format, const float *other, float *dx, void *rounded_dx, int64 start,
-                                  int width) {
+                                  int dy_format, const float *other, float *dx, void *rounded_dx, float *sums,
+                                  int64 start, int width) {
   const float product = row_sum<COUNT>(width, [=](int i) {
     const Numbers<COUNT> v = load_numbers<COUNT>(x, x_format, start + i), g = load_numbers<COUNT>(gain, FLOAT32, i),
                          d = load_numbers<COUNT>(dy, dy_format, start + i);
@@ -175,23 +210,31 @@ DEVICE void rms_norm_row_backward(const void *x, int x_format, const float *gain
   }) / width;
   for (int i = COUNT * (threadIdx.x & 31); i < width; i += 32 * COUNT) {
     const Numbers<COUNT> v = load_numbers<COUNT>(x, x_format, start + i), g = load_numbers<COUNT>(gain, FLOAT32, i);
-    Numbers<COUNT> d = load_numbers<COUNT>(dy, dy_format, start + i);
-    for (int k = 0; k < COUNT; k++) d.v[k] = r * (g.v[k] * d.v[k] - v.v[k] * r * product);
+    Numbers<COUNT> d = load_numbers<COUNT>(dy, dy_format, start + i), h;
+    for (int k = 0; k < COUNT; k++) {
+      h.v[k] = d.v[k] * v.v[k] * r;
+      d.v[k] = r * (g.v[k] * d.v[k] - v.v[k] * r * product);
+    }
+    add_numbers<COUNT>(sums, i, h);
     add_other<COUNT>(d, other, start + i);
     store_numbers<COUNT>(dx, FLOAT32, start + i, d);
     if (rounded_dx) store_numbers<COUNT>(rounded_dx, BFLOAT16, start + i, d);
   }
 }
 
-// With h = x r and e = g dy: dx = r (e - h mean(e h)), and what else there is and `rounded_dx` as above.
+// With h = x r and e = g dy: dx = r (e - h mean(e h)), and what else there is, `rounded_dx` and partial[p], the sums of
+// dy h, as above. `width` shared numbers a warp.
 KERNEL rms_norm_backward(const void *x, int x_format, const float *gain, const float *reciprocals, const void *dy,
-                         int dy_format, const float *other, float *dx, void *rounded_dx, int rows, int width) {
-  const int64 row = own_row();
-  if (row >= rows) return;
-  if (width % 4 == 0)
-    rms_norm_row_backward<4>(x, x_format, gain, reciprocals[row], dy, dy_format, other, dx, rounded_dx, row * width, width);
-  else
-    rms_norm_row_backward<1>(x, x_format, gain, reciprocals[row], dy, dy_format, other, dx, rounded_dx, row * width, width);
+                         int dy_format, const float *other, float *dx, void *rounded_dx, float *partial, int rows,
+                         int width) {
+  DYNAMIC_SHARED(shared);
+  for_each_row_summing((float *)shared, partial, rows, width, [=](int64 row, float *sums) {
+    const float r = reciprocals[row];
+    if (width % 4 == 0)
+      rms_norm_row_backward<4>(x, x_format, gain, r, dy, dy_format, other, dx, rounded_dx, sums, row * width, width);
+    else
+      rms_norm_row_backward<1>(x, x_format, gain, r, dy, dy_format, other, dx, rounded_dx, sums, row * width, width);
+  });
 }
 
 // Writes the sums over the block's 8 rows of threads of COUNT columns a thread.
@@ -211,38 +254,6 @@ DEVICE void store_column_sums(Numbers<COUNT> sums, float *partial, int column, i
 }
 
 template <int COUNT>
-DEVICE void norm_sums(const void *x, int x_format, const float *statistics, int stride, const void *dy, int dy_format,
-                      float *partial, int rows, int width) {
-  const int first = 32 * COUNT * blockIdx.x, column = first + COUNT * (threadIdx.x & 31);
-  Numbers<COUNT> gain, bias;
-  for (int k = 0; k < COUNT; k++) gain.v[k] = bias.v[k] = 0;
-  if (column < width)
-    for (int64 n = blockIdx.y * 8 + (threadIdx.x >> 5); n < rows; n += 8 * gridDim.y) {
-      const Numbers<COUNT> d = load_numbers<COUNT>(dy, dy_format, n * width + column),
-                           v = load_numbers<COUNT>(x, x_format, n * width + column);
-      const float mean = stride == 2 ? statistics[2 * n] : 0.0f, r = statistics[stride * n + stride - 1];
-      for (int k = 0; k < COUNT; k++) {
-        gain.v[k] += d.v[k] * (v.v[k] - mean) * r;
-        bias.v[k] += d.v[k];
-      }
-    }
-  partial += (int64)blockIdx.y * 2 * width;
-  store_column_sums<COUNT>(gain, partial, first, width);
-  store_column_sums<COUNT>(bias, partial + width, first, width);
-}
-
-// Sums over rows, first half: partial[p][j] = sum over the rows n = p, p + P, ... of dy[n][j] h[n][j], and of
-// dy[n][j] behind them. Blocks of 8 rows of threads; grid (width / 128, P) where the width is a multiple of 4, else
-// (width / 32, P). `statistics` are `stride` numbers a row: {mean, r} of layer norms, {r} of RMS norms.
-KERNEL norm_parameter_sums(const void *x, int x_format, const float *statistics, int stride, const void *dy,
-                           int dy_format, float *partial, int rows, int width) {
-  if (width % 4 == 0)
-    norm_sums<4>(x, x_format, statistics, stride, dy, dy_format, partial, rows, width);
-  else
-    norm_sums<1>(x, x_format, statistics, stride, dy, dy_format, partial, rows, width);
-}
-
-template <int COUNT>
 DEVICE void column_sums(const void *x, int x_format, float *partial, int rows, int width) {
   const int first = 32 * COUNT * blockIdx.x, column = first + COUNT * (threadIdx.x & 31);
   Numbers<COUNT> sum;
@@ -255,7 +266,8 @@ DEVICE void column_sums(const void *x, int x_format, float *partial, int rows, i
   store_column_sums<COUNT>(sum, partial + (int64)blockIdx.y * width, first, width);
 }
 
-// partial[p][j] = sum over the rows n = p, p + P, ... of x[n][j]; blocks and grid as above.
+// Sums over rows, first half: partial[p][j] = sum over the rows n = p, p + P, ... of x[n][j]. Blocks of 8 rows of threads;
+// grid (width / 128, P) where the width is a multiple of 4, else (width / 32, P).
 KERNEL row_sums(const void *x, int x_format, float *partial, int rows, int width) {
   if (width % 4 == 0)
     column_sums<4>(x, x_format, partial, rows, width);
@@ -264,14 +276,14 @@ KERNEL row_sums(const void *x, int x_format, float *partial, int rows, int width
 }
 
 // Second half: first[j] = sum over p of partial[p][j], and if there is a second result, the same of the `width`
-// columns behind. Blocks of 32 columns and 8 rows of threads.
+// columns behind. Blocks of 32 columns and 32 rows of threads.
 KERNEL sum_partials(const float *partial, float *first, float *second, int parts, int width) {
-  SHARED float firsts[8][33], seconds[8][33];
+  SHARED float firsts[32][33], seconds[32][33];
   const int column = 32 * blockIdx.x + (threadIdx.x & 31), lane = threadIdx.x >> 5;
   const int stride = second ? 2 * width : width;
   float sum = 0, other = 0;
   if (column < width)
-    for (int p = lane; p < parts; p += 8) {
+    for (int p = lane; p < parts; p += 32) {
       sum += partial[(int64)p * stride + column];
       if (second) other += partial[(int64)p * stride + width + column];
     }
@@ -280,7 +292,7 @@ KERNEL sum_partials(const float *partial, float *first, float *second, int parts
   __syncthreads();
   if (lane > 0 || column >= width) return;
   sum = other = 0;
-  for (int i = 0; i < 8; i++) {
+  for (int i = 0; i < 32; i++) {
     sum += firsts[i][threadIdx.x];
     other += seconds[i][threadIdx.x];
   }
