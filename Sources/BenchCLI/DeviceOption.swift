@@ -31,7 +31,7 @@ struct DeviceOption: ParsableArguments {
     }
     let obstacle: String? =
       if !found.supports(precision) {
-        "--precision \(precision.rawValue) is not computed on a GPU; use fp32 or bf16"
+        "--precision \(precision.rawValue) is not computed on a GPU; use fp32, fp32-split or bf16"
       } else if dropout > 0 {
         "dropout is not computed on a GPU; leave it out"
       } else if model?.sparseMoE?.groups != nil {

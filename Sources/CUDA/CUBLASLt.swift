@@ -65,7 +65,7 @@ final class CUBLASLt {
   private struct Key: Hashable {
     var left, right, addend, result: Operand
     var rows, columns, depth, batchCount: Int
-    var addsToResult, hasBias, sumsRows, allowsTF32: Bool
+    var addsToResult, hasBias, sumsRows, usesTF32: Bool
 
     struct Operand: Hashable {
       var format: DeviceFormat
@@ -91,16 +91,18 @@ final class CUBLASLt {
 
   /// `result = alpha · left · right + beta · addend (+ bias)`, on the stream, and in `rowSums`, if they are wanted, the sums
   /// of the left matrix's rows.
+  /// - Parameter usesTF32: whether float32 operands may be rounded to TF32 though ``allowsTF32`` is false.
   /// - Returns: whether there are sums: not every product of the library makes them.
   func multiply(
     _ left: DeviceMatrix, _ right: DeviceMatrix, into result: DeviceMatrix, alpha: Float, adding addend: DeviceMatrix,
-    beta: Float, bias: UnsafeRawPointer?, rowSums: UnsafeMutableRawPointer?, batchCount: Int,
+    beta: Float, bias: UnsafeRawPointer?, rowSums: UnsafeMutableRawPointer?, usesTF32: Bool, batchCount: Int,
     workspace: UnsafeMutableRawPointer?, stream: UnsafeMutableRawPointer?
   ) throws(CUDAError) -> Bool {
     var key = Key(
       left: .init(left), right: .init(right), addend: .init(addend), result: .init(result), rows: left.rows,
       columns: right.columns, depth: left.columns, batchCount: batchCount, addsToResult: beta != 0,
-      hasBias: bias != nil, sumsRows: rowSums != nil, allowsTF32: allowsTF32)
+      hasBias: bias != nil, sumsRows: rowSums != nil,
+      usesTF32: left.format == .float32 && (usesTF32 || allowsTF32))
     var vector = rowSums.map { UnsafeRawPointer($0) } ?? bias
     if key.sumsRows, plans[key] == nil, !refused.contains(key) {
       do throws(CUDAError) { plans[key] = try makePlan(key, vector) } catch { refused.insert(key) }
@@ -123,7 +125,7 @@ final class CUBLASLt {
       refused.insert(key)
       return try multiply(
         left, right, into: result, alpha: alpha, adding: addend, beta: beta, bias: bias, rowSums: rowSums,
-        batchCount: batchCount, workspace: workspace, stream: stream)
+        usesTF32: usesTF32, batchCount: batchCount, workspace: workspace, stream: stream)
     }
     if status != 0 {
       throw Self.error("cublasLtMatmul of \(key.rows)×\(key.depth) by \(key.depth)×\(key.columns)", status)
@@ -156,8 +158,7 @@ final class CUBLASLt {
     let float32: Int32 = 0
     let (plain, fastTF32): (Int32, Int32) = (68, 77)
     var description: Handle?
-    let status = descriptionCreate(
-      &description, key.allowsTF32 && key.left.format == .float32 ? fastTF32 : plain, float32)
+    let status = descriptionCreate(&description, key.usesTF32 ? fastTF32 : plain, float32)
     if status != 0 { throw Self.error("cublasLtMatmulDescCreate", status) }
     // The library's A is our right operand, its columns our rows.
     var (transposeA, transposeB): (Int32, Int32) = (key.right.isTransposed ? 1 : 0, key.left.isTransposed ? 1 : 0)

@@ -33,6 +33,7 @@ package final class CUDADevice: @unchecked Sendable {
     /// What was uploaded since someone began to ask.
     var uploads: [Upload]?
     var staging: HostBuffer?
+    var splitCost = 40
     /// Where time goes, since someone began to ask.
     var profile: DeviceProfile?
   }
@@ -97,6 +98,14 @@ package final class CUDADevice: @unchecked Sendable {
   package var allowsTF32: Bool {
     get { state.withLock { _ in products.allowsTF32 } }
     set { state.withLock { _ in products.allowsTF32 = newValue } }
+  }
+
+  /// Which products `fp32-split` splits: those with this many multiplications for each number that is copied, read or
+  /// written more than by a plain one. A multiplication of three TF32 products takes about 27 femtoseconds less than a
+  /// float32 one on an H200, and a number there and back about a picosecond.
+  package var splitCost: Int {
+    get { state.withLock { $0.splitCost } }
+    set { state.withLock { $0.splitCost = newValue } }
   }
 
   // MARK: Memory
@@ -268,14 +277,14 @@ package final class CUDADevice: @unchecked Sendable {
 
   /// `result = alpha · left · right + beta · addend (+ bias)`, where the addend is the result itself unless another is
   /// given; `bias` has the result's format, one number a column. `rowSums`, of the result's format, become the sums of the
-  /// left matrix's rows where the library makes them by the way.
+  /// left matrix's rows where the library makes them by the way. `usesTF32` lets float32 operands be rounded to TF32.
   /// - Precondition: the extents agree, and the addend lies in memory as the result does.
   /// - Returns: whether there are sums.
   @discardableResult
   package func multiply(
     _ left: DeviceMatrix, _ right: DeviceMatrix, into result: DeviceMatrix, alpha: Float = 1,
     adding addend: DeviceMatrix? = nil, beta: Float = 0, bias: UnsafeRawPointer? = nil,
-    rowSums: UnsafeMutableRawPointer? = nil, batchCount: Int = 1
+    rowSums: UnsafeMutableRawPointer? = nil, usesTF32: Bool = false, batchCount: Int = 1
   ) -> Bool {
     checkPrecondition(
       left.columns == right.rows && left.rows == result.rows && right.columns == result.columns,
@@ -287,11 +296,11 @@ package final class CUDADevice: @unchecked Sendable {
     var isSummed = false
     perform(
       "product \(left.rows)×\(left.columns)×\(right.columns) \(left.format)\(batchCount > 1 ? " of \(batchCount)" : "")"
-        + (rowSums == nil ? "" : ", sums")
+        + (usesTF32 ? ", TF32" : "") + (rowSums == nil ? "" : ", sums")
     ) { () throws(CUDAError) in
       isSummed = try products.multiply(
         left, right, into: result, alpha: alpha, adding: addend ?? result, beta: beta, bias: bias, rowSums: rowSums,
-        batchCount: batchCount, workspace: workspace, stream: stream)
+        usesTF32: usesTF32, batchCount: batchCount, workspace: workspace, stream: stream)
     }
     return isSummed
   }

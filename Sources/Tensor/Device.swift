@@ -45,7 +45,7 @@ public struct Device: Sendable, Hashable, CustomStringConvertible {
 
   /// Whether operations in a precision run here.
   public func supports(_ precision: Precision) -> Bool {
-    isCPU || precision == .float32 || precision == .bfloat16
+    isCPU || precision != .float16
   }
 
   /// On a GPU, whether float32 products may round their operands to TF32, 10 bits of precision.

@@ -72,7 +72,6 @@ extension CUDADevice {
     _ left: MatrixView, _ right: MatrixView, into result: Numbers, rowStride: Int? = nil, scale: Float = 1,
     adding addend: Addend? = nil, residual: Numbers? = nil, rowSums: Numbers? = nil, precision: Precision
   ) -> Bool {
-    let (a, b) = (left.deviceMatrix(precision), right.deviceMatrix(precision))
     let c = DeviceMatrix(
       result.start, format: result.deviceFormat, rows: left.rows, columns: right.columns,
       leading: rowStride ?? right.columns)
@@ -88,10 +87,18 @@ extension CUDADevice {
     case .matrix(let matrix, _):
       checkPrecondition(false, "matmul: on a GPU a product adds to its own result or a bias, not to \(matrix.shape)")
     }
+    var added = c
+    if let residual { added.address = residual.start }
+    if precision == .float32Split, isWorthSplitting(rows: left.rows, columns: right.columns, depth: left.columns) {
+      return withExtendedLifetime(bias) {
+        multiplySplit(
+          SplitMatrix(left, .left, on: self), SplitMatrix(right, .right, on: self), into: c, alpha: scale,
+          adding: added, beta: beta, bias: bias.map { UnsafeRawPointer($0.numbers.start) }, rowSums: rowSums?.start)
+      }
+    }
+    let (a, b) = (left.deviceMatrix(precision), right.deviceMatrix(precision))
     return withExtendedLifetime((a.owner, b.owner, bias)) {
-      var added = c
-      if let residual { added.address = residual.start }
-      return multiply(
+      multiply(
         a.matrix, b.matrix, into: c, alpha: scale, adding: added, beta: beta,
         bias: bias.map { UnsafeRawPointer($0.numbers.start) }, rowSums: rowSums?.start)
     }

@@ -5,8 +5,8 @@
 public enum Precision: String, CaseIterable, Hashable, Sendable, Codable {
   /// float32 operands.
   case float32 = "fp32"
-  /// Operands split into two bfloat16 halves and multiplied in three products, about 4e-6 relative error.
-  /// Faster than float32 where the machine has AMX; plain float32 elsewhere.
+  /// Operands split into two parts of fewer bits and multiplied in three products: bfloat16, about 4e-6 relative error, on
+  /// a CPU with AMX; TF32, about 5e-7, in large products on a GPU. Faster than float32 there; plain float32 elsewhere.
   case float32Split = "fp32-split"
   /// Operands rounded to bfloat16. Faster where the machine has AMX, or from AMD's Zen 4 on AVX512_BF16; elsewhere the
   /// same rounding with float32 arithmetic, which costs time and gives the same study.

@@ -37,4 +37,14 @@ public enum EmulatedGPU {
     let device = try device.get()
     return try turn.withLock { _ in try body(device) }
   }
+
+  /// The same with a device that splits all products of fp32-split, however small.
+  public static func withDeviceSplittingAll<Result>(_ body: (Device) throws -> Result) throws -> Result {
+    try withDevice { device in
+      let cost = device.gpu?.splitCost ?? 0
+      device.gpu?.splitCost = 0
+      defer { device.gpu?.splitCost = cost }
+      return try body(device)
+    }
+  }
 }

@@ -70,6 +70,23 @@ struct TrainerOnGPUTests {
     try compare(try smallKimi(), tolerance: 5e-3) { $0.precision = .bfloat16 }
   }
 
+  @Test func splitProductsGiveFloat32sGradients() throws {
+    func gradients(_ model: Decoder, on device: Device, _ precision: Precision) -> [[Float]] {
+      let (batch, moved) = (batch(0), model.on(device))
+      let gradients = valueWithGradients(precision: precision) { tape in
+        moved.loss(inputs: batch.inputs, targets: batch.targets, sequenceLength: batch.sequenceLength, on: tape)
+      }.gradients
+      return model.namedParameters.compactMap { gradients[$0.parameter.id]?.scalars }
+    }
+    for model in [try smallGPT(), try smallKimi()] {
+      let host = gradients(model, on: .cpu, .float32)
+      let plain = try EmulatedGPU.withDevice { gradients(model, on: $0, .float32) }
+      let split = try EmulatedGPU.withDeviceSplittingAll { gradients(model, on: $0, .float32Split) }
+      #expect(split.count == host.count && split != plain)
+      for (left, right) in zip(host, split) { #expect(relativeDifference(left, right) < 2e-5) }
+    }
+  }
+
   @Test func inMicroBatchesAndWithActivationsRecomputed() throws {
     try compare(try smallGPT()) { $0.microBatchCount = 3 }
     try compare(try smallKimi()) { $0.checkpointsActivations = true }

@@ -80,6 +80,41 @@ KERNEL convert_rows(const void *x, int x_format, int64 stride, void *result, int
   });
 }
 
+// x to the 10 bits behind the point that TF32 has, halves to even; what is not finite stays.
+DEVICE float rounded_to_tf32(float x) {
+  const unsigned bits = __float_as_uint(x);
+  if ((bits & 0x7f800000u) == 0x7f800000u) return x;
+  return __uint_as_float((bits + 0xfffu + ((bits >> 13) & 1u)) & 0xffffe000u);
+}
+
+// high = x rounded to TF32, low = x - high, rounded likewise. Rows of x lie `stride` apart, those of both results
+// `result_stride`; a row of these has `pitch` numbers, a multiple of 4, and behind x there are zeros. `count` is that of
+// either result.
+KERNEL split_tf32(const float *x, int64 stride, int rows, int width, float *high, float *low, int64 result_stride,
+                  int pitch, int64 count) {
+  const int64 first = 4 * ((int64)blockIdx.x * blockDim.x + threadIdx.x);
+  if (first >= count) return;
+  const unsigned quad = (unsigned)(first >> 2), quads = (unsigned)pitch >> 2;
+  const int row = (int)(quad / quads), column = (int)(quad % quads) * 4;
+  float v[4];
+  if (row < rows && column + 4 <= width && (((size_t)x | (size_t)stride * 4) & 15) == 0) {
+    const float4 four = load4(x, FLOAT32, row * stride + column);
+    v[0] = four.x, v[1] = four.y, v[2] = four.z, v[3] = four.w;
+  } else {
+#pragma unroll
+    for (int i = 0; i < 4; i++) v[i] = row < rows && column + i < width ? x[row * stride + column + i] : 0.0f;
+  }
+  float h[4], l[4];
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    h[i] = rounded_to_tf32(v[i]);
+    l[i] = rounded_to_tf32(v[i] - h[i]);
+  }
+  const int64 index = row * result_stride + column;
+  store4(high, FLOAT32, index, make_float4(h[0], h[1], h[2], h[3]));
+  store4(low, FLOAT32, index, make_float4(l[0], l[1], l[2], l[3]));
+}
+
 // result[0] = sum of x, in double, by one block.
 KERNEL sum_elements(const float *x, float *result, int64 count) {
   SHARED double scratch[32];
