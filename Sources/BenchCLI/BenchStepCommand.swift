@@ -56,8 +56,8 @@ struct BenchStepCommand: ParsableCommand {
     var forwardMedianMs: Double
     var forwardMinMs: Double
     var tokensPerSecond: Double
-    /// The optimizers' share of a step.
-    var updateShare: Double
+    /// The optimizers' share of a step; nil on a GPU, where a step is one piece of work.
+    var updateShare: Double?
     var peakTensorBytes: Int
     var peakResidentBytes: Int
   }
@@ -102,11 +102,12 @@ struct BenchStepCommand: ParsableCommand {
         String(
           format:
             "%@ %@ %@, %d parameters, %d shards on %d threads: step median %.3f ms (min %.3f), "
-            + "forward median %.3f ms (min %.3f), %.0f tokens/s; optimizers %.1f%% of the step; "
+            + "forward median %.3f ms (min %.3f), %.0f tokens/s; %@"
             + "tensors %.0f MB, resident %.0f MB", report.model, report.precision.rawValue,
           report.device == "cpu" ? report.kernels : report.device, report.parameters, report.shards, report.threads,
           report.trainStepMedianMs, report.trainStepMinMs, report.forwardMedianMs,
-          report.forwardMinMs, report.tokensPerSecond, 100 * report.updateShare,
+          report.forwardMinMs, report.tokensPerSecond,
+          report.updateShare.map { String(format: "optimizers %.1f%% of the step; ", 100 * $0) } ?? "",
           Double(report.peakTensorBytes) / 1e6, Double(report.peakResidentBytes) / 1e6))
     }
   }
@@ -163,7 +164,7 @@ struct BenchStepCommand: ParsableCommand {
       trainStepMinMs: stepTimes.min()! * 1e3, forwardMedianMs: forwardTimes.median * 1e3,
       forwardMinMs: forwardTimes.min()! * 1e3,
       tokensPerSecond: Double(experiment.tokensPerStep) / stepTimes.median,
-      updateShare: times.suffix(steps).map { $0.update / $0.step }.median,
+      updateShare: device.isCPU ? times.suffix(steps).map { $0.update / $0.step }.median : nil,
       peakTensorBytes: peakTensorBytes, peakResidentBytes: ResidentMemory.peakBytes)
   }
 }

@@ -6,10 +6,12 @@
 # Parts joined by + run at once, which is for what is not timed. Each ends after its seconds at the latest:
 #
 #   values-fp32 values-bf16   every model's loss, gradients and 200 steps beside the CPU's
+#   values-split              the same of fp32-split, at a size whose products are split
 #   determinism               two equal runs give equal files
 #   resume                    runs of both studies, begun on the CPU, go on on the GPU and end on the CPU
-#   memcheck racecheck        compute-sanitizer on one step of each model
-#   speed-bf16 speed-fp32     a step's time and memory, at 10M, 30M and 124M
+#   memcheck racecheck-fp32   compute-sanitizer on one step of each model
+#   racecheck-bf16            the same of one family of kernels after the other
+#   speed-bf16 speed-fp32 speed-split   a step's time and memory, at 10M, 30M and 124M
 #   torch-bf16 torch-fp32     the same of PyTorch, eager
 #   torch-compile             GPT-2's and NanoKimiK2's step by torch.compile
 #   profile                   where a GPT-2 step goes, kernel by kernel
@@ -66,6 +68,13 @@ values() {
 }
 part_values-fp32() { values fp32; }
 part_values-bf16() { values bf16; }
+part_values-split() {
+  local model
+  sized --size 0.3M --steps 2 --batch 2 --context 32 -- --size 30M --steps 5 --batch 16 --context 256
+  for model in nanogpt2 nanokimik2; do
+    "$program" bench device --precision fp32-split --device cuda --model $model "${arguments[@]}" || return
+  done
+}
 
 characters=(compare --quiet --json --embd 32 --layers 2 --heads 2 --context 32 --batch 8 --eval-interval 10 --eval-iters 2)
 stories=(compare --quiet --json --preset stories --size 0.3M --vocab 400 --context 64 --batch 8 --eval-interval 10
@@ -123,25 +132,69 @@ sys.exit(worst > 0.01)
 PYTHON
 }
 
-# Every model's step in either precision. Products of NVIDIA's library are left out: they are not ours, and slow.
-sanitize() {
-  local model precision excluded=() name
-  if compute-sanitizer --help | grep -q kernel-name-exclude; then
-    for name in cutlass gemm nvjet cublas splitK; do excluded+=(--kernel-name-exclude "kernel_substring=$name"); done
+# One step of a model under a tool of compute-sanitizer: TOOL MODEL PRECISION [OPTION of the tool]... Only at a large size
+# has fp32-split products to split.
+sanitized_step() {
+  local size=(--batch 16 --context 16) filter=("${@:4}") name
+  # Products of NVIDIA's library are left out: they are not ours, and slow.
+  if [ $# = 3 ] && compute-sanitizer --help | grep -q kernel-name-exclude; then
+    for name in cutlass gemm nvjet cublas splitK; do filter+=(--kernel-name-exclude "kernel_substring=$name"); done
   fi
-  for model in nanokimik2 nanogpt2 nanokimi nanogpt; do
-    for precision in bf16 fp32; do
-      echo "$1 $model $precision"
-      LD_LIBRARY_PATH=$here/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} timeout 40 compute-sanitizer --error-exitcode 9 \
-        --tool "$1" "${excluded[@]}" "${@:2}" "$here/bench-cli" bench device --device cuda --steps 1 --batch 2 \
-        --context 16 --model $model --precision $precision 2>&1 | tail -n 40
-      echo "status ${PIPESTATUS[0]}"
-    done
-  done | tee summary
-  ! grep -q "Device not supported\|status [1-9]" summary
+  [ "$3" = fp32-split ] && size=(--batch 16 --context 256 --size 30M)
+  LD_LIBRARY_PATH=$here/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} timeout 60 compute-sanitizer --error-exitcode 9 \
+    --tool "$1" "${filter[@]}" "$here/bench-cli" bench device --device cuda --steps 1 "${size[@]}" \
+    --model "$2" --precision "$3" 2>&1 | tail -n 40
+  return "${PIPESTATUS[0]}"
 }
-part_memcheck() { sanitize memcheck; }
-part_racecheck() { sanitize racecheck --racecheck-report analysis; }
+
+# Several at once: a line "LABEL: status" each, and the words of those that failed.
+sanitize_all() {
+  local label words status pid failed=0 pids=() labels=("$@")
+  for label; do
+    read -r -a words <<<"$label"
+    sanitized_step "${words[@]}" >"${label//[^a-z0-9]/_}.log" &
+    pids+=($!)
+  done
+  for label in "${labels[@]}"; do
+    pid=${pids[0]} pids=("${pids[@]:1}")
+    wait "$pid"
+    status=$?
+    echo "$label: status $status; $(grep -h SUMMARY "${label//[^a-z0-9]/_}.log")"
+    [ $status = 0 ] && continue
+    failed=1
+    cat "${label//[^a-z0-9]/_}.log"
+  done
+  return $failed
+}
+
+# The option that names the only kernels to instrument, by a part of their names.
+only() {
+  if compute-sanitizer --help | grep -q -e --kernel-name; then
+    echo "--kernel-name kernel_substring="
+  else
+    echo "--kernel-regex kns="
+  fi
+}
+
+part_memcheck() {
+  sanitize_all "memcheck nanokimik2 bf16" "memcheck nanogpt2 bf16" "memcheck nanokimi bf16" "memcheck nanogpt bf16" \
+    "memcheck nanokimik2 fp32" "memcheck nanogpt2 fp32" "memcheck nanogpt2 fp32-split"
+}
+
+# In float32 all kernels. In bf16 a family of our own kernels at a time: products of NVIDIA's library end the sanitizer.
+part_racecheck-fp32() {
+  local model labels=()
+  for model in nanokimik2 nanogpt2 nanokimi nanogpt; do labels+=("racecheck $model fp32"); done
+  sanitize_all "${labels[@]}"
+}
+part_racecheck-bf16() {
+  local family labels=() option
+  option=$(only)
+  for family in attention_forward attention_backward experts_ newton_schulz norm route cross_entropy sum_partials; do
+    labels+=("racecheck nanokimik2 bf16 $option$family")
+  done
+  sanitize_all "${labels[@]}" "racecheck nanogpt2 bf16 ${option}norm" "racecheck nanogpt2 bf16 ${option}attention"
+}
 
 step() { "$program" bench step --device cuda --json --precision "$@"; }
 gpt2=(--preset stories --model nanogpt --size 10M --embd 768 --layers 12 --heads 12 --vocab 50257)
@@ -164,6 +217,7 @@ speed() {
 }
 part_speed-bf16() { speed bf16; }
 part_speed-fp32() { speed fp32; }
+part_speed-split() { speed fp32-split; }
 
 torch() { python3 "$here/torch_steps.py" --batches 16x256,16x1024 --steps 15 --warmup 5 --budget "$seconds" "$@"; }
 torch_models=nanogpt-124M,nanokimik2-30M,nanogpt-30M,nanokimik2-10M,nanogpt-10M
@@ -205,7 +259,7 @@ budget() {
   case $1 in
     values-*) echo 90 ;;
     study) echo 300 ;;
-    memcheck | racecheck) echo 120 ;;
+    memcheck | racecheck-*) echo 120 ;;
     torch-compile) echo 110 ;;
     profile) echo 30 ;;
     *) echo 90 ;;
