@@ -54,6 +54,13 @@ struct DeviceOperationTests {
     }
   }
 
+  @Test func shiftsAndRowsForAll() throws {
+    try compare([random([12, 5], 1), random([5], 2)]) { v in
+      weighed(
+        v[0].shifted(by: 2, sequenceLength: 4) * v[1].broadcast(rows: 12) + v[0].shifted(by: -1, sequenceLength: 4))
+    }
+  }
+
   @Test(arguments: [Precision.float32, .bfloat16], [[5, 7, 3], [130, 64, 40]])
   func linear(_ precision: Precision, _ sizes: [Int]) throws {
     let (rows, inputs, outputs) = (sizes[0], sizes[1], sizes[2])

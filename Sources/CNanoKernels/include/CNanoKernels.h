@@ -160,6 +160,9 @@ typedef struct {
   void (*silu)(const float *x, float *out, size_t n);
   void (*silu_backward)(const float *x, const float *dy, float *dx, size_t n);
   void (*sigmoid)(const float *x, float *out, size_t n);
+  /// out = cap * tanh(x / cap)
+  void (*soft_cap)(const float *x, float cap, float *out, size_t n);
+  void (*soft_cap_backward)(const float *y, const float *dy, float cap, float *dx, size_t n);
 
   // The same over n numbers of a format.
   void (*relu)(const void *x, void *out, size_t n, nk_format format);

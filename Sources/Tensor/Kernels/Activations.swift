@@ -73,6 +73,16 @@ extension Kernels {
     table.pointee.sigmoid(x.elements, result.mutableElements, x.elementCount)
   }
 
+  /// `c tanh(x / c)`
+  package func softCap(_ x: Tensor, at cap: Float, into result: inout Tensor) {
+    table.pointee.soft_cap(x.elements, cap, result.mutableElements, x.elementCount)
+  }
+
+  /// `dx = dy (1 - (y / c)²)`
+  package func softCapBackward(output y: Tensor, _ gradient: Tensor, at cap: Float, into result: inout Tensor) {
+    table.pointee.soft_cap_backward(y.elements, gradient.elements, cap, result.mutableElements, y.elementCount)
+  }
+
   // MARK: SwiGLU
 
   /// `silu(u) · v` for rows `[u | v]`.

@@ -26,15 +26,22 @@ extension Kernels {
     }
   }
 
-  /// Writes the rows of x, one behind the other, in place of those of the result from `row` on; the formats are one.
-  package func copyRows(of x: some TensorProtocol, to result: inout some TensorProtocol, at row: Int) {
-    let (shape, source, start) = (x.shape, x.numbers, row * result.shape.width)
+  /// Writes rows of x, all from `first` on or `count` of them, in place of those of the result from `row` on; the formats
+  /// are one.
+  package func copyRows(
+    _ count: Int? = nil, of x: some TensorProtocol, from first: Int = 0, to result: inout some TensorProtocol,
+    at row: Int
+  ) {
+    let (shape, target, width) = (x.shape, result.shape, x.shape.width)
+    let count = count ?? shape.rowCount - first
     checkPrecondition(
-      row >= 0 && shape.width == result.shape.width && start + shape.elementCount <= result.shape.elementCount,
-      "copyRows: \(shape) to row \(row) of \(result.shape)")
+      count >= 0 && first >= 0 && first + count <= shape.rowCount && width == target.width && row >= 0
+        && row + count <= target.rowCount,
+      "copyRows: \(count) from \(first) of \(shape) to \(row) of \(target)")
+    let source = x.numbers.advanced(by: first * width)
     result.withMutableNumbers {
-      $0.advanced(by: start).host.copyMemory(
-        from: source.host, byteCount: shape.elementCount * source.dtype.byteCount)
+      $0.advanced(by: row * width).host.copyMemory(
+        from: source.host, byteCount: count * width * source.dtype.byteCount)
     }
   }
 
