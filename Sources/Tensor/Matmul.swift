@@ -80,39 +80,41 @@ package func matmul(
     start >= 0 && start + (left.rows - 1) * stride + right.columns <= result.shape.elementCount,
     "matmul: \(left.rows) rows of \(right.columns), \(stride) apart, from \(start) on in \(result.shape)")
   result.withMutableNumbers {
-    let result = $0.advanced(by: start)
     HostProduct(
-      left: left, right: right, result: result.numbers, rowStride: stride, scale: scale,
-      addend: addend.map { HostProduct.Added($0, result: result.numbers, rowStride: stride) }, triangle: triangle,
-      precision: precision
+      left, right, into: $0.advanced(by: start).numbers, rowStride: stride, scale: scale, adding: addend,
+      triangle: triangle, precision: precision
     ).compute()
   }
 }
 
-/// A product on the host, and where its result goes.
+/// A product on the host, as kernels are told of it: only addresses, for as long as their tensors are held.
 struct HostProduct {
-  let left, right: MatrixView
-  let result: Numbers
-  let rowStride: Int
-  var scale: Float = 1
-  var addend: Added?
-  var triangle = Triangle.full
-  let precision: Precision
+  private var gemm: nk_gemm
+  private let precision: Precision
 
-  /// Rows that are added, `rowStride` apart.
-  struct Added {
-    let elements: UnsafePointer<Float>?
-    let rowStride: Int
-    let factor: Float
-
-    init(_ addend: Addend, result: Numbers, rowStride: Int) {
-      switch addend {
-      case .bias(let bias): (elements, self.rowStride, factor) = (bias.elements, 0, 1)
-      case .matrix(let matrix, let times):
-        (elements, self.rowStride, factor) = (matrix.elements, matrix.shape.width, times)
-      case .result(let times): (elements, self.rowStride, factor) = (UnsafePointer(result.floats), rowStride, times)
-      }
+  /// - Precondition: numbers are float32 or of the format that the precision reads.
+  init(
+    _ left: MatrixView, _ right: MatrixView, into result: Numbers, rowStride: Int, scale: Float = 1,
+    adding addend: Addend? = nil, triangle: Triangle = .full, precision: Precision
+  ) {
+    checkPrecondition(
+      left.numbers.isReadable(in: precision) && right.numbers.isReadable(in: precision)
+        && result.isReadable(in: precision),
+      "matmul: numbers of another 16-bit format than \(precision.rawValue) reads")
+    gemm = nk_gemm(
+      rows: left.rows, columns: right.columns, depth: left.columns, a: nk_operand(left), b: nk_operand(right),
+      c: nk_result(start: result.host, format: result.dtype.kernelValue, stride: rowStride),
+      addend: nk_addend(), alpha: scale, triangle: triangle.kernelValue)
+    switch addend {
+    case nil: break
+    case .bias(let bias): gemm.addend = nk_addend(start: bias.elements, stride: 0, factor: 1)
+    case .matrix(let matrix, let times):
+      gemm.addend = nk_addend(start: matrix.elements, stride: matrix.shape.width, factor: times)
+    case .result(let times):
+      gemm.addend = nk_addend(start: UnsafePointer(result.floats), stride: rowStride, factor: times)
     }
+    if let packed = right.packedCopy(precision) { (gemm.b.start, gemm.b.is_packed) = (packed, true) }
+    self.precision = precision
   }
 
   func compute() {
@@ -121,58 +123,46 @@ struct HostProduct {
 
   /// One row by a transposed matrix: as many dot products, nothing to copy.
   private func multiplyRow() -> Bool {
-    guard left.rows == 1, addend == nil, scale == 1, left.columnStride == 1, right.rowStride == 1,
-      right.columnStride == right.rows, let row = left.numbers.floats, let matrix = right.numbers.floats,
-      let result = result.floats
+    guard gemm.rows == 1, gemm.addend.start == nil, gemm.alpha == 1, !gemm.a.is_transposed,
+      gemm.b.is_transposed ? gemm.b.stride == gemm.depth : gemm.b.stride == 1 && gemm.depth == 1,
+      let row = Self.floats(gemm.a), let matrix = Self.floats(gemm.b), let result = floatResult
     else { return false }
-    kernels.table.pointee.matrix_vector(matrix, row, result, right.columns, right.rows)
+    kernels.table.pointee.matrix_vector(matrix, row, result, gemm.columns, gemm.depth)
     return true
   }
 
   /// By OpenBLAS, where all three extents are large: only then is packing for three cache levels worth its time.
   private func multiplyLarge() -> Bool {
-    guard case .full = triangle, min(left.rows, right.columns, left.columns) >= 384 else { return false }
-    return multiplyWithOpenBLAS()
+    gemm.triangle == NK_FULL && min(gemm.rows, gemm.columns, gemm.depth) >= 384 && multiplyWithOpenBLAS()
   }
 
-  /// - Returns: false when OpenBLAS is not installed or the strides are not BLAS strides.
+  /// - Returns: false when OpenBLAS is not installed.
   func multiplyWithOpenBLAS() -> Bool {
-    guard let (a, lda) = Self.blasOperand(left), let (b, ldb) = Self.blasOperand(right),
-      let leftFloats = left.numbers.floats, let rightFloats = right.numbers.floats, let result = result.floats,
+    guard let a = Self.floats(gemm.a), let b = Self.floats(gemm.b), let result = floatResult,
       nk_openblas_handle() != nil
     else { return false }
-    if let addend, let elements = addend.elements, elements != result || addend.rowStride != rowStride {
-      for row in 0..<left.rows {
-        (result + row * rowStride).update(from: elements + row * addend.rowStride, count: right.columns)
+    let (addend, rowStride) = (gemm.addend, gemm.c.stride)
+    if let elements = addend.start, elements != result || addend.stride != rowStride {
+      for row in 0..<gemm.rows {
+        (result + row * rowStride).update(from: elements + row * addend.stride, count: gemm.columns)
       }
     }
     return nk_openblas_sgemm(
-      a, b, Int32(left.rows), Int32(right.columns), Int32(left.columns), scale, leftFloats, lda,
-      rightFloats, ldb, addend?.factor ?? 0, result, Int32(rowStride))
+      gemm.a.is_transposed, gemm.b.is_transposed, Int32(gemm.rows), Int32(gemm.columns), Int32(gemm.depth), gemm.alpha,
+      a, Int32(gemm.a.stride), b, Int32(gemm.b.stride), addend.factor, result, Int32(rowStride))
   }
 
-  /// Whether BLAS must transpose the operand, and its leading dimension.
-  private static func blasOperand(_ view: MatrixView) -> (transposed: Bool, leading: Int32)? {
-    if view.columnStride == 1 { return (false, Int32(view.rowStride)) }
-    if view.rowStride == 1 { return (true, Int32(view.columnStride)) }
-    return nil
+  private static func floats(_ operand: nk_operand) -> UnsafePointer<Float>? {
+    operand.format == NK_FP32 && !operand.is_packed ? operand.start.assumingMemoryBound(to: Float.self) : nil
+  }
+
+  private var floatResult: UnsafeMutablePointer<Float>? {
+    gemm.c.format == NK_FP32 ? gemm.c.start.assumingMemoryBound(to: Float.self) : nil
   }
 
   /// On register tiles, whatever the size.
   func multiply() {
-    checkPrecondition(
-      left.numbers.isReadable(in: precision) && right.numbers.isReadable(in: precision)
-        && result.isReadable(in: precision),
-      "matmul: numbers of another 16-bit format than \(precision.rawValue) reads")
-    var b = nk_operand(right)
-    if let packed = right.packedCopy(precision) { (b.start, b.is_packed) = (packed, true) }
-    var gemm = nk_gemm(
-      rows: left.rows, columns: right.columns, depth: left.columns, a: nk_operand(left), b: b,
-      c: nk_result(start: result.host, format: result.dtype.kernelValue, stride: rowStride),
-      addend: nk_addend(
-        start: addend?.elements, stride: addend?.rowStride ?? 0, factor: addend?.factor ?? 0),
-      alpha: scale, triangle: triangle.kernelValue)
-    kernels.gemm(in: precision)(&gemm)
+    withUnsafePointer(to: gemm) { kernels.gemm(in: precision)($0) }
   }
 }
 

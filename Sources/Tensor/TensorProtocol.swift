@@ -25,6 +25,14 @@ extension TensorProtocol {
   }
 }
 
-extension Tensor: TensorProtocol {}
 extension HalfTensor: TensorProtocol {}
-extension Activation: TensorProtocol {}
+
+// The same once more where the compiler knows the type: products are many and small.
+
+extension Tensor: TensorProtocol {
+  package var matrix: MatrixView { MatrixView(numbers, rows: shape.rowCount, columns: shape.width) }
+}
+
+extension Activation: TensorProtocol {
+  package var matrix: MatrixView { MatrixView(numbers, rows: shape.rowCount, columns: shape.width) }
+}

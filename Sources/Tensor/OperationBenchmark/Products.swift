@@ -24,7 +24,7 @@ extension OperationBenchmark {
     let operations = 2 * Double(rows) * Double(columns) * Double(depth)
     func gigaflops(_ body: () -> Void) -> Double { operations * 1e-9 / secondsPerCall(body) }
     func product(_ precision: Precision, _ result: MutableNumbers) -> HostProduct {
-      HostProduct(left: left, right: right, result: result.numbers, rowStride: columns, precision: precision)
+      HostProduct(left, right, into: result.numbers, rowStride: columns, precision: precision)
     }
     func own(_ precision: Precision) -> Double {
       c.withMutableNumbers { c in gigaflops { product(precision, c).multiply() } }
