@@ -36,6 +36,9 @@ package struct Numbers {
     return start
   }
 
+  /// The same from the `count`-th number on.
+  func host(_ count: Int) -> UnsafeMutableRawPointer { host + count * dtype.byteCount }
+
   /// Themselves as float32, if they are that and on the host.
   var floats: UnsafeMutablePointer<Float>? {
     dtype == .float32 && gpu == nil ? start.assumingMemoryBound(to: Float.self) : nil

@@ -41,32 +41,27 @@ enum CausalAttentionOperation {
         scale: scale, precision: precision)
     }
 
-    /// The probabilities of one pair, from the `start`-th on, as they are mixed: themselves, or times their mask in
-    /// `scratch`.
-    func mixed(_ probabilities: Tensor, from start: Int, pair: Int, scratch: inout Tensor) -> Numbers {
-      guard let dropout else { return probabilities.numbers.advanced(by: start) }
+    /// Writes the probabilities of one pair, from the `start`-th on, times their mask; false if there is no dropout.
+    func drop(_ probabilities: Tensor, from start: Int, pair: Int, into result: inout Tensor) -> Bool {
+      guard let dropout else { return false }
       dropout.apply(
-        to: probabilities, from: start, into: &scratch, sequence: pair / headCount, head: pair % headCount,
+        to: probabilities, from: start, into: &result, sequence: pair / headCount, head: pair % headCount,
         length: sequenceLength, rowStride: head.probabilityStride)
-      return scratch.numbers
+      return true
     }
 
     /// Where the rows of a pair begin.
-    func start(_ layout: Layout, pair: Int) -> Int {
+    func offsets(ofPair pair: Int) -> CausalHead.Offsets {
       let (sequence, head) = pair.quotientAndRemainder(dividingBy: headCount)
-      return sequence * sequenceLength * layout.rowStride + head * layout.headStep
+      func start(_ layout: Layout) -> Int {
+        sequence * sequenceLength * layout.rowStride + head * layout.headStep
+      }
+      return CausalHead.Offsets(query: start(query), key: start(key), value: start(value), output: start(output))
     }
   }
 
   struct Operands {
     let query, key, value: Numbers
-
-    /// Of one pair.
-    func of(_ pair: Int, _ g: Geometry) -> Operands {
-      Operands(
-        query: query.advanced(by: g.start(g.query, pair: pair)), key: key.advanced(by: g.start(g.key, pair: pair)),
-        value: value.advanced(by: g.start(g.value, pair: pair)))
-    }
   }
 
   /// Where gradients of the operands go.
@@ -121,13 +116,16 @@ enum CausalAttentionOperation {
     var largest = [Float](repeating: -.infinity, count: geometry.headCount)
     var dropped = Tensor(uninitialized: [geometry.dropout == nil ? 0 : head.probabilityCount])
     for pair in 0..<geometry.pairCount {
-      let own = operands.of(pair, geometry)
+      let offsets = geometry.offsets(ofPair: pair)
       let start = geometry.keepsProbabilities ? pair * head.probabilityCount : 0
-      let highest = head.probabilities(query: own.query, key: own.key, into: &probabilities, from: start)
+      let highest = head.probabilities(
+        query: operands.query, key: operands.key, at: offsets, into: &probabilities, from: start)
       largest[pair % geometry.headCount] = max(largest[pair % geometry.headCount], highest)
-      head.mix(
-        geometry.mixed(probabilities, from: start, pair: pair, scratch: &dropped), value: own.value,
-        into: output.advanced(by: geometry.start(geometry.output, pair: pair)))
+      if geometry.drop(probabilities, from: start, pair: pair, into: &dropped) {
+        head.mix(dropped, value: operands.value, at: offsets, into: output)
+      } else {
+        head.mix(probabilities, from: start, value: operands.value, at: offsets, into: output)
+      }
     }
     return (
       geometry.keepsProbabilities ? probabilities : nil, Tensor(largest, shape: [geometry.headCount])
@@ -141,18 +139,15 @@ enum CausalAttentionOperation {
     var recomputed = Tensor(uninitialized: [probabilities == nil ? head.probabilityCount : 0])
     var dropped = Tensor(uninitialized: [geometry.dropout == nil ? 0 : head.probabilityCount])
     for pair in 0..<geometry.pairCount {
-      let own = operands.of(pair, geometry)
-      if probabilities == nil { _ = head.probabilities(query: own.query, key: own.key, into: &recomputed) }
+      let offsets = geometry.offsets(ofPair: pair)
+      if probabilities == nil {
+        _ = head.probabilities(query: operands.query, key: operands.key, at: offsets, into: &recomputed)
+      }
       let (p, start) = (probabilities ?? recomputed, probabilities == nil ? 0 : pair * head.probabilityCount)
+      let drops = geometry.drop(p, from: start, pair: pair, into: &dropped)
       head.backward(
-        gradient.advanced(by: geometry.start(geometry.output, pair: pair)), query: own.query, key: own.key,
-        value: own.value, probabilities: p.numbers.advanced(by: start),
-        mixed: geometry.mixed(p, from: start, pair: pair, scratch: &dropped),
-        into: (
-          gradients.query.advanced(by: geometry.start(geometry.query, pair: pair)),
-          gradients.key.advanced(by: geometry.start(geometry.key, pair: pair)),
-          gradients.value.advanced(by: geometry.start(geometry.value, pair: pair))
-        ))
+        gradient, query: operands.query, key: operands.key, value: operands.value, at: offsets, probabilities: p,
+        from: start, dropped: drops ? dropped : nil, into: gradients)
     }
   }
 

@@ -33,37 +33,57 @@ package struct CausalHead {
       format: (dtype ?? precision.operandType).kernelValue)
   }
 
+  /// How far behind the first numbers of the operands those of this head and sequence begin.
+  package struct Offsets {
+    package var query, key, value, output: Int
+
+    package init(query: Int, key: Int, value: Int, output: Int) {
+      self.query = query
+      self.key = key
+      self.value = value
+      self.output = output
+    }
+  }
+
   /// Elements of all probabilities.
   package var probabilityCount: Int { geometry.length * probabilityStride }
 
   /// `P = softmax(scale · Q Kᵀ + mask)`, written from the `start`-th element on.
   /// - Returns: the largest logit that is not masked.
   package func probabilities(
-    query: Numbers, key: Numbers, into result: inout Tensor, from start: Int = 0
+    query: Numbers, key: Numbers, at offsets: Offsets, into result: inout Tensor, from start: Int = 0
   ) -> Float {
     let p = result.mutableElements + start
     return withUnsafePointer(to: geometry) {
-      kernels.table.pointee.attention_probabilities($0, query.host, key.host, p)
+      kernels.table.pointee.attention_probabilities($0, query.host(offsets.query), key.host(offsets.key), p)
     }
   }
 
   /// `O = P V`
-  package func mix(_ probabilities: Numbers, value: Numbers, into output: MutableNumbers) {
+  package func mix(
+    _ probabilities: Tensor, from start: Int = 0, value: Numbers, at offsets: Offsets, into output: MutableNumbers
+  ) {
     withUnsafePointer(to: geometry) {
-      kernels.table.pointee.attention_mix($0, probabilities.floats, value.host, output.host)
+      kernels.table.pointee.attention_mix(
+        $0, probabilities.elements + start, value.host(offsets.value), output.numbers.host(offsets.output))
     }
   }
 
   /// `dV = P'ᵀ dO`, `dP = dO Vᵀ`, `dS = P' · dP - P · rowsum(dP · P')`, `dQ = scale dS K`, `dK = scale dSᵀ Q`.
-  /// - Parameter mixed: P', what ``mix(_:value:into:)`` was given: the probabilities, or their product with a mask.
+  /// - Parameters:
+  ///   - probabilities: P, from the `start`-th element on.
+  ///   - dropped: P', if it is the product of P with a mask.
   package func backward(
-    _ gradient: Numbers, query: Numbers, key: Numbers, value: Numbers, probabilities: Numbers, mixed: Numbers,
+    _ gradient: Numbers, query: Numbers, key: Numbers, value: Numbers, at offsets: Offsets, probabilities: Tensor,
+    from start: Int = 0, dropped: Tensor? = nil,
     into gradients: (query: MutableNumbers, key: MutableNumbers, value: MutableNumbers)
   ) {
+    let p = probabilities.elements + start
     withUnsafePointer(to: geometry) {
       kernels.table.pointee.attention_backward(
-        $0, query.host, key.host, value.host, probabilities.floats, mixed.floats, gradient.host,
-        gradients.query.host, gradients.key.host, gradients.value.host)
+        $0, query.host(offsets.query), key.host(offsets.key), value.host(offsets.value), p, dropped?.elements ?? p,
+        gradient.host(offsets.output), gradients.query.numbers.host(offsets.query),
+        gradients.key.numbers.host(offsets.key), gradients.value.numbers.host(offsets.value))
     }
   }
 }

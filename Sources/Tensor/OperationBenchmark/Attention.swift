@@ -34,20 +34,20 @@ extension OperationBenchmark {
       precision: precision, dtype: .float32)
     var probabilities = Tensor(uninitialized: [length, head.probabilityStride])
     let operations = Double(length * (length + 1) * (keyWidth + valueWidth)) * 1e-9
+    let start = CausalHead.Offsets(query: 0, key: 0, value: 0, output: 0)
+    let (q, k, v, dy) = (query.numbers, key.numbers, value.numbers, gradient.numbers)
     let forward = output.withMutableNumbers { output in
       secondsPerCall {
-        _ = head.probabilities(query: query.numbers, key: key.numbers, into: &probabilities)
-        head.mix(probabilities.numbers, value: value.numbers, into: output)
+        _ = head.probabilities(query: q, key: k, at: start, into: &probabilities)
+        head.mix(probabilities, value: v, at: start, into: output)
       }
     }
-    let p = probabilities.numbers
     let backward = queryGradient.withMutableNumbers { dq in
       keyGradient.withMutableNumbers { dk in
         valueGradient.withMutableNumbers { dv in
           secondsPerCall {
             head.backward(
-              gradient.numbers, query: query.numbers, key: key.numbers, value: value.numbers, probabilities: p,
-              mixed: p, into: (dq, dk, dv))
+              dy, query: q, key: k, value: v, at: start, probabilities: probabilities, into: (dq, dk, dv))
           }
         }
       }
