@@ -123,6 +123,12 @@ public enum Preset: String, CaseIterable, Hashable, Sendable, Codable {
     case .pyTorch: return muon(.pyTorch)
     case .optax: return muon(.optax)
     case .dion: return muon(.dion)
+    case .lion:
+      // A third of AdamW's rate and three times its decay: the near end of what the paper advises.
+      var rule = Lion(learningRate: adamW.learningRate / 3, weightDecay: 3 * adamW.weightDecay)
+      let matrices = OptimizerRecipe.Group(ParameterKind.matrices + ParameterKind.tables, .lion(rule))
+      if self == .stories { rule.weightDecay = 0 }
+      return OptimizerRecipe(groups: [matrices, .init(ParameterKind.vectors, .lion(rule))])
     case .sgd:
       return OptimizerRecipe(groups: [
         .init(ParameterKind.allCases, .sgd(SGD(learningRate: 0.1, momentum: 0.9)))
@@ -176,7 +182,9 @@ public enum OptimizerName: String, CaseIterable, Hashable, Sendable, Codable {
   case dion = "muon-dion"
   /// The published study's, on all matrices, the routers' included; AdamW on the rest.
   case trueMuon = "truemuon"
+  /// Lion on everything.
+  case lion
   case sgd
 
-  var isMuon: Bool { ![.adamW, .trueMuon, .sgd].contains(self) }
+  var isMuon: Bool { [.muon, .kellerJordan, .pyTorch, .optax, .dion].contains(self) }
 }

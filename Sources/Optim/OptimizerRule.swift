@@ -3,93 +3,55 @@ public import NanoTensor
 /// An update rule as data.
 public enum OptimizerRule: Hashable, Sendable, Codable {
   case adamW(AdamW)
+  case lion(Lion)
   case muon(Muon)
-  case trueMuon(TrueMuon)
   case sgd(SGD)
+  case trueMuon(TrueMuon)
+
+  private var rule: any NamedOptimizer {
+    get {
+      switch self {
+      case .adamW(let rule): rule
+      case .lion(let rule): rule
+      case .muon(let rule): rule
+      case .sgd(let rule): rule
+      case .trueMuon(let rule): rule
+      }
+    }
+    set {
+      switch newValue {
+      case let rule as AdamW: self = .adamW(rule)
+      case let rule as Lion: self = .lion(rule)
+      case let rule as Muon: self = .muon(rule)
+      case let rule as SGD: self = .sgd(rule)
+      case let rule as TrueMuon: self = .trueMuon(rule)
+      default: fatalError("OptimizerRule: no case for \(type(of: newValue).name)")
+      }
+    }
+  }
+
+  public var name: String { type(of: rule).name }
+
+  /// Whether it takes matrices alone.
+  public var isForMatrices: Bool { rule is any MatrixOptimizer }
+
+  public var learningRate: Float {
+    get { rule.learningRate }
+    set { rule.learningRate = newValue }
+  }
+
+  public var weightDecay: Float {
+    get { rule.weightDecay }
+    set { rule.weightDecay = newValue }
+  }
 
   /// The rule itself.
   /// - Parameter precision: what the products of an orthogonalization read. Half precision's range is too narrow for
   ///   the iteration, which then stays in float32.
   public func makeOptimizer(precision: Precision = .float32) -> AnyOptimizer {
-    switch self {
-    case .adamW(let rule): return AnyOptimizer(rule)
-    case .sgd(let rule): return AnyOptimizer(rule)
-    case .muon(var rule):
-      rule.orthogonalization.setPrecision(precision)
-      return AnyOptimizer(rule)
-    case .trueMuon(var rule):
-      rule.orthogonalization.setPrecision(precision)
-      return AnyOptimizer(rule)
-    }
-  }
-
-  public var name: String {
-    switch self {
-    case .adamW: "AdamW"
-    case .muon: "Muon"
-    case .trueMuon: "TrueMuon"
-    case .sgd: "SGD"
-    }
-  }
-
-  /// Whether it takes matrices alone.
-  public var isForMatrices: Bool {
-    switch self {
-    case .muon, .trueMuon: true
-    case .adamW, .sgd: false
-    }
-  }
-
-  public var learningRate: Float {
-    get {
-      switch self {
-      case .adamW(let rule): rule.learningRate
-      case .muon(let rule): rule.learningRate
-      case .trueMuon(let rule): rule.learningRate
-      case .sgd(let rule): rule.learningRate
-      }
-    }
-    set {
-      change(
-        { $0.learningRate = newValue }, { $0.learningRate = newValue }, { $0.learningRate = newValue },
-        { $0.learningRate = newValue })
-    }
-  }
-
-  public var weightDecay: Float {
-    get {
-      switch self {
-      case .adamW(let rule): rule.weightDecay
-      case .muon(let rule): rule.weightDecay
-      case .trueMuon(let rule): rule.weightDecay
-      case .sgd(let rule): rule.weightDecay
-      }
-    }
-    set {
-      change(
-        { $0.weightDecay = newValue }, { $0.weightDecay = newValue }, { $0.weightDecay = newValue },
-        { $0.weightDecay = newValue })
-    }
-  }
-
-  private mutating func change(
-    _ adamW: (inout AdamW) -> Void, _ muon: (inout Muon) -> Void, _ trueMuon: (inout TrueMuon) -> Void,
-    _ sgd: (inout SGD) -> Void
-  ) {
-    switch self {
-    case .adamW(var rule):
-      adamW(&rule)
-      self = .adamW(rule)
-    case .muon(var rule):
-      muon(&rule)
-      self = .muon(rule)
-    case .trueMuon(var rule):
-      trueMuon(&rule)
-      self = .trueMuon(rule)
-    case .sgd(var rule):
-      sgd(&rule)
-      self = .sgd(rule)
-    }
+    guard var matrixRule = rule as? any MatrixOptimizer else { return AnyOptimizer(rule) }
+    matrixRule.orthogonalization.setPrecision(precision)
+    return AnyOptimizer(matrixRule)
   }
 
   /// The factor on the update of a parameter of this form, beside the learning rate.
@@ -98,6 +60,24 @@ public enum OptimizerRule: Hashable, Sendable, Codable {
     return rule.updateScale.factor(outputs: stack.outputs, inputs: stack.inputs)
   }
 }
+
+/// What rules have in common as data.
+private protocol NamedOptimizer: Optimizer {
+  static var name: String { get }
+  var learningRate: Float { get set }
+  var weightDecay: Float { get set }
+}
+
+/// A rule for matrices alone.
+private protocol MatrixOptimizer: NamedOptimizer {
+  var orthogonalization: Orthogonalization { get set }
+}
+
+extension AdamW: NamedOptimizer { static var name: String { "AdamW" } }
+extension Lion: NamedOptimizer { static var name: String { "Lion" } }
+extension Muon: MatrixOptimizer { static var name: String { "Muon" } }
+extension SGD: NamedOptimizer { static var name: String { "SGD" } }
+extension TrueMuon: MatrixOptimizer { static var name: String { "TrueMuon" } }
 
 extension Orthogonalization {
   fileprivate mutating func setPrecision(_ precision: Precision) {
