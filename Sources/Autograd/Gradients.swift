@@ -17,7 +17,7 @@ public struct GradientSlots {
   }
 
   /// The same; what has 16 bits a number keeps them as long as nothing is added.
-  mutating func accumulate(_ gradient: consuming Activation, into node: Node) {
+  public mutating func accumulate(_ gradient: consuming Activation, into node: Node) {
     guard !node.isConstant else { return }
     guard var sum = gradients[node.index]?.tensor else {
       gradients[node.index] = gradient

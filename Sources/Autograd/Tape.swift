@@ -94,7 +94,7 @@ public final class Tape {
   }
 
   /// The same for a result, and its gradient, of 32 or 16 bits a number.
-  func record(
+  public func record(
     _ content: Activation, inputs: [Variable], operation: String = #function,
     backward: @escaping (_ gradient: Activation, _ slots: inout GradientSlots) -> Void
   ) -> Variable {

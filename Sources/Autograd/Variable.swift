@@ -27,7 +27,7 @@ public struct Variable {
   }
 
   /// What operations read that can read 16 bits a number.
-  var content: Activation {
+  public var content: Activation {
     switch result {
     case .ready(let content): content
     case .deferred(let product): .whole(product.value)

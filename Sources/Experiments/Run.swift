@@ -24,7 +24,7 @@ public protocol RunObserver {
 /// An experiment that is carried out: train, evaluate, log, save, and go on after any interruption.
 ///
 /// Everything is in `folder`: `experiment.json` and `routing.json`, the best model so far (`config.json`,
-/// `model.safetensors` and its tokenizer), `metrics.csv`, `metrics.jsonl`, `samples.json`, `checkpoints`, and at the end
+/// `model.safetensors` and its tokenizer), in `last` that of the last step, `metrics.csv`, `metrics.jsonl`, `samples.json`, `checkpoints`, and at the end
 /// `result.json`.
 public struct Run: Sendable {
   public let experiment: Experiment
@@ -131,6 +131,7 @@ public struct Run: Sendable {
         if loop.isAtEnd {
           // With the end's evaluation, for a run that is made longer.
           try loop.saveCheckpointIfDue(now: true)
+          try loop.saveLastModel()
           break
         }
         try loop.step(&observer)

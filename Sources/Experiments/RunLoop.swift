@@ -126,6 +126,12 @@ struct RunLoop: ~Copyable {
     try state.save(keeping: experiment.keptCheckpoints)
   }
 
+  /// Keeps the model of the last step beside the best one: where the rate decays to zero, it is the one to continue with.
+  func saveLastModel() throws {
+    try ModelFolder.save(
+      state.trainer.model, tokenizer: run.corpus.tokenizer, data: run.corpus.record, to: run.folder + "/last")
+  }
+
   /// What the run came to, and what its best weights write; the memory that its steps needed goes back.
   mutating func finish(_ observer: inout some RunObserver) throws -> RunResult {
     state.updateProgress()

@@ -28,14 +28,12 @@ public struct ScheduleRecipe: Hashable, Sendable, Codable {
   /// The schedule of a run of so many steps.
   public func schedule(steps: Int) -> any LearningRateSchedule {
     let warmUp = min(warmUpSteps, steps / 2)
-    func decay(over decaySteps: Int) -> WarmUpStableDecaySchedule {
-      WarmUpStableDecaySchedule(
-        warmUpSteps: warmUp, decaySteps: decaySteps, totalSteps: steps, finalFactor: finalShare)
-    }
     switch form {
     case .cosine: return CosineSchedule(warmUpSteps: warmUp, totalSteps: steps, finalFactor: finalShare)
-    case .wsd: return decay(over: steps / 5)
-    case .linear: return decay(over: steps - warmUp)
+    case .wsd:
+      return WarmUpStableDecaySchedule(
+        warmUpSteps: warmUp, decaySteps: steps / 5, totalSteps: steps, finalFactor: finalShare)
+    case .linear: return .linear(warmUpSteps: warmUp, totalSteps: steps, finalFactor: finalShare)
     case .constant: return ConstantSchedule(warmUpSteps: warmUp)
     }
   }

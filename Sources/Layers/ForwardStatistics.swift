@@ -48,8 +48,8 @@ public struct RoutingStatistics: Sendable, Hashable {
   public var zLossSum: Double
 
   public init(
-    loads: [Int], rowCount: Int, entropySum: Double, largestLogit: Float, balanceLossSum: Double,
-    zLossSum: Double
+    loads: [Int], rowCount: Int, entropySum: Double, largestLogit: Float, balanceLossSum: Double = 0,
+    zLossSum: Double = 0
   ) {
     self.loads = loads
     self.rowCount = rowCount
@@ -111,8 +111,12 @@ public final class StatisticsRecorder {
     return result
   }
 
-  /// - Parameter largestLogits: of an attention layer, one a head.
-  func record(largestLogits: Tensor) { self.largestLogits.append(largestLogits) }
+  /// What an attention layer saw.
+  /// - Parameter largestLogits: one a head.
+  public func record(largestLogits: Tensor) { self.largestLogits.append(largestLogits) }
+
+  /// What a router did, where the host knows it already.
+  public func record(_ statistics: RoutingStatistics) { record(RoutingReport(statistics)) }
 
   func record(_ report: RoutingReport) { routing.append(report) }
 }

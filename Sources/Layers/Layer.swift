@@ -51,7 +51,7 @@ public struct ForwardContext {
   }
 
   /// The masks of attention probabilities that come next; nil without dropout.
-  func nextDropoutMasks() -> DropoutMasks? { dropout?.state.nextMasks() }
+  public func nextDropoutMasks() -> DropoutMasks? { dropout?.state.nextMasks() }
 
   /// Runs a block, checkpointed if that is wanted. What it reports is reported once.
   ///

@@ -46,7 +46,7 @@ public struct Linear: Layer {
   }
 
   /// The same; if `roundingResult`, in half precision with 16 bits a number, for who only multiplies it.
-  func callAsFunction(
+  public func callAsFunction(
     _ input: Variable, in context: ForwardContext, roundingResult: Bool
   ) -> Variable {
     input.linear(

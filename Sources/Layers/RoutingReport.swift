@@ -9,7 +9,7 @@ struct RoutingReport {
   private let balanceLoss, zLoss: Tensor?
 
   private enum Routed {
-    case known(loads: [Int], entropySum: Double, largestLogit: Float)
+    case known(RoutingStatistics)
     /// The loads, then the sum of the entropies and the largest logit.
     case summary(Tensor)
   }
@@ -22,9 +22,16 @@ struct RoutingReport {
       routed = .summary(summary)
     } else {
       routed = .known(
-        loads: selection.loads, entropySum: selection.scoreEntropies.reduce(0, +),
-        largestLogit: logits.scalars.max() ?? 0)
+        RoutingStatistics(
+          loads: selection.loads, rowCount: rowCount, entropySum: selection.scoreEntropies.reduce(0, +),
+          largestLogit: logits.scalars.max() ?? 0))
     }
+  }
+
+  init(_ statistics: RoutingStatistics) {
+    rowCount = statistics.rowCount
+    (balanceLoss, zLoss) = (nil, nil)
+    routed = .known(statistics)
   }
 
   /// What it is read from.
@@ -39,20 +46,19 @@ struct RoutingReport {
     var numbers = numbers
     let balance = balanceLoss == nil ? 0 : numbers.removeFirst()[0]
     let z = zLoss == nil ? 0 : numbers.removeFirst()[0]
-    let (loads, entropySum, largestLogit): ([Int], Double, Float)
+    var result: RoutingStatistics
     switch routed {
-    case .known(let knownLoads, let sum, let largest):
-      (loads, entropySum, largestLogit) = (knownLoads, sum, largest)
+    case .known(let statistics): result = statistics
     case .summary:
       let summary = numbers.removeFirst()
       let experts = summary.count - 2
       // Where work has failed the numbers are whatever was there.
-      loads = summary[..<experts].map { Int(exactly: $0) ?? 0 }
-      (entropySum, largestLogit) = (Double(summary[experts]), summary[experts + 1])
+      result = RoutingStatistics(
+        loads: summary[..<experts].map { Int(exactly: $0) ?? 0 }, rowCount: rowCount,
+        entropySum: Double(summary[experts]), largestLogit: summary[experts + 1])
     }
-    let rows = Double(rowCount)
-    return RoutingStatistics(
-      loads: loads, rowCount: rowCount, entropySum: entropySum, largestLogit: largestLogit,
-      balanceLossSum: Double(balance) * rows, zLossSum: Double(z) * rows)
+    result.balanceLossSum += Double(balance) * Double(rowCount)
+    result.zLossSum += Double(z) * Double(rowCount)
+    return result
   }
 }

@@ -33,13 +33,11 @@ public struct MatrixMomentum: Sendable {
     _ direction: Tensor, to parameter: inout MutableSpan<Float>, orthogonalization: Orthogonalization, decay: Float,
     step: Float
   ) {
-    let count = stack.matrixElementCount
-    for start in stride(from: 0, to: stack.count * count, by: count) {
+    for range in stack.ranges {
       let factor = direction.withElements {
-        orthogonalization.polarFactor(
-          of: $0.extracting(start..<start + count), rows: stack.rows, columns: stack.columns)
+        orthogonalization.polarFactor(of: $0.extracting(range), rows: stack.rows, columns: stack.columns)
       }
-      kernels.combine(decay, &parameter, from: start, -step, factor)
+      kernels.combine(decay, &parameter, from: range.lowerBound, -step, factor)
     }
   }
 }

@@ -128,8 +128,9 @@ extension Optimizer {
 }
 
 extension StateSnapshot {
-  /// The buffer `name`, checked to have the parameter's element count and finite elements.
-  func buffer(
+  /// The buffer `name`, for ``Optimizer/restoreState(for:from:)``.
+  /// - Throws: when it is missing, has another element count than the parameter, or elements that are not finite.
+  public func buffer(
     _ name: String, of parameter: ParameterDescription
   ) throws(StateMismatch) -> [Float] {
     guard let buffer = buffers[name] else {

@@ -49,7 +49,7 @@ public struct OptimizerRecipe: Hashable, Sendable, Codable {
 
   /// - Precondition: every kind has a group, and only matrices a rule for matrices; ``problem`` tells.
   public func makeOptimizer(precision: Precision = .float32) -> AnyOptimizer {
-    AnyOptimizer(GroupedOptimizer(groups: groups.map { ($0.kinds, $0.rule.makeOptimizer(precision: precision)) }))
+    AnyOptimizer(GroupedOptimizer(groups.map { .init($0.kinds, $0.rule.makeOptimizer(precision: precision)) }))
   }
 
   /// What is wrong with the recipe; nil if nothing.
@@ -95,61 +95,5 @@ public enum ParameterKind: String, CaseIterable, Hashable, Sendable, Codable {
       case .gain: .gain
       case .bias, .state: .bias
       }
-  }
-}
-
-/// One optimizer a group of parameters.
-private struct GroupedOptimizer: Optimizer {
-  let groups: [(kinds: [ParameterKind], rule: AnyOptimizer)]
-
-  struct State: Sendable {
-    let group: Int
-    var inner: AnyOptimizer.State
-  }
-
-  private func group(of parameter: ParameterDescription) -> Int {
-    let kind = ParameterKind(parameter)
-    guard let index = groups.firstIndex(where: { $0.kinds.contains(kind) }) else {
-      fatalError("OptimizerRecipe: no group for \(parameter.name), of the kind \(kind.rawValue)")
-    }
-    return index
-  }
-
-  func makeState(for parameter: ParameterDescription) -> State {
-    let group = group(of: parameter)
-    return State(group: group, inner: groups[group].rule.makeState(for: parameter))
-  }
-
-  func update(
-    _ parameter: inout MutableSpan<Float>, gradient: Span<Float>, factors: StepFactors, state: inout State
-  ) {
-    groups[state.group].rule.update(&parameter, gradient: gradient, factors: factors, state: &state.inner)
-  }
-
-  func stepCount(of state: State) -> Int { groups[state.group].rule.stepCount(of: state.inner) }
-
-  func forEachBuffer(
-    of state: State, _ body: (_ name: String, _ elements: Span<Float>) throws -> Void
-  ) rethrows {
-    try groups[state.group].rule.forEachBuffer(of: state.inner, body)
-  }
-
-  func restoreState(
-    for parameter: ParameterDescription, from snapshot: StateSnapshot
-  ) throws(StateMismatch) -> State {
-    let group = group(of: parameter)
-    return State(group: group, inner: try groups[group].rule.restoreState(for: parameter, from: snapshot))
-  }
-
-  func enqueueUpdate(of parameter: DeviceParameter, state: inout State, in updates: inout DeviceUpdates) {
-    groups[state.group].rule.enqueueUpdate(of: parameter, state: &state.inner, in: &updates)
-  }
-
-  func finishUpdate(of parameter: DeviceParameter, factors: StepFactors, state: inout State) {
-    groups[state.group].rule.finishUpdate(of: parameter, factors: factors, state: &state.inner)
-  }
-
-  func learningRate(for parameter: ParameterDescription) -> Float {
-    groups[group(of: parameter)].rule.learningRate(for: parameter)
   }
 }

@@ -61,19 +61,27 @@ public struct ParameterShape: Hashable, Sendable, Codable {
     }
   }
 
-  /// The stack, row-major: how many, rows and columns of each in memory, and outputs / inputs.
-  var matrixStack: MatrixStack? {
+  /// The matrix or matrices, as they were declared; nil for a vector or a table.
+  public var matrixStack: MatrixStack? {
     guard case .matrices(let count, let outputs, let inputs, let order) = kind else { return nil }
-    return MatrixStack(
-      count: count, rows: order == .outputsByInputs ? outputs : inputs,
-      columns: order == .outputsByInputs ? inputs : outputs, outputs: outputs, inputs: inputs)
+    return MatrixStack(count: count, outputs: outputs, inputs: inputs, order: order)
   }
 }
 
-/// Equal matrices one behind the other.
-struct MatrixStack: Hashable, Sendable {
-  let count, rows, columns, outputs, inputs: Int
-  var matrixElementCount: Int { rows * columns }
+/// Equal row-major matrices one behind the other.
+public struct MatrixStack: Hashable, Sendable {
+  public let count, outputs, inputs: Int
+  public let order: ParameterShape.Order
+
+  /// Of each matrix in memory.
+  public var rows: Int { order == .outputsByInputs ? outputs : inputs }
+  public var columns: Int { order == .outputsByInputs ? inputs : outputs }
+  public var matrixElementCount: Int { rows * columns }
+
+  /// Where each matrix lies in the parameter.
+  public var ranges: [Range<Int>] {
+    (0..<count).map { $0 * matrixElementCount..<($0 + 1) * matrixElementCount }
+  }
 }
 
 /// A parameter's name, form and role.

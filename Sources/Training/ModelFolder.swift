@@ -49,10 +49,6 @@ public enum ModelFolder {
     }
   }
 
-  private static let kinds: [any LanguageModel.Type] = [
-    Decoder.self
-  ]
-
   // MARK: Writing
 
   /// Makes the folder, in one that exists, and writes its files, each whole or not at all.
@@ -96,9 +92,17 @@ public enum ModelFolder {
 
   // MARK: Reading
 
-  /// Reads a model back.
+  /// Reads a model back: a ``Decoder``, or one of `others`.
+  ///
+  /// ```swift
+  /// let contents = try ModelFolder.load("run", others: [MyModel.self])
+  /// ```
+  /// - Parameter others: models from outside this library that the folder may hold, known by their identifiers.
   /// - Throws: when a file is missing, damaged, or does not fit the other; nothing is half-loaded.
-  public static func load(_ path: String) throws(ModelFolderError) -> Contents {
+  public static func load(
+    _ path: String, others: [any LanguageModel.Type] = []
+  ) throws(ModelFolderError) -> Contents {
+    let kinds: [any LanguageModel.Type] = [Decoder.self] + others
     let configuration = try read(path + "/config.json")
     guard let header = try? JSONDecoder().decode(Header.self, from: configuration) else {
       throw ModelFolderError(description: "\(path)/config.json: not a model description")

@@ -20,8 +20,13 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
   /// The factor on the loss, in half precision.
   public private(set) var lossScale: LossScale?
 
-  let rule: Rule
-  let schedule: any LearningRateSchedule
+  /// What updates the weights. Its settings may change from step to step, such as a momentum that warms up; what states
+  /// it needs may not.
+  public var rule: Rule {
+    didSet { history = .none }
+  }
+  /// May change from step to step.
+  public var schedule: any LearningRateSchedule
   /// May change from step to step.
   public var configuration: TrainerConfiguration
   private let pool: WorkerPool

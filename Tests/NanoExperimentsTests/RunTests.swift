@@ -29,6 +29,10 @@ import Testing
   let evaluation = FullPassEvaluator(run.corpus.validation, windowLength: 16).evaluate(kept)
   #expect(evaluation.nllPerToken == result.bestValidationLoss)
   #expect(evaluation.bitsPerByte == result.bitsPerByte)
+  // The last model lies beside it.
+  let last = try ModelFolder.load(run.folder + "/last").model
+  let lastEvaluation = FullPassEvaluator(run.corpus.validation, windowLength: 16).evaluate(last)
+  #expect(lastEvaluation.nllPerToken == result.finalValidationLoss)
   // On the way it was chosen on four windows.
   let chosen = try #require(result.curve.first { $0.step == result.bestIteration })
   #expect(chosen.validation.tokens < evaluation.tokens)

@@ -30,3 +30,14 @@ import Testing
   #expect(abs(whole.zLoss - parts.zLoss) < 1e-5)
   #expect(whole.largestLogit == parts.largestLogit)
 }
+
+/// What layers from outside report.
+@Test func layersMayReportWhatTheyKnow() {
+  let recorder = StatisticsRecorder()
+  let routing = RoutingStatistics(
+    loads: [3, 1], rowCount: 4, entropySum: 2, largestLogit: 5, balanceLossSum: 8, zLossSum: 12)
+  recorder.record(largestLogits: Tensor([1, 7], shape: [2]))
+  recorder.record(routing)
+  #expect(recorder.statistics.attention == [AttentionStatistics(largestLogits: [1, 7])])
+  #expect(recorder.statistics.routing == [routing])
+}

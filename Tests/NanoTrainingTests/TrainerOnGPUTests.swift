@@ -41,6 +41,21 @@ struct TrainerOnGPUTests {
     }
   }
 
+  /// A recorded step holds the rule's settings, so it is recorded anew.
+  @Test func aChangedRuleIsUsed() throws {
+    func losses(on device: Device) throws -> [Double] {
+      var trainer = Trainer(try smallGPT().on(device), rule: SGD(learningRate: 0.1), configuration: configuration())
+      return try (0..<6).map { step in
+        if step == 3 { trainer.rule.learningRate = 0.8 }
+        return try trainer.step(on: batch(0)).loss
+      }
+    }
+    let host = try losses(on: .cpu)
+    try EmulatedGPU.withDevice { device in
+      for (left, right) in zip(host, try losses(on: device)) { #expect(abs(left - right) < 1e-4 * left) }
+    }
+  }
+
   @Test func losesAsTheHostDoes() throws {
     try compare(try smallGPT())
     try compare(try smallKimi())

@@ -166,3 +166,22 @@ func storiesStepsHaveTheSameBitsOnAnyNumberOfThreads(precision: Precision) throw
   }
   #expect(trainer.model.weights.map(\.tensor.scalars.description) == before)
 }
+
+/// With another rate from the third step on, as rule and as schedule.
+@Test func ruleAndScheduleMayChangeBetweenSteps() throws {
+  func losses(_ change: (inout Trainer<Decoder, SGD>) -> Void) throws -> [Double] {
+    var trainer = Trainer(try smallGPT(), rule: SGD(learningRate: 0.1))
+    return try (0..<5).map { step in
+      if step == 2 { change(&trainer) }
+      return try trainer.step(on: batch(0)).loss
+    }
+  }
+  let (same, rule) = (try losses { _ in }, try losses { $0.rule.learningRate = 0.4 })
+  #expect(rule == (try losses { $0.schedule = ConstantFactor(factor: 4) }))
+  #expect(rule.prefix(3) == same.prefix(3) && rule[4] != same[4])
+}
+
+private struct ConstantFactor: LearningRateSchedule {
+  let factor: Float
+  func factor(at step: Int) -> Float { factor }
+}

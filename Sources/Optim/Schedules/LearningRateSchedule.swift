@@ -4,7 +4,9 @@ public protocol LearningRateSchedule: Sendable {
   func factor(at step: Int) -> Float
 }
 
-/// The base rate throughout, after a linear warm-up if there is one.
+/// The base rate throughout, after a linear warm-up if there is one: 1/n, 2/n, … 1 over n steps.
+///
+/// A schedule of one's own takes its warm-up from here: `ConstantSchedule(warmUpSteps: n).factor(at: step)`.
 public struct ConstantSchedule: LearningRateSchedule, Hashable, Codable {
   public var warmUpSteps: Int
 

@@ -26,3 +26,13 @@ public struct WarmUpStableDecaySchedule: LearningRateSchedule, Hashable, Codable
     return finalFactor + (1 - finalFactor) * Float(max(0, remaining)) / Float(decaySteps)
   }
 }
+
+extension LearningRateSchedule where Self == WarmUpStableDecaySchedule {
+  /// Linear warm-up, then a linear decay over all steps that are left.
+  /// - Precondition: no more warm-up steps than steps.
+  public static func linear(warmUpSteps: Int = 0, totalSteps: Int, finalFactor: Float = 0) -> Self {
+    WarmUpStableDecaySchedule(
+      warmUpSteps: warmUpSteps, decaySteps: totalSteps - warmUpSteps, totalSteps: totalSteps,
+      finalFactor: finalFactor)
+  }
+}
