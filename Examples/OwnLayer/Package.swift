@@ -1,0 +1,18 @@
+// swift-tools-version: 6.1
+
+import PackageDescription
+
+let package = Package(
+  name: "OwnLayer",
+  platforms: [.macOS(.v15)],
+  dependencies: [.package(name: "nano-kimi", path: "../..")],
+  targets: [
+    .executableTarget(
+      name: "own-layer",
+      dependencies: [
+        .product(name: "NanoLayers", package: "nano-kimi"),
+        .product(name: "NanoOptim", package: "nano-kimi"),
+      ],
+      path: "Sources")
+  ]
+)

@@ -1,0 +1,18 @@
+// swift-tools-version: 6.1
+
+import PackageDescription
+
+let package = Package(
+  name: "OwnOperation",
+  platforms: [.macOS(.v15)],
+  dependencies: [.package(name: "nano-kimi", path: "../..")],
+  targets: [
+    .executableTarget(
+      name: "own-operation",
+      dependencies: [
+        .product(name: "NanoAutograd", package: "nano-kimi"),
+        .product(name: "NanoTensor", package: "nano-kimi"),
+      ],
+      path: "Sources")
+  ]
+)
