@@ -108,7 +108,7 @@ struct CompareCommand: ParsableCommand {
     }
     let here = kind == .characters && FileManager.default.fileExists(atPath: "input.txt") ? "input.txt" : nil
     return CorpusRecipe(
-      kind, path: text.data ?? here, validationPath: text.valid, builtInSeed: training.seed ?? 1337,
+      kind, path: text.data ?? here, validationPath: text.valid, builtInSeed: try builder.seeds[0],
       tokenizer: text.tokenizer, vocabularySize: text.vocab ?? 4096)
   }
 

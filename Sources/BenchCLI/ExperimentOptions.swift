@@ -197,6 +197,9 @@ struct TrainingOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "What all randomness comes from (default: 1337).")
   var seed: UInt64?
 
+  @Option(help: "Several seeds, separated by commas: every arm is run with each (default: one).")
+  var seeds: String?
+
   @Option(help: "Operands of matrix products: \(list(Precision.self)) (default: fp32).")
   var precision: String?
 

@@ -28,19 +28,21 @@ struct RunDisplay: RunObserver {
     for line in routing.summary { Terminal.writeError("\(title): \(line)") }
   }
 
-  mutating func didStep(_ record: StepRecord, of total: Int) {
-    if firstStep == nil { firstStep = record.step }
-    guard !isQuiet else { return }
-    if let tableInterval, lastTableStep.map({ record.step / tableInterval > $0 / tableInterval }) ?? true {
-      lastTableStep = record.step
-      writeTableLine(record)
-    }
-    guard Terminal.isInteractive else { return }
+  mutating func didStep(_ step: Int, of total: Int, loss: Double, tokensPerSecond: Double) {
+    if firstStep == nil { firstStep = step }
+    guard !isQuiet, Terminal.isInteractive else { return }
     let validation = lastEvaluation.map { String(format: "val %.3f  ", $0.validation.nllPerToken) } ?? ""
     bar.draw(
-      done: record.step + 1, of: total, made: record.step + 1 - firstStep!, elapsed: start.seconds,
-      details: String(format: "loss %.3f  ", record.nll) + validation
-        + String(format: "%.0f tokens/s", record.tokensPerSecond))
+      done: step + 1, of: total, made: step + 1 - firstStep!, elapsed: start.seconds,
+      details: String(format: "loss %.3f  ", loss) + validation + String(format: "%.0f tokens/s", tokensPerSecond))
+  }
+
+  mutating func didRecord(_ record: StepRecord) {
+    guard !isQuiet, let tableInterval,
+      lastTableStep.map({ record.step / tableInterval > $0 / tableInterval }) ?? true
+    else { return }
+    lastTableStep = record.step
+    writeTableLine(record)
   }
 
   private func writeTableLine(_ record: StepRecord) {

@@ -12,7 +12,7 @@ struct StudyBuilder {
   let flags: [GivenFlag]
 
   /// What decides about the form of an experiment, before the other settings change it.
-  private static let formative = ["model", "optimizer", "kimi-optimizer", "gpt-optimizer", "context", "seed"]
+  private static let formative = ["model", "optimizer", "kimi-optimizer", "gpt-optimizer", "context", "seed", "seeds"]
 
   private func flag(_ name: String) -> String? { flags.last { $0.name == name }?.value }
 
@@ -23,6 +23,17 @@ struct StudyBuilder {
 
   var preset: Preset {
     get throws { try choose(study.preset, for: "preset") ?? .publishedCharacters }
+  }
+
+  var seeds: [UInt64] {
+    get throws {
+      guard let seeds = flag("seeds") else { return [try flag("seed").map { try number($0, "seed") } ?? 1337] }
+      guard flag("seed") == nil else { throw ValidationError("give --seed or --seeds, not both") }
+      let list: [UInt64] = try seeds.split(separator: ",", omittingEmptySubsequences: false).map {
+        try number($0.trimmingCharacters(in: .whitespaces), "seeds")
+      }
+      return list
+    }
   }
 
   // MARK: New studies
@@ -70,9 +81,8 @@ struct StudyBuilder {
       arms[index].experiment = own[0]
       if let initial { arms[index].experiment.initialWeights = try InitialWeights(initial.path) }
     }
-    let seed: UInt64 = try flag("seed").map { try number($0, "seed") } ?? 1337
     var study = Study(
-      name: preset.rawValue, arms: arms, seeds: [seed],
+      name: preset.rawValue, arms: arms, seeds: try seeds,
       comparisons: self.study.arms.isEmpty && initial == nil ? preset.comparisons : [])
     study.corpus = corpus
     return study
@@ -102,7 +112,7 @@ struct StudyBuilder {
     _ text: ArmText, _ preset: Preset, _ vocabulary: Int, _ initial: Initial?, _ used: inout Set<String>
   ) throws -> Arm {
     let name = try text.model
-    for flag in text.settings where flag.name == "seed" || flag.name.hasSuffix("-optimizer") {
+    for flag in text.settings where flag.name.hasPrefix("seed") || flag.name.hasSuffix("-optimizer") {
       throw ValidationError("the arm \(text.name) has no setting '\(flag.name)'")
     }
     let context: Int? = try (text.value("context") ?? flag("context")).map { try number($0, "context") }
@@ -188,7 +198,7 @@ struct StudyBuilder {
       throw RunError("\(folder): begun with other --models; leave it out to resume")
     }
     guard study.arms.isEmpty else { throw ValidationError("--arm is for a new run; leave it out to resume") }
-    if let seed = flag("seed") { now.seeds = [try number(seed, "seed")] }
+    if flag("seed") != nil || flag("seeds") != nil { now.seeds = try seeds }
     var experiments = now.arms.map(\.experiment)
     try Setting.apply(Self.others(flags), to: &experiments)
     for index in now.arms.indices {

@@ -51,7 +51,6 @@ struct StudyRunner {
       if isShown { Terminal.show(stage, share) }
     }
     if isShown { Terminal.rewriteLine("") }
-    if !output.quiet { Terminal.writeError(CorpusDescription(corpus, kind: recipe.kind).summary) }
     return corpus
   }
 
@@ -67,6 +66,9 @@ struct StudyRunner {
   func run(_ session: consuming StudySession, on device: Device) throws {
     var session = session
     session.device = device
+    if !output.quiet {
+      Terminal.writeError(CorpusDescription(session.corpus, kind: session.study.corpus.kind).summary)
+    }
     if !output.quiet, Build.isDebug {
       Terminal.writeError(
         "This is a debug build, many times slower: a run of \(session.study.iterations) iterations. "

@@ -29,9 +29,4 @@ public struct DataRecord: Hashable, Sendable, Codable {
     self.trainingSHA256 = trainingSHA256
     self.validationSHA256 = validationSHA256
   }
-
-  /// Whether both texts are the same, wherever they lie.
-  public func hasContent(of other: DataRecord) -> Bool {
-    trainingSHA256 == other.trainingSHA256 && validationSHA256 == other.validationSHA256
-  }
 }

@@ -9,8 +9,10 @@ public import NanoTraining
 public protocol RunObserver {
   /// Before the first step, which rule updates what.
   mutating func didBegin(_ routing: RoutingTable)
+  /// After every update.
+  mutating func didStep(_ step: Int, of total: Int, loss: Double, tokensPerSecond: Double)
   /// After every update that is recorded.
-  mutating func didStep(_ record: StepRecord, of total: Int) throws
+  mutating func didRecord(_ record: StepRecord) throws
   /// After every evaluation.
   mutating func didEvaluate(_ point: EvaluationPoint, of total: Int) throws
   /// When samples were written.

@@ -167,6 +167,8 @@ struct RunLoop: ~Copyable {
     state.progress.loads.add(report.statistics.routing)
     state.progress.recentLosses.append(report.loss)
     state.didStep(seconds: seconds, report)
+    observer.didStep(
+      step, of: experiment.iterations, loss: report.loss, tokensPerSecond: Double(experiment.tokensPerStep) / seconds)
     guard step % experiment.recordInterval == 0 else { return }
     let host = MemoryPool.shared.statistics
     let experts = experiment.model.sparseMoE
@@ -178,7 +180,7 @@ struct RunLoop: ~Copyable {
       trainer: state.trainer.configuration, lossScale: state.trainer.lossScale, loads: state.progress.loads,
       biases: Self.selectionBiases(of: state.trainer.model))
     try log.append(record)
-    try observer.didStep(record, of: experiment.iterations)
+    try observer.didRecord(record)
   }
 
   /// One step; when memory is not enough, the same batch in twice as many micro-batches, then with

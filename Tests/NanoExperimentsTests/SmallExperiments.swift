@@ -7,7 +7,8 @@ import NanoTraining
 
 struct SilentObserver: RunObserver {
   func didBegin(_ routing: RoutingTable) {}
-  func didStep(_ record: StepRecord, of total: Int) {}
+  func didStep(_ step: Int, of total: Int, loss: Double, tokensPerSecond: Double) {}
+  func didRecord(_ record: StepRecord) {}
   func didEvaluate(_ point: EvaluationPoint, of total: Int) {}
   func didSample(_ samples: [Sample]) {}
   func didNotice(_ message: String) {}
