@@ -215,6 +215,11 @@ struct TrainingOptions: ParsableArguments {
   var memoryLimit: String?
 }
 
+/// An ``EvaluationPolicy`` as a flag names it.
+enum EvaluationName: String, CaseIterable, ExpressibleByArgument {
+  case random, full
+}
+
 /// What is measured and shown on the way.
 struct EvaluationOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "Steps from one evaluation to the next (default: 100; of stories 250).")
@@ -224,6 +229,15 @@ struct EvaluationOptions: ParsableArguments {
     parsing: .unconditional,
     help: "Random batches of each split in an evaluation (default: 200); windows in one of stories (default: 64).")
   var evalIters: Int?
+
+  @Option(
+    help: "What an evaluation reads: random batches, or a full pass at the end (default: random; of stories full).")
+  var evaluation: EvaluationName?
+
+  @Option(
+    parsing: .unconditional,
+    help: "Steps from one line of each model's metrics to the next (default: 10; of stories 1).")
+  var recordEvery: Int?
 
   @Option(parsing: .unconditional, help: "Steps from one set of samples to the next (default: none on the way).")
   var sampleEvery: Int?

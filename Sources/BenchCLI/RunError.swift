@@ -27,6 +27,7 @@ struct RunError: Error, CustomStringConvertible {
       switch error.advice {
       case .otherText: text += "; if the text lies elsewhere now, name it with --data, or begin a new run"
       case .begin(let folder): text += "; begin a new run from its best weights with --init \(folder)"
+      case .beginFromModel: text += "; begin a new run from the best weights of a model in it with --init"
       case nil: break
       }
       description = text

@@ -116,7 +116,15 @@ struct Setting {
   private static var evaluation: [Setting] {
     [
       number("eval-interval", "evaluation interval", \.evaluationInterval),
+      Setting("evaluation") { experiment, text in
+        switch try choose(text, for: "evaluation") as EvaluationName {
+        case .random: experiment.evaluation = .publishedProtocol
+        case .full: experiment.evaluation = .fullPass(windowsOnTheWay: 64)
+        }
+        return true
+      },
       number("eval-iters", "size of an evaluation", \.evaluation.count),
+      number("record-every", "record interval", \.recordInterval),
       Setting("sample-every", "sample interval") { experiment, text in
         experiment.samples.interval = try value(text, "sample-every") as Int
         return true

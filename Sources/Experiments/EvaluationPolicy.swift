@@ -11,6 +11,9 @@ public enum EvaluationPolicy: Hashable, Sendable, Codable {
   /// So many windows spread over the validation text on the way, and all of it after the last step.
   case fullPass(windowsOnTheWay: Int)
 
+  /// As the published study has it.
+  public static let publishedProtocol = randomWindows(batches: 200, splits: [.training, .validation])
+
   /// Whether the weights after `step` steps are evaluated.
   func isDue(at step: Int, interval: Int, of total: Int) -> Bool {
     switch self {

@@ -6,6 +6,8 @@ public struct ExperimentError: Error, Hashable, CustomStringConvertible {
     case otherText
     /// A new run may begin with the weights of this model folder.
     case begin(from: String)
+    /// The same of any of the run's model folders.
+    case beginFromModel
   }
 
   /// The setting that is wrong, in words; nil where it is none.

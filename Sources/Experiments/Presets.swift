@@ -1,4 +1,3 @@
-internal import NanoData
 public import NanoModels
 public import NanoOptim
 
@@ -85,7 +84,7 @@ public enum Preset: String, CaseIterable, Hashable, Sendable, Codable {
       experiment = Experiment(
         model: model, optimizer: self.optimizer(optimizer), schedule: ScheduleRecipe(.constant),
         corpus: CorpusRecipe(.characters), iterations: 10_000, batchSize: 16, shardCount: 2,
-        evaluation: .randomWindows(batches: 200, splits: [.training, .validation]), evaluationInterval: 100,
+        evaluation: .publishedProtocol, evaluationInterval: 100,
         samples: .characters)
       experiment.timedForwards = 100
       experiment.recordInterval = 10

@@ -114,6 +114,12 @@ extension Study {
     guard let data = FileManager.default.contents(atPath: path) else {
       throw ExperimentError("\(path): no such file; only the folder of a run can be resumed")
     }
+    if let object = try? JSONSerialization.jsonObject(with: data) as? [String: Any], object["configuration"] != nil,
+      object["arms"] == nil
+    {
+      throw ExperimentError(
+        "\(path): begun by an earlier version, whose runs cannot be resumed", advice: .beginFromModel)
+    }
     do {
       self = try JSONDecoder().decode(Study.self, from: data)
       try validate()

@@ -8,9 +8,9 @@ import Testing
   let folder = try TemporaryFolder()
   let out = folder.path + "/run"
   let arms = [
-    "--arm", "plain: model=nanogpt optimizer=muon lr=0.004 schedule=cosine warmup=2", "--arm",
+    "--record-every", "1", "--arm", "plain: model=nanogpt optimizer=muon lr=0.004 schedule=cosine warmup=2", "--arm",
     #"{"name": "latent", "model": "nanokimik2", "optimizer": "adamw", "layers": 2, "split-heads": true}"#, "--arm",
-    "mixed: model=nanogpt feed-forward=sparseMoE norm=rmsNorm positions=rotary precision=bf16 clip=1",
+    "mixed: model=nanogpt feed-forward=sparseMoE norm=rmsNorm positions=rotary precision=bf16 clip=1 evaluation=full",
   ]
   let result = try CommandResult(["compare", "--json", "--weight-decay", "0.05", "--out", out] + small + arms)
   #expect(result.status == 0, "\(result.error)")
@@ -25,6 +25,10 @@ import Testing
   #expect(experiments.map(\.model.layerCount) == [1, 2, 1] && experiments.map(\.model.width) == [16, 16, 16])
   #expect(experiments[2].model.sparseMoE != nil && experiments[2].gradientClip == 1)
   #expect(experiments[2].precision == .bfloat16 && experiments[0].precision == .float32)
+  // On the way and after the last step, where the others are evaluated before it.
+  #expect(results.models.map { $0.curve.map(\.step) } == [[0, 10, 19], [0, 10, 19], [0, 10, 20]])
+  let metrics = try String(contentsOfFile: out + "/plain/metrics.csv", encoding: .utf8)
+  #expect(metrics.split(separator: "\n").count == 21)
   #expect(result.error.contains("plain: Muon, rate 0.001, decay 0.05: 4 hidden matrices"), "\(result.error)")
 
   let again = folder.path + "/again"
@@ -80,6 +84,15 @@ import Testing
   ])
   let one = try JSONDecoder().decode(StudyResults.self, from: Data(alone.output.utf8))
   #expect(one.models[0].bestValidationLoss == results.models[2].bestValidationLoss, "\(alone.error)")
+}
+
+@Test func runsOfEarlierVersionsAreNamed() throws {
+  let folder = try TemporaryFolder()
+  try Data(#"{"study": "characters", "configuration": {"preset": "seed"}}"#.utf8).write(
+    to: URL(fileURLWithPath: folder.path + "/run.json"))
+  let result = try CommandResult(["compare", "--resume", folder.path])
+  #expect(result.status == 1 && result.error.contains("an earlier version") && result.error.contains("--init"))
+  #expect(result.error.split(separator: "\n").count == 1, "\(result.error)")
 }
 
 /// A run that is done is not made again; one that is missing is.
