@@ -5,7 +5,28 @@ import NanoData
 /// `bench-cli data`: data from the network.
 struct DataCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "data", abstract: "Fetch data sets.", subcommands: [TinyStoriesCommand.self])
+    commandName: "data", abstract: "Fetch data sets.", subcommands: [ShakespeareCommand.self, TinyStoriesCommand.self])
+}
+
+/// `bench-cli data shakespeare`: the text of the published character study.
+struct ShakespeareCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "shakespeare",
+    abstract: "Download tiny Shakespeare (1.1 MB) as input.txt, which the character study reads by default.",
+    discussion: DownloadOptions.discussion)
+
+  @Option(help: "The folder for input.txt.")
+  var out = "."
+
+  @OptionGroup var options: DownloadOptions
+
+  func run() throws {
+    // What a network or a server says instead begins as mark-up or JSON.
+    try options.fetch([TinyShakespeare.text], to: out) { start in
+      let isOther = start.first.map { [UInt8(ascii: "<"), UInt8(ascii: "{"), 0].contains($0) } ?? true
+      return isOther || start.contains(0) ? "is no text of plays" : nil
+    }
+  }
 }
 
 /// `bench-cli data tinystories`: the published files.
@@ -13,10 +34,7 @@ struct TinyStoriesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tinystories",
     abstract: "Download TinyStories (V2, GPT-4 only): 2.2 GB to train on, 22 MB to validate.",
-    discussion: """
-      A download that breaks off goes on where it was when the command is run again. Size and SHA-256 are checked \
-      against the published files', or at another address against --sha256 or what its server publishes.
-      """)
+    discussion: DownloadOptions.discussion)
 
   @Option(help: "The folder for the files.")
   var out = "data/tinystories"
@@ -24,11 +42,7 @@ struct TinyStoriesCommand: ParsableCommand {
   @Option(help: "Which files: valid, train, all.")
   var split = "all"
 
-  @Option(help: "The folder to fetch from.")
-  var url = TinyStories.address
-
-  @Option(help: "The SHA-256 that the file must have; for one file alone.")
-  var sha256: String?
+  @OptionGroup var options: DownloadOptions
 
   private static let files = [
     "valid": [TinyStories.validation], "train": [TinyStories.training],
@@ -39,32 +53,60 @@ struct TinyStoriesCommand: ParsableCommand {
     guard Self.files[split] != nil else {
       throw ValidationError("unknown split '\(split)'; known: valid, train, all")
     }
-    guard sha256 == nil || split != "all" else {
+    guard options.sha256 == nil || split != "all" else {
       throw ValidationError("--sha256 is for one file; give --split train or --split valid with it")
     }
+  }
+
+  func run() throws {
+    try options.fetch(Self.files[split]!, to: out) { start in
+      start.firstRange(of: Data("<|endoftext|>".utf8)) == nil ? "holds no <|endoftext|>, so it is not TinyStories" : nil
+    }
+  }
+}
+
+/// How published files are fetched.
+struct DownloadOptions: ParsableArguments {
+  static let discussion = """
+    A download that breaks off goes on where it was when the command is run again. Size and SHA-256 are checked \
+    against the published files', or at another address against --sha256 or what its server publishes.
+    """
+
+  @Option(help: "The folder to fetch from, instead of where it is published.")
+  var url: String?
+
+  @Option(help: "The SHA-256 that the file must have; for one file alone.")
+  var sha256: String?
+
+  func validate() throws {
     guard sha256.map({ $0.count == 64 && $0.allSatisfy(\.isHexDigit) }) ?? true else {
       throw ValidationError("--sha256 is '\(sha256!)'; it must be 64 hexadecimal digits")
     }
-    guard !out.isEmpty else { throw ValidationError("--out is empty; name a folder") }
+    guard let url else { return }
     guard let base = URL(string: url), base.scheme == "http" || base.scheme == "https", base.host?.isEmpty == false
     else {
       throw ValidationError("'\(url)' is not an http or https address")
     }
   }
 
-  func run() throws {
+  /// Fetches what is not there yet.
+  /// - Parameter problem: what is wrong with a file that begins with these bytes; nil for nothing.
+  func fetch(
+    _ files: [PublishedFile], to folder: String, problem: @escaping @Sendable (_ start: Data) -> String?
+  ) throws {
+    guard !folder.isEmpty else { throw ValidationError("--out is empty; name a folder") }
     do {
-      try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     } catch {
-      throw ValidationError("\(out): cannot be created; check the path and its permissions")
+      throw ValidationError("\(folder): cannot be created; check the path and its permissions")
     }
-    for file in Self.files[split]! {
-      let path = out + "/" + file.name
+    for file in files {
+      let path = folder + "/" + file.name
       if FileManager.default.fileExists(atPath: path) {
         print("\(path): is there already")
         continue
       }
-      let summary = try download(file, to: path).run { done, total in
+      let summary = try download(file, to: path, problem).run { done, total in
         guard Terminal.isInteractive else { return }
         let share = total.map {
           String(format: " of %.1f MB (%.0f%%)", Double($0) / 1e6, 100 * Double(done) / Double($0))
@@ -80,18 +122,19 @@ struct TinyStoriesCommand: ParsableCommand {
     }
   }
 
-  private func download(_ file: TinyStories.File, to path: String) -> Download {
-    let isPublished = url == TinyStories.address && sha256 == nil
-    let source = URL(string: url)!.appendingPathComponent(file.name)
+  private func download(
+    _ file: PublishedFile, to path: String, _ problem: @escaping @Sendable (Data) -> String?
+  ) -> Download {
+    let isPublished = url == nil && sha256 == nil
+    let source = URL(string: url ?? file.folder)!.appendingPathComponent(file.name)
     var download = Download(
       source, to: path, expectedSize: isPublished ? file.byteCount : nil,
       expectedSHA256: sha256 ?? (isPublished ? file.sha256 : nil))
     // Other editions of the file are not many times as long.
     download.largestSize = 4 * file.byteCount
     download.inspection = { path in
-      guard let start = try FileHandle(forReadingAtPath: path)?.read(upToCount: 1 << 22),
-        start.firstRange(of: Data("<|endoftext|>".utf8)) != nil
-      else { throw RunError("\(source): what came holds no <|endoftext|>, so it is not TinyStories; it was deleted") }
+      let start = try FileHandle(forReadingAtPath: path)?.read(upToCount: 1 << 22) ?? Data()
+      if let problem = problem(start) { throw RunError("\(source): what came \(problem); it was deleted") }
     }
     return download
   }

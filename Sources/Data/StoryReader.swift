@@ -26,14 +26,19 @@ public struct StoryReader: Sendable {
   public let byteCount: Int
   /// Where the text begins: behind a byte-order mark.
   private let start: Int
+  /// What came through `path`, if that is a pipe.
+  private let copy: PipeCopy?
+  /// Where the bytes are.
+  var contentPath: String { copy?.path ?? path }
+  var isPipe: Bool { copy != nil }
 
   static let mark = Array("<|endoftext|>".utf8)
   private static let shortestPlainStory = 1_000
   private static let longestPlainStory = 4_000
   private static let bufferSize = 1 << 22
 
-  /// Looks at the file and tells its form.
-  /// - Throws: when it is missing, a directory or a pipe, empty, not readable, or of a form that is not read.
+  /// Looks at the file and tells its form. A pipe is read to its end.
+  /// - Throws: when it is missing, a directory or a device, empty, not readable, or of a form that is not read.
   public init(_ path: String) throws(StoryError) {
     var isDirectory: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
@@ -43,11 +48,12 @@ public struct StoryReader: Sendable {
       throw StoryError(description: "\(path): is a directory; name a file")
     }
     var status = stat()
-    guard stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG else {
-      throw StoryError(
-        description: "\(path): is not a regular file; stories are read more than once, so save them to one")
+    let kind = stat(path, &status) == 0 ? status.st_mode & S_IFMT : S_IFREG
+    guard kind == S_IFREG || kind == S_IFIFO else {
+      throw StoryError(description: "\(path): is neither a file nor a pipe; save the stories to a file and name that")
     }
-    guard let handle = FileHandle(forReadingAtPath: path),
+    copy = kind == S_IFIFO ? try PipeCopy(path) : nil
+    guard let handle = FileHandle(forReadingAtPath: copy?.path ?? path),
       let first = try? handle.read(upToCount: Self.bufferSize)
     else { throw StoryError(description: "\(path): the file is empty or not readable") }
     guard !first.isEmpty else { throw StoryError(description: "\(path): the file is empty") }
@@ -84,7 +90,7 @@ public struct StoryReader: Sendable {
   /// - Throws: for broken UTF-8 or NUL bytes (with the offset), malformed JSON (with the line or the story), when there
   ///   is no story at all, or what `body` throws.
   public func forEachStory(_ body: (_ story: String, _ bytesRead: Int) throws -> Void) throws {
-    guard let handle = FileHandle(forReadingAtPath: path) else {
+    guard let handle = FileHandle(forReadingAtPath: contentPath) else {
       throw StoryError(description: "\(path): cannot be read; check its permissions")
     }
     try handle.seek(toOffset: UInt64(start))

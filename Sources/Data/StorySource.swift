@@ -108,8 +108,17 @@ public struct StorySource: Sendable {
     }
   }
 
-  /// A file that is written, or only given back its old time, has a new time of change.
+  /// A file that is written, or only given back its old time, has a new time of change. What came through a pipe is known by
+  /// all of it.
   private static func fingerprint(_ reader: StoryReader) -> String {
+    var hash = SHA256()
+    if reader.isPipe {
+      hash.update(Array("\(reader.byteCount) \(reader.form)".utf8))
+      if let handle = FileHandle(forReadingAtPath: reader.contentPath) {
+        while let data = try? handle.read(upToCount: 1 << 20), !data.isEmpty { hash.update(Array(data)) }
+      }
+      return hash.finalized()
+    }
     var status = stat()
     _ = stat(reader.path, &status)
     #if canImport(Darwin)
@@ -117,7 +126,6 @@ public struct StorySource: Sendable {
     #else
       let times = [status.st_mtim, status.st_ctim]
     #endif
-    var hash = SHA256()
     let stamps = times.map { "\($0.tv_sec).\($0.tv_nsec)" }
     hash.update(Array("\(reader.byteCount) \(stamps) \(reader.form)".utf8))
     if let handle = FileHandle(forReadingAtPath: reader.path) {

@@ -107,10 +107,6 @@ private func pngSize(_ path: String) throws -> (Int, Int) {
   #expect(result.status == 0, "\(result.error)")
   let results = try JSONDecoder().decode(StudyResults.self, from: Data(result.output.utf8))
   #expect(results.corpus.characters == 10_500)
-  let stories = try CommandResult(
-    ["--preset", "stories", "--data", "/dev/stdin", "--out", folder.path + "/stories"],
-    shell: "exec < <(cat '\(text)')")
-  #expect(stories.status == 1 && stories.error.contains("not a regular file"), "\(stories.error)")
 }
 
 @Test func aDivergedRunKeepsItsLastGoodWeights() throws {

@@ -1,5 +1,5 @@
 import Foundation
-import NanoData
+@testable import NanoData
 import NanoTestSupport
 import Testing
 
@@ -138,4 +138,28 @@ private func stories(_ path: String) throws -> [String] {
   // The way out for a text that only looks like a table.
   let text = "\ntext, story\n\"Yes\", she said.\n"
   #expect(try stories(try write(text, "e.txt", in: folder)) == [text])
+}
+
+/// Stories are read more than once, which a pipe allows only through a copy.
+@Test func storiesMayComeThroughAPipe() throws {
+  let folder = try TemporaryFolder()
+  func source(_ text: String, _ name: String) throws -> StorySource {
+    let path = folder.path + "/" + name
+    #expect(mkfifo(path, 0o600) == 0)
+    let writer = Thread {
+      FileHandle(forWritingAtPath: path)?.write(Data(text.utf8))
+    }
+    writer.start()
+    return try StorySource(path)
+  }
+  let text = (0..<40_000).map { "Story \($0).<|endoftext|>" }.joined()
+  let piped = try source(text, "pipe")
+  for _ in 0..<2 {
+    var found: [String] = []
+    try piped.forEachStory(of: .training) { story, _ in found.append(story) }
+    #expect(found.count == 36_000 && found.first == "Story 0." && found.last == "Story 39999.")
+  }
+  #expect(try piped.fingerprint == source(text, "same").fingerprint)
+  #expect(try piped.fingerprint != source(text.replacing("20000", with: "20001"), "other").fingerprint)
+  #expect { try StoryReader("/dev/null") } throws: { "\($0)".contains("neither a file nor a pipe") }
 }

@@ -51,7 +51,10 @@ public enum HuggingFaceFolder {
   /// - Throws: when a file is missing or damaged, or the model is one that we do not have.
   public static func load(_ path: String) throws(ModelFolderError) -> Imported {
     let folder = HuggingFaceFiles(path: path)
-    let json = try folder.object("config.json")
+    var json = try folder.object("config.json")
+    let generation = try folder.objectIfThere("generation_config.json")
+    // What transformers goes by when it writes text, where both say something.
+    if let end = generation["eos_token_id"], end != .null { json = json.setting("eos_token_id", to: end) }
     let description: HuggingFaceDescription
     do {
       description = try HuggingFaceDescription(json)
@@ -92,6 +95,18 @@ public enum HuggingFaceFolder {
       let named = description.endsOfText.map(String.init).joined(separator: ", ")
       notes.append("a text ends with token \(end) of \(tokenizer.file), not with eos_token_id \(named)")
     }
-    return Imported(contents: contents, notes: notes)
+    return Imported(contents: contents, notes: notes + Self.notes(onDrawing: generation))
+  }
+
+  /// How transformers would draw tokens, if not greedily: a model folder here does not keep it.
+  private static func notes(onDrawing generation: JSONObject) -> [String] {
+    guard generation["do_sample"] == .boolean(true) else { return [] }
+    let settings = ["temperature", "top_k", "top_p", "min_p", "repetition_penalty"].compactMap { key in
+      generation[key].map { "\(key) \($0.summary)" }
+    }
+    return [
+      "generation_config.json: transformers draws tokens with \(settings.joined(separator: ", ")); that is not kept, "
+        + "so give it when you generate"
+    ]
   }
 }
