@@ -87,8 +87,10 @@ let package = Package(
       ]),
     library(
       "NanoExperiments", path: "Experiments",
-      dependencies: ["NanoTraining", "NanoModels", "NanoData", "NanoLayers", "NanoOptim", "NanoAutograd", "NanoTensor"]
-    ),
+      dependencies: [
+        "NanoTraining", "NanoModels", "NanoData", "NanoLayers", "NanoOptim", "NanoAutograd", "NanoTensor",
+        "NanoPreconditions",
+      ]),
     library(
       "NanoReport", path: "Report",
       dependencies: ["NanoExperiments", "NanoTraining", "NanoData", "NanoTensor", "CCairo"]),

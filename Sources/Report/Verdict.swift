@@ -23,7 +23,8 @@ public enum Verdict {
     }
     let sides = results.study.arms.compactMap { Side($0, evaluated) }
     guard !results.study.comparisons.isEmpty else { return ranking(sides, results.corpus) }
-    return results.study.comparisons.map { line($0, sides, results) }.joined(separator: "\n")
+    let lines = results.study.comparisons.map { line($0, sides, results) }
+    return (lines + (results.study.seeds.count == 1 && sides.count > 1 ? [oneSeed] : [])).joined(separator: "\n")
   }
 
   /// An arm, its losses averaged over seeds.
@@ -49,6 +50,40 @@ public enum Verdict {
     }
   }
 
+  // MARK: How sure it is
+
+  private static let oneSeed = "One seed shows nothing of how sure that is."
+
+  /// What seeds show of two arms.
+  private static func paired(_ first: Side, _ second: Side) -> PairedComparison? {
+    let losses = first.runs.compactMap { run in
+      second.runs.first { $0.seed == run.seed }.map { (run.bestValidationLoss, $0.bestValidationLoss) }
+    }
+    return losses.count > 1 ? PairedComparison(losses.map(\.0), losses.map(\.1)) : nil
+  }
+
+  /// - Parameter choices: pairs of arms that these two were chosen from, by which a chance result is likelier.
+  private static func certainty(_ comparison: PairedComparison, choices: Int) -> String {
+    guard let interval = comparison.interval, let p = comparison.pValue, let smallest = comparison.smallestShown else {
+      return oneSeed
+    }
+    guard comparison.verdict != .identical else {
+      return "All \(comparison.count) pairs of runs agree to the last digit."
+    }
+    return "Over \(comparison.count) paired seeds the difference is \(signed(comparison.mean)), its 95% interval from "
+      + "\(signed(interval.lowerBound)) to \(signed(interval.upperBound)), p \(fixed(min(1, p * Double(choices)), 4))"
+      + (choices > 1 ? " for the extremes of \(choices) pairs" : "")
+      + "; less than \(fixed(smallest, 4)) so few could not show."
+  }
+
+  private static func signed(_ value: Double) -> String { (value > 0 ? "+" : "") + fixed(value, 4) }
+
+  /// Whether seeds, where there are several, leave it open who is better.
+  private static func isOpen(_ comparison: PairedComparison?, choices: Int) -> Bool {
+    guard let p = comparison?.pValue else { return false }
+    return p * Double(choices) >= 0.05
+  }
+
   // MARK: The best against the worst
 
   private static func ranking(_ sides: [Side], _ corpus: CorpusDescription) -> String {
@@ -58,14 +93,18 @@ public enum Verdict {
     var verdict = "\(best.title) reached \(fixed(best.loss, 4)) \(unit)."
     if let last = ranked.dropFirst().last {
       let difference = last.loss - best.loss
+      let (seeds, choices) = (paired(best, last), ranked.count * (ranked.count - 1) / 2)
       let outcome =
         areLevel(best.loss, last.loss)
         ? "\(best.title) and \(last.title) are level: \(fixed(best.loss, 4)) \(unit), \(best.title)"
-        : "\(best.title) is better: \(fixed(best.loss, 4)) \(unit), \(fixed(difference, 4)) "
-          + "(\(fixed(100 * difference / last.loss, 1))%) below \(last.title),"
+        : isOpen(seeds, choices: choices)
+          ? "No difference is shown: \(fixed(best.loss, 4)) \(unit) and \(fixed(last.loss, 4)) of \(last.title), \(best.title)"
+          : "\(best.title) is better: \(fixed(best.loss, 4)) \(unit), \(fixed(difference, 4)) "
+            + "(\(fixed(100 * difference / last.loss, 1))%) below \(last.title),"
       verdict =
         outcome + " with \(fixed(Double(best.parameters) / Double(last.parameters), 2)) times its parameters and "
-        + "\(fixed(best.stepMs / last.stepMs, 2)) times its training time."
+        + "\(fixed(best.stepMs / last.stepMs, 2)) times its training time. "
+        + (seeds.map { certainty($0, choices: choices) } ?? oneSeed)
     }
     if let optimum = corpus.optimumNLL {
       verdict += " The text itself allows \(fixed(optimum, 4)), \(fixed(best.loss - optimum, 4)) lower."
@@ -89,6 +128,7 @@ public enum Verdict {
         + self.comparison(arm, arm.loss, other, other.loss, results.corpus.unit)
         + " (\(grouped(arm.activeParameters)) of \(grouped(arm.parameters)) parameters active against "
         + "\(grouped(other.parameters)); \(fixed(arm.stepMs / other.stepMs, 2)) times the time a step)."
+        + (paired(arm, other).map { " " + certainty($0, choices: 1) } ?? "")
     case .trainingTime:
       let seconds = min(arm.trainingSeconds, other.trainingSeconds)
       guard let mine = arm.loss(afterTrainingSeconds: seconds), let theirs = other.loss(afterTrainingSeconds: seconds)
@@ -106,6 +146,10 @@ public enum Verdict {
     }
     let (better, worse) = firstLoss < secondLoss ? (first, second) : (second, first)
     let (low, high) = (min(firstLoss, secondLoss), max(firstLoss, secondLoss))
+    if isOpen(paired(first, second), choices: 1) {
+      return
+        "no difference is shown, \(fixed(low, 4)) of \(better.title) and \(fixed(high, 4)) of \(worse.title), nats a \(unit)"
+    }
     return "\(better.title) is better, \(fixed(low, 4)) against \(fixed(high, 4)) nats a \(unit) of \(worse.title), "
       + "\(fixed(100 * (high - low) / high, 1))% lower"
   }

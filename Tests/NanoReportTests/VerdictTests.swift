@@ -11,7 +11,8 @@ import Testing
   #expect(
     Verdict.text(try results(.publishedCharacters, [gpt, kimi], optimum: 1.5))
       == "NanoKimi is better: 1.6800 nats a character, 0.0700 (4.0%) below NanoGPT, with 1.50 times its "
-      + "parameters and 2.00 times its training time. The text itself allows 1.5000, 0.1800 lower.")
+      + "parameters and 2.00 times its training time. One seed shows nothing of how sure that is. The text itself allows "
+      + "1.5000, 0.1800 lower.")
   let level = try run("nanokimi", loss: 1.75004, stepMs: 5)
   #expect(
     Verdict.text(try results(.publishedCharacters, [gpt, level])).hasPrefix(
@@ -64,4 +65,30 @@ import Testing
   let alone = Verdict.text(try results(.stories, [kimi])).split(separator: "\n")
   #expect(alone[0] == "Active-matched: no partner was run (nanogpt).")
   #expect(alone[2] == "Wall-clock-matched: no partner was run (nanogpt or nanogpt-total).")
+}
+
+/// The published study's losses of three seeds; the figures are SciPy 1.17.1's `ttest_rel`.
+@Test func severalSeedsSayHowSureTheVerdictIs() throws {
+  func study(_ gpt: [Double], _ kimi: [Double]) throws -> StudyResults {
+    var runs: [RunResult] = []
+    for (index, seed) in [1337, 1, 2].enumerated() {
+      for (name, losses) in [("nanogpt", gpt), ("nanokimi", kimi)] {
+        var result = try run(name, loss: losses[index])
+        result.seed = UInt64(seed)
+        runs.append(result)
+      }
+    }
+    var results = try results(.publishedCharacters, runs, arms: [.nanoGPT, .nanoKimi])
+    results.study.seeds = [1337, 1, 2]
+    return results
+  }
+  let shown = Verdict.text(try study([1.7369, 1.7270, 1.7147], [1.6759, 1.6820, 1.6739]))
+  #expect(shown.hasPrefix("NanoKimi is better: 1.6773 nats"))
+  #expect(
+    shown.contains(
+      "Over 3 paired seeds the difference is -0.0489, its 95% interval from -0.0754 to -0.0225, p 0.0155; less than 0.0265"
+    ), "\(shown)")
+  // The means are as far apart, but one pair says the opposite.
+  let open = Verdict.text(try study([1.80, 1.65, 1.72], [1.68, 1.68, 1.67]))
+  #expect(open.hasPrefix("No difference is shown: 1.6767 nats") && !open.contains("is better"), "\(open)")
 }
