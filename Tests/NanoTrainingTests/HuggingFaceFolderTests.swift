@@ -209,8 +209,8 @@ func settingsThatChangeTokensAreRefused(key: String) throws {
 /// transformers writes text by `generation_config.json`, where there is one.
 @Test func whatTextsAreWrittenWithIsRead() throws {
   let checkpoint = try ExportedFolder(try kimiForExport())
-  try checkpoint.write(
-    Data(#"{"eos_token_id": 7, "do_sample": true, "temperature": 0.6, "top_p": 0.95}"#.utf8), to: "generation_config.json")
+  let settings = #"{"eos_token_id": 7, "do_sample": true, "temperature": 0.6, "top_p": 0.95}"#
+  try checkpoint.write(Data(settings.utf8), to: "generation_config.json")
   let notes = try checkpoint.load().notes
   #expect(notes.contains { $0.contains("not with eos_token_id 7") })
   #expect(notes.contains { $0.contains("temperature 0.6, top_p 0.95") })
