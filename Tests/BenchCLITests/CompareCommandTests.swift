@@ -87,7 +87,8 @@ private func pngSize(_ path: String) throws -> (Int, Int) {
 @Test func flagsThatNoModelHasAUseForAreRefused() throws {
   for (flags, named) in [
     (["compare", "--size", "3M"], "--size"), (["compare", "--kv-rank", "8"], "--kv-rank"),
-    (["compare", "--expert-width", "8", "--models", "nanogpt"], "--expert-width"), (["compare", "--valid", "x"], "--valid"),
+    (["compare", "--expert-width", "8", "--models", "nanogpt"], "--expert-width"),
+    (["compare", "--valid", "x"], "--valid"),
     (["compare", "--vocab", "400"], "--vocab"), (["compare", "--gating", "softmax"], "--gating"),
     (["bench", "step", "--expert-width", "64"], "--expert-width"),
   ] {
