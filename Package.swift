@@ -128,7 +128,8 @@ let package = Package(
       ]),
     tests("NanoReport", dependencies: ["NanoReport", "NanoExperiments", "NanoTraining", "CCairo"]),
     tests(
-      "BenchCLI", dependencies: ["NanoExperiments", "NanoTraining", "NanoModels", "NanoTensor", "NanoData"]),
+      "BenchCLI",
+      dependencies: ["NanoExperiments", "NanoTraining", "NanoModels", "NanoOptim", "NanoTensor", "NanoData"]),
   ],
   cxxLanguageStandard: .cxx17
 )

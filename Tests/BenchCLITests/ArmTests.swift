@@ -1,5 +1,8 @@
 import Foundation
 import NanoExperiments
+import NanoModels
+import NanoOptim
+import NanoTensor
 import NanoTestSupport
 import NanoTraining
 import Testing
@@ -18,7 +21,7 @@ import Testing
   #expect(results.models.map(\.name) == ["plain", "latent", "mixed"])
   let experiments = results.study.arms.map(\.experiment)
   #expect(experiments[0].schedule == ScheduleRecipe(.cosine, warmUpSteps: 2))
-  #expect(experiments.map { $0.optimizer.groups.count } == [2, 1, 2])
+  #expect(experiments.map { $0.optimizer.groups.count } == [2, 1, 1])
   // What an arm says is its own; a flag is for all.
   #expect(experiments[0].optimizer.groups.map(\.rule.learningRate) == [0.001, 0.004])
   #expect(experiments.allSatisfy { $0.optimizer.groups.allSatisfy { $0.rule.weightDecay == 0.05 } })
