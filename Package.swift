@@ -134,6 +134,22 @@ let package = Package(
   cxxLanguageStandard: .cxx17
 )
 
+// `NANO_KIMI_TEST=NanoOptim swift test` builds the tests of a module and what they stand on, and nothing else.
+if let modules = Context.environment["NANO_KIMI_TEST"] {
+  var needed: Set = ["CUDAEmulation"]
+  func need(_ name: String) {
+    guard needed.insert(name).inserted, let target = package.targets.first(where: { $0.name == name }) else { return }
+    for case .byNameItem(let name, _) in target.dependencies { need(name) }
+  }
+  for module in modules.split(separator: ",") {
+    need("\(module)")
+    need("\(module)Tests")
+  }
+  package.targets.removeAll { !needed.contains($0.name) }
+  package.products.removeAll { !needed.contains($0.name == "bench-cli" ? "BenchCLI" : $0.name) }
+  if !needed.contains("BenchCLI") { package.dependencies.removeAll() }
+}
+
 // `NANO_KIMI_DOCS=1 swift package generate-documentation --target NanoOptim` makes the documentation; clients of
 // the libraries never see the plug-in.
 if Context.environment["NANO_KIMI_DOCS"] != nil {

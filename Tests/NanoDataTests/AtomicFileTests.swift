@@ -22,7 +22,7 @@ import Testing
 }
 
 /// Each file is one writer's, never a mixture.
-@Test(.timeLimit(.minutes(1))) func writersOfOneFileTakeTurns() throws {
+@Test func writersOfOneFileTakeTurns() throws {
   let folder = try TemporaryFolder()
   let path = folder.path + "/a"
   DispatchQueue.concurrentPerform(iterations: 8) { writer in

@@ -13,7 +13,7 @@ import Testing
   #expect(FolderLock(folder.path) != nil)
 }
 
-@Test(.timeLimit(.minutes(1))) func whoeverWaitsForAFolderGetsItWhenItIsFree() throws {
+@Test func whoeverWaitsForAFolderGetsItWhenItIsFree() throws {
   let folder = try TemporaryFolder()
   let holder = Mutex(FolderLock(folder.path))
   let wasFreed = Mutex(false)
