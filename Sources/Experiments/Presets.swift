@@ -145,15 +145,7 @@ public enum ModelName: String, CaseIterable, Hashable, Sendable, Codable {
   /// A NanoGPT2 with as many parameters as NanoKimiK2 has in total.
   case nanoGPTTotal = "nanogpt-total"
 
-  public var displayName: String {
-    switch self {
-    case .nanoGPT: "NanoGPT"
-    case .nanoKimi: "NanoKimi"
-    case .nanoGPT2: "NanoGPT2"
-    case .nanoKimiK2: "NanoKimiK2"
-    case .nanoGPTTotal: "NanoGPT (total)"
-    }
-  }
+  public var displayName: String { ModelRecipe.Preset(rawValue: rawValue)?.displayName ?? "NanoGPT (total)" }
 
   /// Whether it is of the NanoGPT family.
   public var isGPT: Bool { self != .nanoKimi && self != .nanoKimiK2 }

@@ -11,7 +11,7 @@ internal import NanoTensor
 /// Every element moves by the learning rate, so that is three to ten times smaller than AdamW's, and the decay as many
 /// times larger.
 /// - SeeAlso: Chen et al., 2023, arXiv:2302.06675.
-public struct Lion: Optimizer, Hashable, Codable {
+public struct Lion: MomentumOptimizer, Hashable, Codable {
   public var learningRate: Float
   public var beta1: Float
   public var beta2: Float
@@ -24,17 +24,8 @@ public struct Lion: Optimizer, Hashable, Codable {
     self.weightDecay = weightDecay
   }
 
-  public struct State: Sendable {
-    var stepCount = 0
-    var momentum: Tensor
-  }
-
-  public func makeState(for parameter: ParameterDescription) -> State {
-    State(momentum: Tensor(zeros: [parameter.shape.elementCount]))
-  }
-
   public func update(
-    _ parameter: inout MutableSpan<Float>, gradient: Span<Float>, factors: StepFactors, state: inout State
+    _ parameter: inout MutableSpan<Float>, gradient: Span<Float>, factors: StepFactors, state: inout MomentumState
   ) {
     checkCounts(parameter, gradient, state: state.momentum, rule: "Lion")
     state.stepCount += 1
@@ -49,22 +40,6 @@ public struct Lion: Optimizer, Hashable, Codable {
         momentum[index] = beta2 * m + (1 - beta2) * g
       }
     }
-  }
-
-  public func stepCount(of state: State) -> Int { state.stepCount }
-
-  public func forEachBuffer(
-    of state: State, _ body: (_ name: String, _ elements: Span<Float>) throws -> Void
-  ) rethrows {
-    try state.momentum.withElements { try body("momentum", $0) }
-  }
-
-  public func restoreState(
-    for parameter: ParameterDescription, from snapshot: StateSnapshot
-  ) throws(StateMismatch) -> State {
-    State(
-      stepCount: snapshot.stepCount,
-      momentum: Tensor(try snapshot.buffer("momentum", of: parameter), shape: [parameter.shape.elementCount]))
   }
 
   public func learningRate(for parameter: ParameterDescription) -> Float { learningRate }

@@ -8,7 +8,7 @@ internal import NanoTensor
 /// m ← μ m + g          (m = g on the first step)
 /// p ← p - lr (g + μ m) with Nesterov, p - lr m without
 /// ```
-public struct SGD: Optimizer, Hashable, Codable {
+public struct SGD: MomentumOptimizer, Hashable, Codable {
   public var learningRate: Float
   public var momentum: Float
   public var usesNesterov: Bool
@@ -27,18 +27,9 @@ public struct SGD: Optimizer, Hashable, Codable {
     self.weightDecay = weightDecay
   }
 
-  public struct State: Sendable {
-    var stepCount = 0
-    var momentum: Tensor
-  }
-
-  public func makeState(for parameter: ParameterDescription) -> State {
-    State(momentum: Tensor(zeros: [parameter.shape.elementCount]))
-  }
-
   public func update(
     _ parameter: inout MutableSpan<Float>, gradient: Span<Float>, factors: StepFactors,
-    state: inout State
+    state: inout MomentumState
   ) {
     state.stepCount += 1
     checkCounts(parameter, gradient, state: state.momentum, rule: "SGD")
@@ -53,7 +44,8 @@ public struct SGD: Optimizer, Hashable, Codable {
     }
   }
 
-  public func enqueueUpdate(of parameter: DeviceParameter, state: inout State, in updates: inout DeviceUpdates) {
+  public func enqueueUpdate(of parameter: DeviceParameter, state: inout MomentumState, in updates: inout DeviceUpdates)
+  {
     updates.enqueueSGD(
       RuleRecord(
         learningRate: learningRate, weightDecay: weightDecay, momentum: momentum,
@@ -61,25 +53,8 @@ public struct SGD: Optimizer, Hashable, Codable {
       stepCount: state.stepCount, momentum: &state.momentum)
   }
 
-  public func finishUpdate(of parameter: DeviceParameter, factors: StepFactors, state: inout State) {
+  public func finishUpdate(of parameter: DeviceParameter, factors: StepFactors, state: inout MomentumState) {
     state.stepCount += 1
-  }
-
-  public func stepCount(of state: State) -> Int { state.stepCount }
-
-  public func forEachBuffer(
-    of state: State, _ body: (_ name: String, _ elements: Span<Float>) throws -> Void
-  ) rethrows {
-    try state.momentum.withElements { try body("momentum", $0) }
-  }
-
-  public func restoreState(
-    for parameter: ParameterDescription, from snapshot: StateSnapshot
-  ) throws(StateMismatch) -> State {
-    State(
-      stepCount: snapshot.stepCount,
-      momentum: Tensor(
-        try snapshot.buffer("momentum", of: parameter), shape: [parameter.shape.elementCount]))
   }
 
   public func learningRate(for parameter: ParameterDescription) -> Float { learningRate }
