@@ -10,7 +10,8 @@ struct BenchCLI: ParsableCommand {
     abstract: "Train, measure and compare small language models on the CPU.",
     version: "0.1.0",
     subcommands: [
-      CompareCommand.self, RunCommand.self, GenerateCommand.self, EvaluateCommand.self, TokenizeCommand.self,
+      CompareCommand.self, AblateCommand.self, StudyCommand.self, StudyRunCommand.self, RunCommand.self,
+      GenerateCommand.self, EvaluateCommand.self, TokenizeCommand.self,
       ExportCommand.self, ImportCommand.self, DataCommand.self, BenchCommand.self,
     ],
     defaultSubcommand: CompareCommand.self)

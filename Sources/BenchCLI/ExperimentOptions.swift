@@ -152,6 +152,13 @@ struct OptimizerOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "The learning rate of TrueMuon or Muon (default: 0.01; of stories 0.002).")
   var muonLr: Float?
 
+  @Option(
+    help: """
+      How a Muon makes updates orthogonal: quintic-5 or another number of Keller Jordan's steps, polar-5 or fewer of the \
+      Polar Express, convergent, exact (default: each rule's own).
+      """)
+  var orthogonalizer: String?
+
   @Option(parsing: .unconditional, help: "Decoupled weight decay (default: 0.01; of stories 0.1).")
   var weightDecay: Float?
 

@@ -31,6 +31,7 @@ struct RunError: Error, CustomStringConvertible {
       case nil: break
       }
       description = text
+    case let error as RunFailure: description = error.description
     case let error as OutputFolderError: description = error.description + " (--out)"
     case let error as ConfigurationError:
       let key = error.reason.prefix { $0.isLetter }

@@ -72,6 +72,10 @@ struct Setting {
           $0.weightDecay = decay
         }
       },
+      Setting("orthogonalizer", needs: "no optimizer of this study is a Muon") { experiment, text in
+        let orthogonalization = try Orthogonalizer(text).orthogonalization
+        return experiment.changeRules(where: \.rule.isForMatrices) { $0.orthogonalization = orthogonalization }
+      },
       Setting("schedule") { experiment, text in
         experiment.schedule.form = try choose(text, for: "schedule")
         return true

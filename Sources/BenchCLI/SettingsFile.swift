@@ -42,13 +42,7 @@ struct SettingsFile {
 
   /// The settings one by one.
   var flags: [GivenFlag] {
-    settings.sorted { $0.key < $1.key }.map { name, setting in
-      switch setting {
-      case .text(let text): GivenFlag(name: name, value: text)
-      case .flag(let isSet): GivenFlag(name: name, value: "\(isSet)")
-      case .list(let items): GivenFlag(name: name, value: items.joined(separator: ","))
-      }
-    }
+    settings.sorted { $0.key < $1.key }.map { GivenFlag(name: $0.key, value: $0.value.text) }
   }
 
   /// The settings as a command line has them, in the order of their names.
@@ -112,10 +106,19 @@ struct SettingsFile {
 }
 
 /// A setting's value in a ``SettingsFile``.
-private enum SettingValue: Decodable {
+enum SettingValue: Decodable {
   case text(String)
   case flag(Bool)
   case list([String])
+
+  /// As an arm has it.
+  var text: String {
+    switch self {
+    case .text(let text): text
+    case .flag(let isSet): "\(isSet)"
+    case .list(let items): items.joined(separator: ",")
+    }
+  }
 
   init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()

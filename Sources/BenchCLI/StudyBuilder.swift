@@ -10,6 +10,8 @@ struct StudyBuilder {
   let study: StudyOptions
   /// Of models, optimizers, training, evaluations and checkpoints.
   let flags: [GivenFlag]
+  /// Arms of a plan, in place of those that options name.
+  var armTexts: [ArmText] = []
 
   /// What decides about the form of an experiment, before the other settings change it.
   private static let formative = ["model", "optimizer", "kimi-optimizer", "gpt-optimizer", "context", "seed", "seeds"]
@@ -40,6 +42,7 @@ struct StudyBuilder {
 
   /// The arms that are asked for, each with the settings of its own.
   private func arms(_ preset: Preset) throws -> [ArmText] {
+    guard armTexts.isEmpty else { return armTexts }
     guard study.arms.isEmpty else {
       guard study.models == nil else { throw ValidationError("give --models or --arm, not both") }
       return try study.arms.map(ArmText.init)
@@ -83,7 +86,7 @@ struct StudyBuilder {
     }
     var study = Study(
       name: preset.rawValue, arms: arms, seeds: try seeds,
-      comparisons: self.study.arms.isEmpty && initial == nil ? preset.comparisons : [])
+      comparisons: self.study.arms.isEmpty && armTexts.isEmpty && initial == nil ? preset.comparisons : [])
     study.corpus = corpus
     return study
   }

@@ -36,6 +36,13 @@ public struct Corpus: Sendable {
       record: record, optimumNLL: optimumNLL)
   }
 
+  /// The training split alone, of which the last tenth validates: for choosing settings without a look at the validation
+  /// split.
+  public var withoutValidationSplit: Corpus {
+    let (most, tenth) = training.withLastTenthApart(tokenizer)
+    return Corpus(tokenizer: tokenizer, training: most, validation: tenth, record: record)
+  }
+
   /// How many of the first characters train: nine in ten.
   public static func trainingCount(of count: Int) -> Int { Int(0.9 * Double(count)) }
 

@@ -44,6 +44,37 @@ public struct TokenizedText: Sendable {
       tokens.dropFirst(), byteCount: tokenizer.decode(tokens.dropFirst()).utf8.count, before: tokens[0])
   }
 
+  /// A part of another text.
+  private init(
+    _ text: TokenizedText, _ range: Range<Int>, characterCount: Int, byteCount: Int, storyCount: Int?
+  ) {
+    count = range.count
+    self.characterCount = characterCount
+    self.byteCount = byteCount
+    self.storyCount = storyCount
+    before = range.lowerBound == 0 ? text.before : text[range.lowerBound - 1..<range.lowerBound][0]
+    tokens = { text[$0.lowerBound + range.lowerBound..<$0.upperBound + range.lowerBound] }
+  }
+
+  /// The first nine tenths and the rest; stories stay whole.
+  func withLastTenthApart(_ tokenizer: any Tokenizer) -> (most: TokenizedText, tenth: TokenizedText) {
+    var cut = Corpus.trainingCount(of: count)
+    if storyCount != nil {
+      // A story ends with the token that the first one follows.
+      while cut > 0, cut < count, self[cut - 1..<cut][0] != before { cut += 1 }
+    }
+    let tail = self[cut..<count]
+    let text = tokenizer.decode(tail)
+    let stories = storyCount.map { _ in tail.count { $0 == before } }
+    let characters = storyCount == nil ? tail.count : text.unicodeScalars.count
+    return (
+      TokenizedText(
+        self, 0..<cut, characterCount: characterCount - characters, byteCount: byteCount - text.utf8.count,
+        storyCount: storyCount.map { $0 - stories! }),
+      TokenizedText(self, cut..<count, characterCount: characters, byteCount: text.utf8.count, storyCount: stories)
+    )
+  }
+
   public subscript(range: Range<Int>) -> [Int32] { tokens(range) }
 
   /// Windows at random places. What is drawn depends on the generator alone.

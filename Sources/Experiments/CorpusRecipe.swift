@@ -26,6 +26,8 @@ public struct CorpusRecipe: Hashable, Sendable, Codable {
   public var vocabularySize: Int
   /// What the text was when it was first read; another one is then refused.
   public var content: Content?
+  /// Whether the last tenth of the training split validates, and the validation split is left alone: for choosing settings.
+  public var keepsValidationSplitUnseen: Bool?
 
   /// SHA-256 of what trains and of what validates: of characters in UTF-8, of stories as tokens.
   public struct Content: Hashable, Sendable, Codable {
@@ -63,7 +65,7 @@ public struct CorpusRecipe: Hashable, Sendable, Codable {
           + "\(content.training.prefix(12))… there, \(corpus.record.trainingSHA256.prefix(12))… now)",
         advice: .otherText)
     }
-    return corpus
+    return keepsValidationSplitUnseen == true ? corpus.withoutValidationSplit : corpus
   }
 
   /// Throws when the text is not where it was.

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import NanoPreconditions
 
 /// What runs of two arms with the same seeds show of their difference: Student's t of the paired differences.
@@ -12,7 +13,7 @@ public struct PairedComparison: Hashable, Sendable, Codable {
     case worse
     case noDifferenceShown = "no difference shown"
     /// The 90% interval lies within the margin: two one-sided tests at 5%.
-    case equalWithinMargin = "equal within the margin"
+    case equalWithinMargin = "equal within δ"
     /// Every pair agrees to the last digit.
     case identical
     /// One pair tells nothing of certainty.
@@ -31,6 +32,11 @@ public struct PairedComparison: Hashable, Sendable, Codable {
   public let pValue: Double?
   /// The smallest mean difference that this many pairs, scattered as these, could have shown.
   public let smallestShown: Double?
+  /// Two-sided, of an exact test that flips the signs of the differences in every way; nil for one pair and for more
+  /// than ``largestExactCount``.
+  public let exactPValue: Double?
+  /// The least that such a test can give for this many pairs, 2^(1-n): a p of that is no evidence of no difference.
+  public let leastExactPValue: Double
   /// δ, below which a difference does not matter; nil for none.
   public let margin: Double?
   public let verdict: Verdict
@@ -46,10 +52,11 @@ public struct PairedComparison: Hashable, Sendable, Codable {
     let n = Double(differences.count)
     count = differences.count
     self.margin = margin
+    leastExactPValue = pow(2, 1 - n)
     let mean = differences.reduce(0, +) / n
     self.mean = mean
     guard count > 1 else {
-      (standardDeviation, interval, pValue, smallestShown) = (nil, nil, nil, nil)
+      (standardDeviation, interval, pValue, smallestShown, exactPValue) = (nil, nil, nil, nil, nil)
       verdict = .unknown
       return
     }
@@ -60,6 +67,7 @@ public struct PairedComparison: Hashable, Sendable, Codable {
     standardDeviation = variance.squareRoot()
     interval = mean - halfWidth...mean + halfWidth
     smallestShown = halfWidth
+    exactPValue = count > Self.largestExactCount ? nil : Self.signFlipPValue(differences)
     let isIdentical = differences.allSatisfy { $0 == 0 }
     pValue = isIdentical ? 1 : student.twoSidedTail(mean / error)
     let marginHalfWidth = student.criticalValue(twoSidedTail: 0.1) * error
@@ -72,6 +80,29 @@ public struct PairedComparison: Hashable, Sendable, Codable {
     } else {
       verdict = .noDifferenceShown
     }
+  }
+
+  /// Pairs for which all flips of signs, 2^n, are tried.
+  public static let largestExactCount = 16
+
+  /// The share of all flips of signs whose mean is at least as far from 0.
+  private static func signFlipPValue(_ differences: [Double]) -> Double {
+    let found = abs(differences.reduce(0, +))
+    let flips = 1 << differences.count
+    let asFar = (0..<flips).count { flip in
+      let sum = differences.indices.reduce(0.0) { $0 + (flip >> $1 & 1 == 0 ? differences[$1] : -differences[$1]) }
+      // Sums of the same terms in another order differ in their last digits.
+      return abs(sum) >= found * (1 - 1e-12)
+    }
+    return Double(asFar) / Double(flips)
+  }
+
+  /// What may be said where this is one of several comparisons: of those that are called different by chance the
+  /// adjusted p keeps account.
+  /// - SeeAlso: ``adjusted(_:)``.
+  public func verdict(adjustedPValue: Double?) -> Verdict {
+    guard verdict == .better || verdict == .worse, let adjustedPValue, adjustedPValue >= 0.05 else { return verdict }
+    return .noDifferenceShown
   }
 
   /// p values of several comparisons, so that the chance of any false one stays what it is for one.

@@ -19,14 +19,25 @@ public struct Study: Hashable, Sendable, Codable {
     /// The first of these that is part of the study.
     public var others: [String]
     public var axis: Axis
+
+    public init(label: String, arm: String, others: [String], axis: Axis = .tokens) {
+      self.label = label
+      self.arm = arm
+      self.others = others
+      self.axis = axis
+    }
   }
 
   /// The preset that it started from, or what it was made of.
   public var name: String
   public var arms: [Arm]
   public var seeds: [UInt64]
-  /// Nothing in particular where this is empty: the best arm against the worst.
+  /// Where this is empty, every other arm is compared with the first.
   public var comparisons: [Comparison]
+  /// δ: a difference in the loss that is smaller does not matter; nil where none is named.
+  public var margin: Double?
+  /// How the arms' settings were searched for, where they were.
+  public var trials: [TuningTrial]?
   /// Iterations that were the runs' end before they were made longer, each time.
   public var madeLongerAt: [Int]?
 
@@ -150,6 +161,13 @@ extension Study {
     madeLongerAt = (madeLongerAt ?? []) + [iterations]
     arms = now.arms
     return notice
+  }
+
+  /// Throws unless this study and another, which are searches that go on, have the same arms as far as both have any.
+  public func requireSameSearch(as other: Study, in folder: String) throws {
+    guard seeds == other.seeds, zip(arms, other.arms).allSatisfy(==) else {
+      throw ExperimentError("\(folder): holds the trials of another search; choose another folder")
+    }
   }
 
   private static func noticeOfLength(

@@ -19,9 +19,16 @@ public struct StudyResults: Sendable, Codable {
   public var madeLongerAt: [Int]?
   /// One entry a run, in the order in which they were made.
   public var models: [RunResult]
+  /// Runs that training failed in.
+  public var failures: [RunFailure]?
+  /// How the arms' settings were searched for, where they were.
+  public var trials: [TuningTrial]?
+  /// What the runs that reached their end show, an arm, a comparison and an effect.
+  public var analysis: StudyAnalysis?
 
   public init(
-    _ study: Study, corpus: CorpusDescription, interrupted: Bool = false, device: Device = .cpu, models: [RunResult]
+    _ study: Study, corpus: CorpusDescription, interrupted: Bool = false, device: Device = .cpu, models: [RunResult],
+    failures: [RunFailure] = []
   ) {
     preset = study.name
     seed = study.seeds[0]
@@ -34,6 +41,9 @@ public struct StudyResults: Sendable, Codable {
     self.interrupted = interrupted
     madeLongerAt = study.madeLongerAt
     self.models = models
+    self.failures = failures.isEmpty ? nil : failures
+    trials = study.trials
+    analysis = StudyAnalysis(of: study, models, unit: corpus.unit)
   }
 
   public var iterations: Int { study.iterations }

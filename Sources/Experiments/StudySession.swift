@@ -13,8 +13,10 @@ public struct StudySession {
   /// Why a run's training failed, if it did.
   public private(set) var failure: TrainingError?
   private let lock: FolderLock
-  private var wasInterrupted = false
+  /// Whether it was stopped before its end.
+  public var wasInterrupted = false
   private var models: [RunResult] = []
+  private var failures: [RunFailure] = []
 
   private static let tokenizerName = "tokenizer.model"
 
@@ -70,9 +72,7 @@ public struct StudySession {
   private mutating func make<Observer: RunObserver>(
     _ planned: Study.PlannedRun, _ makeObserver: (Study.PlannedRun) -> Observer, _ shouldStop: () -> Bool
   ) throws {
-    var run = Run(
-      planned.experiment, name: planned.arm.name, title: planned.title, corpus: corpus,
-      folder: "\(folder)/\(planned.name)")
+    var run = Self.run(planned, of: corpus, in: folder)
     run.device = device
     if let finished = try run.finishedResult {
       models.append(finished)
@@ -89,17 +89,70 @@ public struct StudySession {
     models.append(outcome.result)
   }
 
-  private var results: StudyResults {
+  /// Of the runs made or gathered so far.
+  public var results: StudyResults {
     StudyResults(
       study, corpus: CorpusDescription(corpus, kind: study.corpus.kind), interrupted: wasInterrupted, device: device,
-      models: models)
+      models: models, failures: failures)
   }
 
   /// Throws when the folder is gone, or another one has its name.
-  private func requireFolder() throws {
+  public func requireFolder() throws {
     guard lock.isInPlace else {
       throw ExperimentError("\(folder): the run's folder was removed, moved or replaced while the run was at work")
     }
+  }
+}
+
+// MARK: Runs in processes of their own
+
+extension StudySession {
+  /// Takes in what the runs in the folder have come to.
+  /// - Returns: the runs that are missing: neither at their end, nor ended by a failure that would come again.
+  public mutating func gather() throws -> [Study.PlannedRun] {
+    models = []
+    failures = []
+    var missing: [Study.PlannedRun] = []
+    for planned in study.runs {
+      let run = Self.run(planned, of: corpus, in: folder)
+      if let result = try run.finishedResult {
+        models.append(result)
+      } else if let failure = RunFailure.read(from: run.folder) {
+        failures.append(failure)
+      } else {
+        missing.append(planned)
+      }
+    }
+    return missing
+  }
+
+  /// Makes one run of a study whose folder another process holds, or waits for the process that is at work on it.
+  /// - Throws: a ``RunFailure``, which is kept in the run's folder, where training failed and would again.
+  public static func makeRun(
+    _ planned: Study.PlannedRun, of study: Study, corpus: Corpus, in folder: String, device: Device,
+    observer: inout some RunObserver, shouldStop: () -> Bool
+  ) throws -> Run.Outcome {
+    var run = self.run(planned, of: corpus, in: folder)
+    run.device = device
+    try OutputFolder.make(run.folder)
+    let lock = FolderLock(run.folder, waits: true)
+    defer { withExtendedLifetime(lock) {} }
+    if let finished = try run.finishedResult {
+      return Run.Outcome(result: finished, wasInterrupted: false, failure: nil)
+    }
+    let outcome = try run.train(observer: &observer, shouldStop: shouldStop)
+    if let failure = outcome.failure.flatMap({ RunFailure($0, of: planned) }) {
+      try failure.write(to: run.folder)
+      throw failure
+    }
+    if let failure = outcome.failure { throw failure }
+    return outcome
+  }
+
+  private static func run(_ planned: Study.PlannedRun, of corpus: Corpus, in folder: String) -> Run {
+    Run(
+      planned.experiment, name: planned.arm.name, title: planned.title, corpus: corpus,
+      folder: "\(folder)/\(planned.name)")
   }
 }
 

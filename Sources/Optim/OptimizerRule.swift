@@ -45,6 +45,16 @@ public enum OptimizerRule: Hashable, Sendable, Codable {
     set { rule.weightDecay = newValue }
   }
 
+  /// How a rule for matrices makes updates orthogonal; nil of other rules, which keep it so.
+  public var orthogonalization: Orthogonalization? {
+    get { (rule as? any MatrixOptimizer)?.orthogonalization }
+    set {
+      guard var matrixRule = rule as? any MatrixOptimizer, let newValue else { return }
+      matrixRule.orthogonalization = newValue
+      rule = matrixRule
+    }
+  }
+
   /// The rule itself.
   /// - Parameter precision: what the products of an orthogonalization read. Half precision's range is too narrow for
   ///   the iteration, which then stays in float32.

@@ -1,0 +1,278 @@
+import ArgumentParser
+import Foundation
+import NanoData
+import NanoExperiments
+import NanoReport
+import NanoTensor
+import NanoTraining
+
+/// `bench-cli ablate`: a study that has a name.
+struct AblateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "ablate", abstract: "Carry out a named study that takes a claim apart.",
+    discussion: """
+      factorial       {NanoGPT, NanoKimi} × {AdamW, TrueMuon, Muon} × {published settings, tuned ones}
+      ladder          from NanoGPT to NanoKimi one change at a time, and back by removal
+      ladder-stories  the same from NanoGPT2 to NanoKimiK2
+      newton-schulz   the iteration of Muon, from one step to the exact polar factor
+      gating          a mixture's gate: all four experts, or the best 1, 2, 3, 4 by softmax or sigmoid
+      muon-family     every Muon rule that has a name
+
+      Settings that are given are for all arms. The same command again goes on with the runs that are missing.
+      """)
+
+  @Argument(help: "The study: \(list(AblationPreset.self)).")
+  var preset: String
+
+  @OptionGroup var options: PlannedStudyOptions
+
+  func run() throws {
+    let preset: AblationPreset = try choose(preset, for: "study")
+    try options.run(preset.plan, command: "ablate-\(preset.rawValue)")
+  }
+}
+
+/// `bench-cli study`: a study from a file.
+struct StudyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "study", abstract: "Carry out a study of your own: arms, and grids over any settings.",
+    discussion: """
+      The file is a JSON object: 'arms', a list of objects with a 'name' and any settings under their flags' names; \
+      'grid', an object of lists of values, which are combined with each other and with each arm; 'settings' of all \
+      arms; 'comparisons', a list of {"arm": …, "against": …}; 'seeds', 'delta', 'preset' and 'name'.
+      """)
+
+  @Argument(help: "The study, a JSON file.")
+  var file: String
+
+  @OptionGroup var options: PlannedStudyOptions
+
+  func run() throws {
+    try options.run(StudyPlan(file: file), command: "study")
+  }
+}
+
+/// How a study of many runs is carried out.
+struct PlannedStudyOptions: ParsableArguments {
+  @Option(
+    parsing: .unconditional,
+    help: "Runs that are made at once, each with its share of the threads and the same bits as alone (default: 1).")
+  var jobs: Int?
+
+  @Flag(help: "Print the arms, their runs and parameters and the time that they will take, and make none.")
+  var dryRun = false
+
+  @Option(parsing: .unconditional, help: "A difference in the loss that is smaller does not matter: δ.")
+  var delta: Double?
+
+  @Option(help: "The folder of a study to go on with.")
+  var resume: String?
+
+  @OptionGroup(title: "Tuning") var tuning: TuningOptions
+  @OptionGroup(title: "Text") var text: TextOptions
+  @OptionGroup(title: "Models") var models: ModelOptions
+  @OptionGroup(title: "Optimizers") var optimizers: OptimizerOptions
+  @OptionGroup(title: "Training") var training: TrainingOptions
+  @OptionGroup(title: "Evaluation and samples") var evaluation: EvaluationOptions
+  @OptionGroup(title: "Checkpoints") var checkpoints: CheckpointOptions
+  @OptionGroup(title: "Device") var deviceOption: DeviceOption
+  @OptionGroup(title: "Output") var output: OutputOptions
+
+  func validate() throws {
+    guard (1...256).contains(jobs ?? 1) else {
+      throw ValidationError("jobs is \(jobs!); it must be from 1 to 256")
+    }
+    if let delta, !(delta > 0 && delta.isFinite) {
+      throw ValidationError("delta is \(delta); it must be a positive number")
+    }
+    guard resume == nil || output.out == nil else {
+      throw ValidationError("--out is for a new study; a resumed one goes on in its folder")
+    }
+  }
+
+  private var flags: [GivenFlag] {
+    models.givenFlags + optimizers.givenFlags + training.givenFlags + evaluation.givenFlags + checkpoints.givenFlags
+  }
+
+  private var runner: StudyRunner { StudyRunner(output: output, device: deviceOption) }
+
+  func run(_ plan: StudyPlan, command: String) throws {
+    if let resume { return try goOn(resume) }
+    var plan = plan
+    plan.margin = delta ?? plan.margin
+    let seeds = try self.seeds(plan)
+    let settings = flags.filter { !["seed", "seeds"].contains($0.name) }
+    let recipe = try corpusRecipe(plan.preset)
+    // Once before the text is read, so that what cannot be is refused at once.
+    try plan.study(flags: settings, seeds: seeds, corpus: recipe).validate()
+    let corpus = try runner.makeCorpus(recipe)
+    let study = try plan.study(
+      flags: settings, seeds: seeds, corpus: recipe.bound(to: corpus.record),
+      vocabulary: corpus.tokenizer.vocabularySize)
+    try study.validate()
+    if dryRun { return try printPlan(study, corpus) }
+    let folders = output.folders(command)
+    try begin(tuning.tune == nil ? study : tuned(study, folders[0] + "-tuning"), corpus, folders)
+  }
+
+  /// With the settings that a search finds, in a study of its own beside this one's folder.
+  private func tuned(_ study: Study, _ folder: String) throws -> Study {
+    let tuning = StudyTuning(options: tuning, study: study, folder: folder)
+    return try tuning.tuned { trials, folder in
+      let corpus = try trials.corpus.makeCorpus()
+      var session: StudySession
+      if FileManager.default.fileExists(atPath: folder + "/run.json") {
+        let hold = try OutputFolder.hold(folder)
+        try Study(resuming: folder).requireSameSearch(as: trials, in: folder)
+        session = try StudySession(resuming: trials, corpus: corpus, folder: folder, hold: hold)
+      } else {
+        session = try StudySession(beginning: trials, corpus: corpus, folders: [folder])
+      }
+      return try make(&session)
+    }
+  }
+
+  /// Begins a study, or goes on with the same one where its folder is there.
+  private func begin(_ study: Study, _ corpus: Corpus, _ folders: [String]) throws {
+    if let folder = output.out, FileManager.default.fileExists(atPath: folder + "/run.json") {
+      let hold = try OutputFolder.hold(folder)
+      var begun = try Study(resuming: folder)
+      if let notice = try begun.goOn(with: study, in: folder) { Terminal.writeError(notice) }
+      return try carryOut(StudySession(resuming: begun, corpus: corpus, folder: folder, hold: hold))
+    }
+    try carryOut(StudySession(beginning: study, corpus: corpus, folders: folders))
+  }
+
+  private func goOn(_ folder: String) throws {
+    if let flag = flags.first { throw ValidationError("--\(flag.name) is for a new study; leave it out to resume") }
+    let hold = try OutputFolder.hold(folder)
+    var study = try Study(resuming: folder)
+    study.margin = delta ?? study.margin
+    if let data = text.data { study.corpus.path = absolutePath(data) }
+    let corpus = try runner.makeCorpus(StudySession.corpusRecipe(of: study, in: folder))
+    try carryOut(StudySession(resuming: study, corpus: corpus, folder: folder, hold: hold))
+  }
+
+  // MARK: What is asked for
+
+  /// Seeds of a count: not those that any settings of ours were chosen with.
+  private static let firstSeed: UInt64 = 11
+
+  private func seeds(_ plan: StudyPlan) throws -> [UInt64] {
+    guard training.seed == nil || training.seeds == nil else {
+      throw ValidationError("give --seed or --seeds, not both")
+    }
+    if let seed = training.seed { return [seed] }
+    let text = training.seeds ?? plan.seeds ?? "3"
+    guard text.contains(",") else {
+      guard let count = Int(text), (1...1000).contains(count) else {
+        throw ValidationError("seeds is '\(text)'; it must be a number from 1 to 1000, or seeds separated by commas")
+      }
+      return (0..<UInt64(count)).map { Self.firstSeed + $0 }
+    }
+    return try text.split(separator: ",").map {
+      guard let seed = UInt64($0.trimmingCharacters(in: .whitespaces)) else {
+        throw ValidationError("The value '\($0)' is invalid for 'seeds'")
+      }
+      return seed
+    }
+  }
+
+  private func corpusRecipe(_ preset: Preset) throws -> CorpusRecipe {
+    let kind = preset.corpusKind
+    if kind == .characters {
+      for flag in text.givenFlags where flag.name != "data" {
+        throw ValidationError("--\(flag.name) has no effect here: the text is one of characters; leave it out")
+      }
+    }
+    let here = kind == .characters && FileManager.default.fileExists(atPath: "input.txt") ? "input.txt" : nil
+    return CorpusRecipe(
+      kind, path: text.data ?? here, validationPath: text.valid, tokenizer: text.tokenizer,
+      vocabularySize: text.vocab ?? 4096)
+  }
+
+  // MARK: Carrying out
+
+  /// Threads of each run.
+  private var threads: Int { max(1, WorkerPool.shared.threadCount / (jobs ?? 1)) }
+
+  private func printPlan(_ study: Study, _ corpus: Corpus) throws {
+    let pool = WorkerPool(threadCount: threads)
+    var total = 0.0
+    print("\(study.arms.count) arms × \(study.seeds.count) seeds = \(study.runs.count) runs")
+    print("Seeds: \(study.seeds.map(String.init).joined(separator: ", "))\n")
+    for arm in study.arms {
+      let estimate = try RunEstimate(arm.experiment, corpus: corpus, pool: pool)
+      total += estimate.seconds * Double(study.seeds.count)
+      print(
+        "\(arm.title)\n  \(arm.experiment.iterations) iterations, \(estimate.parameters) parameters, about "
+          + "\(duration(estimate.seconds)) a run\n  "
+          + RoutingTable(of: try arm.experiment.makeModel(), arm.experiment.optimizer).summary.joined(separator: "\n  ")
+      )
+    }
+    print(
+      "\nAbout \(duration(total / Double(jobs ?? 1))) in all, \(jobs ?? 1) at once on \(threads) thread(s) each, by "
+        + "twelve steps of every arm on this machine as busy as it is.")
+  }
+
+  /// Makes the runs that are missing.
+  /// - Throws: when it is interrupted.
+  private func make(_ session: inout StudySession) throws -> StudyResults {
+    session.device = try runner.device(of: session.study)
+    let missing = try session.gather()
+    let count = session.study.runs.count
+    Interruption.install()
+    if !output.quiet {
+      Terminal.writeError(
+        "\(session.study.name): \(session.study.arms.count) arms × \(session.study.seeds.count) seeds = \(count) runs, "
+          + "\(count - missing.count) of them done before")
+    }
+    let processes = StudyProcesses(
+      folder: session.folder, jobs: jobs ?? 1, threads: threads, device: deviceOption)
+    let watch = Stopwatch()
+    var made = 0
+    try session.report(interrupted: false)
+    let wasStopped = try processes.make(missing) { planned in
+      try session.requireFolder()
+      let left = try session.gather().count
+      made += 1
+      if !output.quiet {
+        let rest = left > 0 ? "; about \(duration(watch.seconds / Double(made) * Double(left))) left" : ""
+        Terminal.writeError("\(count - left)/\(count)  \(planned.title): \(session.outcome(of: planned))\(rest)")
+      }
+      try session.report(interrupted: false)
+    }
+    _ = try session.gather()
+    let results = try session.report(interrupted: wasStopped)
+    if wasStopped {
+      Terminal.writeError("Go on with the same command" + (resume == nil ? " and --out" : "") + ": \(session.folder)")
+      throw ExitCode(Interruption.exitStatus)
+    }
+    return results
+  }
+
+  private func carryOut(_ session: consuming StudySession) throws {
+    var session = session
+    if !output.quiet {
+      Terminal.writeError(CorpusDescription(session.corpus, kind: session.study.corpus.kind).summary)
+    }
+    let results = try make(&session)
+    if output.json {
+      print(String(decoding: try JSONEncoder.readable.encode(results), as: UTF8.self))
+    } else {
+      print(StudySummary.text(results) + "\nResults, tables and runs: \(session.folder)")
+    }
+    if let failure = results.failures?.first {
+      throw RunError(
+        "training failed in \(results.failures!.count) of \(session.study.runs.count) runs, the first of them "
+          + "\(failure); the others are in \(session.folder)")
+    }
+  }
+}
+
+/// So much time, as people say it.
+private func duration(_ seconds: Double) -> String {
+  seconds < 100
+    ? String(format: "%.0f s", seconds)
+    : seconds < 6000 ? String(format: "%.0f min", seconds / 60) : String(format: "%.1f h", seconds / 3600)
+}

@@ -1,0 +1,228 @@
+internal import Foundation
+internal import NanoModels
+internal import NanoTraining
+
+/// What the runs of a study that reached their end show: of each arm, of two arms at a time, and of each factor.
+public struct StudyAnalysis: Hashable, Sendable, Codable {
+  /// Which loss is compared, in words.
+  public var measure: String
+  /// δ: a smaller difference does not matter.
+  public var margin: Double?
+  public var arms: [ArmSummary]
+  /// One family, to which Holm's adjustment of p is made.
+  public var comparisons: [ArmComparison]
+  /// Of a full factorial study, else empty: main effects, then interactions, then effects at one level of another
+  /// factor, each kind a family of its own.
+  public var effects: [FactorEffect]
+  /// What a reader must know before he believes a comparison.
+  public var warnings: [String]
+
+  public init(of study: Study, _ results: [RunResult], unit: String) {
+    let runs = study.runs.compactMap { planned in
+      results.first {
+        $0.name == planned.arm.name && $0.seed == planned.experiment.seed
+          && $0.completedIterations == planned.experiment.iterations
+      }
+    }
+    let isFull = study.arms.allSatisfy(\.experiment.evaluation.isFullPass)
+    measure =
+      isFull
+      ? "validation loss of the whole split, weights of the last step, nats a \(unit)"
+      : "best validation loss of a run, nats a \(unit)"
+    margin = study.margin
+    let target = study.arms.first.flatMap { Self.target(runs.of($0)) }
+    arms = study.arms.map { ArmSummary($0, runs.of($0), target: target) }
+    let losses = Dictionary(uniqueKeysWithValues: study.arms.map { ($0.name, runs.of($0).scores(in: $0)) })
+    comparisons = ArmComparison.all(of: study, losses)
+    effects = FactorEffect.all(of: study, losses)
+    warnings = []
+    let counts = arms.map(\.seeds.count)
+    if study.seeds.count == 1 {
+      warnings.append("One seed: nothing is known of certainty.")
+    } else if let least = counts.min(), least < study.seeds.count {
+      warnings.append("Not every run reached its end: what is compared are the seeds that both sides have.")
+    }
+    for comparison in comparisons where comparison.isTunedAgainstUntuned {
+      warnings.append("\(comparison.label): a tuned arm is set against an untuned one.")
+    }
+  }
+
+  /// What the first arm reaches at its end, on the text that evaluations on the way read.
+  private static func target(_ runs: [RunResult]) -> Double? {
+    let ends = runs.compactMap { $0.curve.last?.comparableNLL }
+    return ends.isEmpty ? nil : ends.reduce(0, +) / Double(ends.count)
+  }
+}
+
+/// An arm's figures over its seeds.
+public struct ArmSummary: Hashable, Sendable, Codable {
+  public var name: String
+  public var title: String
+  public var levels: [Arm.Level]?
+  /// How its settings were chosen; nil where nobody searched for them.
+  public var tuning: String?
+  /// Seeds whose runs reached their end, and the loss of each.
+  public var seeds: [UInt64]
+  public var losses: [Double]
+  /// Of the losses; nil where there is none.
+  public var mean: Double?
+  /// Of the losses, with n - 1; nil for one.
+  public var standardDeviation: Double?
+  /// The 95% interval of the mean, Student's t; nil for one.
+  public var interval: ClosedRange<Double>?
+  public var parameters: Int?
+  /// Parameters that take part in the computation for one token.
+  public var activeParameters: Int?
+  /// Of one run.
+  public var trainingTokens: Int?
+  /// Floating-point operations of one run's training by the usual count: 6 a token for each active parameter, and 12 for
+  /// each layer, channel and position of its context.
+  /// - SeeAlso: Chowdhery et al., PaLM, 2022, appendix B.
+  public var trainingFLOPs: Double?
+  /// Means over the runs.
+  public var trainingSeconds, stepMs, peakTensorBytes: Double?
+  /// Steps, and seconds of training, until a run's loss is what the first arm reaches at its end; nil where one of the
+  /// runs never is.
+  public var stepsToTarget, secondsToTarget: Double?
+
+  init(_ arm: Arm, _ runs: [RunResult], target: Double?) {
+    name = arm.name
+    title = arm.title
+    levels = arm.levels
+    tuning = arm.tuning
+    seeds = runs.map(\.seed)
+    losses = runs.map { $0.score(under: arm.experiment.evaluation) }
+    guard let first = runs.first else { return }
+    let sample = SampleMean(losses)
+    mean = sample.mean
+    standardDeviation = sample.standardDeviation
+    interval = sample.interval
+    parameters = first.parameters
+    activeParameters = first.activeParameters
+    trainingTokens = first.trainingTokens
+    let model = arm.experiment.model
+    let perToken = 6 * first.activeParameters + 12 * model.layerCount * model.width * arm.experiment.sequenceLength
+    trainingFLOPs = Double(perToken) * Double(first.trainingTokens)
+    func average(_ value: (RunResult) -> Double) -> Double { runs.map(value).reduce(0, +) / Double(runs.count) }
+    trainingSeconds = average(\.trainingSeconds)
+    stepMs = average(\.trainStepMeanMs)
+    peakTensorBytes = average { Double($0.peakTensorBytes) }
+    let arrivals = runs.compactMap { run in target.flatMap { run.arrival(at: $0) } }
+    guard arrivals.count == runs.count else { return }
+    stepsToTarget = arrivals.map(\.steps).reduce(0, +) / Double(runs.count)
+    secondsToTarget = arrivals.map(\.seconds).reduce(0, +) / Double(runs.count)
+  }
+}
+
+/// Two arms, compared by the seeds that both have.
+public struct ArmComparison: Hashable, Sendable, Codable {
+  public var label: String
+  public var arm, other: String
+  /// Nil where no seed has both.
+  public var paired: PairedComparison?
+  /// By Holm, over the comparisons of the study.
+  public var adjustedPValue: Double?
+  public var verdict: PairedComparison.Verdict?
+  /// Whether the settings of one alone were searched for.
+  public var isTunedAgainstUntuned: Bool
+
+  static func all(of study: Study, _ losses: [String: [UInt64: Double]]) -> [ArmComparison] {
+    let titles = Dictionary(uniqueKeysWithValues: study.arms.map { ($0.name, $0.title) })
+    let named = study.comparisons.filter { $0.axis == .tokens }.compactMap { comparison in
+      comparison.others.first { titles[$0] != nil }.flatMap { other in
+        titles[comparison.arm].map { _ in (comparison.label, comparison.arm, other) }
+      }
+    }
+    let pairs =
+      study.comparisons.isEmpty
+      ? study.arms.dropFirst().map { ("\($0.title) against \(study.arms[0].title)", $0.name, study.arms[0].name) }
+      : named
+    var all = pairs.map { label, arm, other in
+      let paired = PairedComparison(losses[arm] ?? [:], losses[other] ?? [:], margin: study.margin)
+      func isTuned(_ name: String) -> Bool { study.arms.first { $0.name == name }?.tuning != nil }
+      return ArmComparison(
+        label: label, arm: arm, other: other, paired: paired, isTunedAgainstUntuned: isTuned(arm) != isTuned(other))
+    }
+    for (index, adjusted) in PairedComparison.adjusted(all.map(\.paired)).enumerated() {
+      all[index].adjustedPValue = adjusted
+      all[index].verdict = all[index].paired?.verdict(adjustedPValue: adjusted)
+    }
+    return all
+  }
+}
+
+/// A mean with its 95% interval by Student's t.
+struct SampleMean {
+  let mean: Double
+  let standardDeviation: Double?
+  let interval: ClosedRange<Double>?
+
+  init(_ values: [Double]) {
+    let n = Double(values.count)
+    let mean = values.reduce(0, +) / n
+    self.mean = mean
+    guard values.count > 1 else {
+      (standardDeviation, interval) = (nil, nil)
+      return
+    }
+    let deviation = (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (n - 1)).squareRoot()
+    let half =
+      StudentDistribution(degreesOfFreedom: n - 1).criticalValue(twoSidedTail: 0.05) * deviation / n.squareRoot()
+    standardDeviation = deviation
+    interval = mean - half...mean + half
+  }
+}
+
+extension PairedComparison {
+  /// Values by seed, of which those count that both have; nil where there are none.
+  init?(_ first: [UInt64: Double], _ second: [UInt64: Double], margin: Double?) {
+    let seeds = first.keys.filter { second[$0] != nil }.sorted()
+    guard !seeds.isEmpty else { return nil }
+    self.init(seeds.map { first[$0]! }, seeds.map { second[$0]! }, margin: margin)
+  }
+
+  /// Holm's adjustment of those that have a p.
+  static func adjusted(_ comparisons: [PairedComparison?]) -> [Double?] {
+    let known = comparisons.indices.filter { comparisons[$0]?.pValue != nil }
+    var all = [Double?](repeating: nil, count: comparisons.count)
+    for (index, value) in zip(known, adjusted(known.map { comparisons[$0]!.pValue! })) { all[index] = value }
+    return all
+  }
+}
+
+extension [RunResult] {
+  fileprivate func of(_ arm: Arm) -> [RunResult] { filter { $0.name == arm.name } }
+
+  fileprivate func scores(in arm: Arm) -> [UInt64: Double] {
+    Dictionary(map { ($0.seed, $0.score(under: arm.experiment.evaluation)) }) { first, _ in first }
+  }
+}
+
+extension EvaluationPolicy {
+  /// Whether the end is scored on all of the validation text.
+  var isFullPass: Bool {
+    if case .fullPass = self { true } else { false }
+  }
+}
+
+extension RunResult {
+  /// The loss that a study compares: after a full pass that of the last step's weights, which no evaluation chose; of
+  /// the published protocol the best of its evaluations.
+  public func score(under policy: EvaluationPolicy) -> Double {
+    policy.isFullPass ? finalValidationLoss : bestValidationLoss
+  }
+
+  /// When the loss, on the text that evaluations on the way read, first was at most `target`, interpolated between
+  /// evaluations; nil if it never was.
+  func arrival(at target: Double) -> (steps: Double, seconds: Double)? {
+    guard let index = curve.firstIndex(where: { $0.comparableNLL <= target }) else { return nil }
+    let point = curve[index]
+    guard index > 0 else { return (Double(point.step), point.trainingSeconds) }
+    let before = curve[index - 1]
+    let share = (before.comparableNLL - target) / (before.comparableNLL - point.comparableNLL)
+    return (
+      Double(before.step) + share * Double(point.step - before.step),
+      before.trainingSeconds + share * (point.trainingSeconds - before.trainingSeconds)
+    )
+  }
+}
