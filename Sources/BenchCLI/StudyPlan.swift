@@ -13,7 +13,7 @@ struct StudyPlan {
   var settings: [GivenFlag] = []
   var arms: [PlannedArm]
   var comparisons: [Study.Comparison] = []
-  /// As `--seeds` has them.
+  /// As `--seeds` has them: a count, or a list with commas.
   var seeds: String?
   var margin: Double?
 }
@@ -110,7 +110,7 @@ extension StudyPlan {
     var settings: [String: SettingValue]?
     var arms: [ArmObject]?
     var grid: [String: [SettingValue]]?
-    var seeds: SettingValue?
+    var seeds: String?
     var comparisons: [Comparison]?
     var delta: Double?
 
@@ -129,7 +129,11 @@ extension StudyPlan {
       settings = try container.decodeIfPresent([String: SettingValue].self, forKey: .settings)
       arms = try container.decodeIfPresent([ArmObject].self, forKey: .arms)
       grid = try container.decodeIfPresent([String: [SettingValue]].self, forKey: .grid)
-      seeds = try container.decodeIfPresent(SettingValue.self, forKey: .seeds)
+      let list = try? container.decodeIfPresent([UInt64].self, forKey: .seeds)
+      // A comma tells a list of one from a count.
+      seeds =
+        try list.map { $0.map { "\($0)," }.joined() }
+        ?? container.decodeIfPresent(SettingValue.self, forKey: .seeds)?.text
       comparisons = try container.decodeIfPresent([Comparison].self, forKey: .comparisons)
       delta = try container.decodeIfPresent(Double.self, forKey: .delta)
     }
@@ -161,7 +165,7 @@ extension StudyPlan {
         comparisons: (comparisons ?? []).map {
           Study.Comparison(label: $0.label ?? "\($0.arm) against \($0.against)", arm: $0.arm, others: [$0.against])
         },
-        seeds: seeds?.text, margin: delta)
+        seeds: seeds, margin: delta)
     }
   }
 }
@@ -171,7 +175,9 @@ extension PlannedArm {
   fileprivate func with(_ setting: String, _ value: String) -> PlannedArm {
     var arm = self
     let isWord = value.first?.isLetter ?? false
-    arm.text.name += (text.name.isEmpty ? "" : "-") + (isWord ? value : setting + value)
+    // What a folder cannot be called, such as the + of 1e+30.
+    let word = value.replacing(#/[^A-Za-z0-9._-]/#, with: "_")
+    arm.text.name += (text.name.isEmpty ? "" : "-") + (isWord ? word : setting + word)
     arm.title = (title ?? (text.name.isEmpty ? nil : text.name)).map { "\($0), " } ?? ""
     arm.title! += isWord ? value : "\(setting) \(value)"
     arm.text.settings.append(GivenFlag(name: setting, value: value))

@@ -94,12 +94,13 @@ public enum Verdict {
     if let last = ranked.dropFirst().last {
       let difference = last.loss - best.loss
       let (seeds, choices) = (paired(best, last), ranked.count * (ranked.count - 1) / 2)
+      let claim = seeds == nil ? "has the lower loss" : "is better"
       let outcome =
         areLevel(best.loss, last.loss)
         ? "\(best.title) and \(last.title) are level: \(fixed(best.loss, 4)) \(unit), \(best.title)"
         : isOpen(seeds, choices: choices)
           ? "No difference is shown: \(fixed(best.loss, 4)) \(unit) and \(fixed(last.loss, 4)) of \(last.title), \(best.title)"
-          : "\(best.title) is better: \(fixed(best.loss, 4)) \(unit), \(fixed(difference, 4)) "
+          : "\(best.title) \(claim): \(fixed(best.loss, 4)) \(unit), \(fixed(difference, 4)) "
             + "(\(fixed(100 * difference / last.loss, 1))%) below \(last.title),"
       verdict =
         outcome + " with \(fixed(Double(best.parameters) / Double(last.parameters), 2)) times its parameters and "
@@ -146,11 +147,13 @@ public enum Verdict {
     }
     let (better, worse) = firstLoss < secondLoss ? (first, second) : (second, first)
     let (low, high) = (min(firstLoss, secondLoss), max(firstLoss, secondLoss))
-    if isOpen(paired(first, second), choices: 1) {
+    let seeds = paired(first, second)
+    if isOpen(seeds, choices: 1) {
       return
         "no difference is shown, \(fixed(low, 4)) of \(better.title) and \(fixed(high, 4)) of \(worse.title), nats a \(unit)"
     }
-    return "\(better.title) is better, \(fixed(low, 4)) against \(fixed(high, 4)) nats a \(unit) of \(worse.title), "
+    let claim = seeds == nil ? "has the lower loss" : "is better"
+    return "\(better.title) \(claim), \(fixed(low, 4)) against \(fixed(high, 4)) nats a \(unit) of \(worse.title), "
       + "\(fixed(100 * (high - low) / high, 1))% lower"
   }
 }

@@ -12,7 +12,7 @@ import Testing
   let out = folder.path + "/run"
   let result = try CommandResult(["--data", text, "--out", out] + small)
   #expect(result.status == 0)
-  #expect(result.output.contains("is better") && result.error.contains(text))
+  #expect(result.output.contains("has the lower loss") && result.error.contains(text))
   let results = try JSONDecoder().decode(
     StudyResults.self, from: Data(contentsOf: URL(fileURLWithPath: out + "/results.json")))
   #expect(results.models.map(\.name) == ["nanogpt", "nanokimi"] && results.preset == "seed")

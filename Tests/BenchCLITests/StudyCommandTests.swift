@@ -1,5 +1,6 @@
 import Foundation
 import NanoExperiments
+import NanoOptim
 import NanoTensor
 import NanoTestSupport
 import NanoTraining
@@ -72,11 +73,12 @@ private func study(_ folder: TemporaryFolder, _ text: String) throws -> String {
   }
   let (whole, parts) = (folder.path + "/whole", folder.path + "/parts")
   #expect(try CommandResult(command(whole)).status == 0)
+  // Killed after ever longer times; every other time it is asked to end, and its runs with it.
   var attempts = 0
-  while try results(parts).models.count < 4 {
+  while (try? results(parts))?.models.count ?? 0 < 4 {
     attempts += 1
-    _ = try CommandResult(command(parts), signal: ([attempts % 2 == 0 ? SIGTERM : SIGKILL], 0.7))
-    if attempts > 200 { break }
+    let signals = attempts % 2 == 0 ? [SIGTERM] : [SIGKILL]
+    _ = try CommandResult(command(parts), signal: (signals, 0.4 + 0.3 * Double(attempts)))
   }
   #expect(attempts > 1, "the study ended before it could be killed")
   let last = try CommandResult(["study", file, "--resume", parts])

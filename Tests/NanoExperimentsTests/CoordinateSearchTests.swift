@@ -71,6 +71,7 @@ private func trials(_ count: Int, seed: UInt64, after begun: [CoordinateSearch.T
   let parts = stories.withoutValidationSplit
   let end = stories.training.before
   #expect(parts.training[parts.training.count - 1..<parts.training.count] == [end])
-  #expect(parts.training.storyCount == 27 && parts.validation.storyCount == 3)
+  let counts = (try #require(parts.training.storyCount), try #require(parts.validation.storyCount))
+  #expect(counts.0 + counts.1 == 30 && (2...3).contains(counts.1))
   #expect(parts.training.characterCount + parts.validation.characterCount == stories.training.characterCount)
 }

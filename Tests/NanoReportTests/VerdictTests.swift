@@ -10,7 +10,7 @@ import Testing
   let kimi = try run("nanokimi", loss: 1.68, parameters: 300_000, stepMs: 10)
   #expect(
     Verdict.text(try results(.publishedCharacters, [gpt, kimi], optimum: 1.5))
-      == "NanoKimi is better: 1.6800 nats a character, 0.0700 (4.0%) below NanoGPT, with 1.50 times its "
+      == "NanoKimi has the lower loss: 1.6800 nats a character, 0.0700 (4.0%) below NanoGPT, with 1.50 times its "
       + "parameters and 2.00 times its training time. One seed shows nothing of how sure that is. The text itself allows "
       + "1.5000, 0.1800 lower.")
   let level = try run("nanokimi", loss: 1.75004, stepMs: 5)
@@ -53,14 +53,14 @@ import Testing
   let kimi = try run("nanokimik2", loss: 3, seconds: 100, parameters: 2_000_000, active: 900_000)
   let lines = Verdict.text(try results(.stories, [gpt, kimi, total])).split(separator: "\n")
   #expect(
-    lines[0] == "Active-matched, equal tokens: NanoKimiK2 is better, 3.0000 against 4.0000 nats a token of "
+    lines[0] == "Active-matched, equal tokens: NanoKimiK2 has the lower loss, 3.0000 against 4.0000 nats a token of "
       + "NanoGPT, 25.0% lower (900,000 of 2,000,000 parameters active against 1,000,000; 2.00 times the time "
       + "a step).")
-  #expect(lines[1].hasPrefix("Total-matched, equal tokens: NanoGPT (total) is better, 2.5000 against 3.0000"))
+  #expect(lines[1].hasPrefix("Total-matched, equal tokens: NanoGPT (total) has the lower loss, 2.5000 against 3.0000"))
   // Halfway through its time NanoKimiK2 is halfway from 8 to the 3.5 of the windows that gave the 8.
   #expect(
-    lines[2] == "Wall-clock-matched, after 50 s of training each, on the evaluations' windows: NanoGPT is "
-      + "better, 4.5000 against 5.7500 nats a token of NanoKimiK2, 21.7% lower.")
+    lines[2] == "Wall-clock-matched, after 50 s of training each, on the evaluations' windows: NanoGPT has "
+      + "the lower loss, 4.5000 against 5.7500 nats a token of NanoKimiK2, 21.7% lower.")
 
   let alone = Verdict.text(try results(.stories, [kimi])).split(separator: "\n")
   #expect(alone[0] == "Active-matched: no partner was run (nanogpt).")
