@@ -33,7 +33,7 @@ public struct StudyAnalysis: Hashable, Sendable, Codable {
     let target = study.arms.first.flatMap { Self.target(runs.of($0)) }
     arms = study.arms.map { ArmSummary($0, runs.of($0), target: target) }
     let losses = Dictionary(uniqueKeysWithValues: study.arms.map { ($0.name, runs.of($0).scores(in: $0)) })
-    comparisons = ArmComparison.all(of: study, losses)
+    comparisons = ArmComparison.all(of: study, losses, runs)
     effects = FactorEffect.all(of: study, losses)
     warnings = []
     let counts = arms.map(\.seeds.count)
@@ -118,15 +118,18 @@ public struct ArmSummary: Hashable, Sendable, Codable {
 public struct ArmComparison: Hashable, Sendable, Codable {
   public var label: String
   public var arm, other: String
-  /// Nil where no seed has both.
+  /// After as many steps; nil where no seed has both.
   public var paired: PairedComparison?
+  /// After as many seconds of training as the faster of each pair of runs took in all, on the text that evaluations on the
+  /// way read.
+  public var pairedAtEqualTime: PairedComparison?
   /// By Holm, over the comparisons of the study.
   public var adjustedPValue: Double?
   public var verdict: PairedComparison.Verdict?
   /// Whether the settings of one alone were searched for.
   public var isTunedAgainstUntuned: Bool
 
-  static func all(of study: Study, _ losses: [String: [UInt64: Double]]) -> [ArmComparison] {
+  static func all(of study: Study, _ losses: [String: [UInt64: Double]], _ runs: [RunResult]) -> [ArmComparison] {
     let titles = Dictionary(uniqueKeysWithValues: study.arms.map { ($0.name, $0.title) })
     let named = study.comparisons.filter { $0.axis == .tokens }.compactMap { comparison in
       comparison.others.first { titles[$0] != nil }.flatMap { other in
@@ -141,13 +144,28 @@ public struct ArmComparison: Hashable, Sendable, Codable {
       let paired = PairedComparison(losses[arm] ?? [:], losses[other] ?? [:], margin: study.margin)
       func isTuned(_ name: String) -> Bool { study.arms.first { $0.name == name }?.tuning != nil }
       return ArmComparison(
-        label: label, arm: arm, other: other, paired: paired, isTunedAgainstUntuned: isTuned(arm) != isTuned(other))
+        label: label, arm: arm, other: other, paired: paired,
+        pairedAtEqualTime: pairedAtEqualTime(runs.filter { $0.name == arm }, runs.filter { $0.name == other }),
+        isTunedAgainstUntuned: isTuned(arm) != isTuned(other))
     }
     for (index, adjusted) in PairedComparison.adjusted(all.map(\.paired)).enumerated() {
       all[index].adjustedPValue = adjusted
       all[index].verdict = all[index].paired?.verdict(adjustedPValue: adjusted)
     }
     return all
+  }
+}
+
+extension ArmComparison {
+  private static func pairedAtEqualTime(_ first: [RunResult], _ second: [RunResult]) -> PairedComparison? {
+    var losses: (first: [UInt64: Double], second: [UInt64: Double]) = ([:], [:])
+    for run in first {
+      guard let other = second.first(where: { $0.seed == run.seed }) else { continue }
+      let seconds = min(run.trainingSeconds, other.trainingSeconds)
+      losses.first[run.seed] = run.validationLoss(afterTrainingSeconds: seconds)
+      losses.second[run.seed] = other.validationLoss(afterTrainingSeconds: seconds)
+    }
+    return PairedComparison(losses.first, losses.second, margin: nil)
   }
 }
 

@@ -26,7 +26,7 @@ public enum StudySummary {
       "\(results.corpus.summary). \(made == all ? "All \(all)" : "\(made) of \(all)") runs reached their end"
         + (results.failures.map { "; training failed in \($0.count)" } ?? "") + ". Loss: \(analysis.measure).",
       analysis.warnings.map { "**Warning.** \($0)" }.joined(separator: "\n\n"),
-      "## Arms", arms(analysis).markdown,
+      findings(analysis), "## Arms", arms(analysis).markdown,
       "To the target: until the loss on the evaluations' windows is what the first arm reaches at its end.",
     ]
     if !analysis.comparisons.isEmpty {
@@ -51,12 +51,41 @@ public enum StudySummary {
     return parts.filter { !$0.isEmpty }.joined(separator: "\n\n") + "\n"
   }
 
+  // MARK: Words
+
+  /// What the comparisons and the main effects come to, a sentence each.
+  private static func findings(_ analysis: StudyAnalysis) -> String {
+    let rows =
+      analysis.comparisons.map(Row.init) + analysis.effects.filter { $0.kind == .main }.map(Row.init)
+    let sentences = rows.compactMap { row in finding(row).map { "- \(row.label): \($0)." } }
+    return sentences.isEmpty ? "" : "## What it shows\n\n" + sentences.joined(separator: "\n")
+  }
+
+  private static func finding(_ row: Row) -> String? {
+    guard let paired = row.paired, let verdict = row.verdict else { return nil }
+    let difference = "\(fixed(abs(paired.mean), 4)) \(paired.mean < 0 ? "lower" : "higher")"
+    let interval = "95% interval \(range(paired.interval)), Holm's p \(fixed(row.adjusted ?? .nan, 4))"
+    switch verdict {
+    case .better, .worse: return "\(verdict.rawValue), the loss is \(difference) (\(interval))"
+    case .noDifferenceShown:
+      return "no difference shown; the mean is \(difference) (\(interval)), and less than "
+        + "\(fixed(paired.smallestShown ?? .nan, 4)) these seeds could not show"
+    case .equalWithinMargin:
+      return
+        "equal within δ = \(paired.margin ?? .nan); the mean is \(difference) (95% interval \(range(paired.interval)))"
+    case .identical: return "identical in all \(paired.count) seeds"
+    case .unknown: return "\(difference) in one seed, which tells nothing of certainty"
+    }
+  }
+
   private static func howToRead(_ seeds: Int, _ margin: Double?) -> String {
     "Differences are of the loss, paired by seed (same order of the data); below 0 the first is better. The interval is "
       + "Student's t at 95%, p two-sided, Holm's p adjusted for all rows of the table; *better* and *worse* need "
       + "Holm's p below 0.05. *Smallest shown* is what so many seeds, scattered as these, could just have shown. An exact "
       + "test of signs cannot give a p below \(fixed(pow(2, Double(1 - seeds)), 4)) for \(seeds) seeds"
-      + (seeds < 6 ? ", so at this number it can call nothing different" : "") + "."
+      + (seeds < 6 ? ", so at this number it can call nothing different" : "")
+      + ". *At equal time* is after the seconds of training that the faster of two runs took in all, on the evaluations' "
+      + "windows: as good as the machine was quiet."
       + (margin.map { " *Equal* is within δ = \($0), by two one-sided tests at 5%." } ?? "")
   }
 
@@ -96,28 +125,41 @@ public enum StudySummary {
     let paired: PairedComparison?
     let adjusted: Double?
     let verdict: PairedComparison.Verdict?
+    let atEqualTime: PairedComparison?
 
     init(_ comparison: ArmComparison) {
       label = comparison.label
       (paired, adjusted, verdict) = (comparison.paired, comparison.adjustedPValue, comparison.verdict)
+      atEqualTime = comparison.pairedAtEqualTime
     }
 
     init(_ effect: FactorEffect) {
       label = effect.label
       (paired, adjusted, verdict) = (effect.paired, effect.adjustedPValue, effect.verdict)
+      atEqualTime = nil
     }
   }
 
   private static func differences(_ rows: [Row]) -> Columns {
-    Columns(
-      ["", "seeds", "difference", "95% interval", "p", "Holm's p", "exact p", "smallest shown", "verdict"],
+    let headings = [
+      "", "seeds", "difference", "95% interval", "p", "Holm's p", "exact p", "smallest shown", "verdict",
+      "at equal time", "95% interval",
+    ]
+    let columns = rows.contains { $0.atEqualTime != nil } ? headings : headings.dropLast(2)
+    return Columns(
+      Array(columns),
       rows.map { row in
-        guard let paired = row.paired else { return [row.label, "0"] + Array(repeating: "-", count: 7) }
-        return [
-          row.label, "\(paired.count)", signed(paired.mean), range(paired.interval), fixed(paired.pValue ?? .nan, 5),
-          fixed(row.adjusted ?? .nan, 5), fixed(paired.exactPValue ?? .nan, 4), fixed(paired.smallestShown ?? .nan, 4),
-          row.verdict?.rawValue ?? "-",
-        ]
+        var cells = [row.label, "\(row.paired?.count ?? 0)"]
+        if let paired = row.paired {
+          cells += [
+            signed(paired.mean), range(paired.interval), fixed(paired.pValue ?? .nan, 5),
+            fixed(row.adjusted ?? .nan, 5), fixed(paired.exactPValue ?? .nan, 4),
+            fixed(paired.smallestShown ?? .nan, 4),
+            row.verdict?.rawValue ?? "-",
+          ]
+        }
+        if let timed = row.atEqualTime { cells += [signed(timed.mean), range(timed.interval)] }
+        return cells + Array(repeating: "-", count: columns.count - cells.count)
       })
   }
 

@@ -107,6 +107,8 @@ private func result(_ name: String, seed: UInt64, loss: Double) throws -> RunRes
   #expect(abs(try #require(b.stepsToTarget) - 200.0 / 3) < 1e-9)
   #expect(abs(try #require(b.secondsToTarget) - 20.0 / 3) < 1e-9)
   #expect(b.trainingFLOPs == Double(6 * 500 + 12 * 4 * 64 * 32) * 51_200)
+  // As fast as each other, so after as much time as after as many steps.
+  #expect(analysis.comparisons[0].pairedAtEqualTime?.mean == -1)
   // What one side alone has counts for nothing, and is said; so is tuning on one side.
   #expect(analysis.comparisons[0].paired?.count == 2)
   #expect(
