@@ -12,7 +12,7 @@ struct BenchCLI: ParsableCommand {
     subcommands: [
       CompareCommand.self, AblateCommand.self, StudyCommand.self, StudyRunCommand.self, RunCommand.self,
       GenerateCommand.self, EvaluateCommand.self, TokenizeCommand.self,
-      ExportCommand.self, ImportCommand.self, DataCommand.self, BenchCommand.self,
+      PruneCommand.self, ExportCommand.self, ImportCommand.self, DataCommand.self, BenchCommand.self,
     ],
     defaultSubcommand: CompareCommand.self)
 }
