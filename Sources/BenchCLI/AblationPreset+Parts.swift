@@ -22,20 +22,21 @@ extension StudyPlan {
       }, margin: 0.005)
   }
 
-  /// What gates a mixture of four experts: all of them by a softmax, or the best few.
+  /// What gates a mixture: all of its four experts by a softmax, the best few of them, or the best few of more and narrower
+  /// ones, which have as many parameters together.
   static var gating: StudyPlan {
-    let sparse = "model=nanokimi feed-forward=sparseMoE experts=4 expert-width=64 shared-experts=0 dense-layers=0"
-    let sparseArms = ["softmax", "sigmoid"].flatMap { gating in
-      (1...4).map { count in
-        PlannedArm(
-          "\(gating)-top\(count)", "top \(count) of 4, \(gating)",
-          "\(sparse) gating=\(gating) experts-per-token=\(count)")
-      }
+    func sparse(_ gating: String, top count: Int, of experts: Int) -> PlannedArm {
+      PlannedArm(
+        "\(gating)-top\(count)of\(experts)", "top \(count) of \(experts), \(gating)",
+        "model=nanokimi feed-forward=sparseMoE experts=\(experts) expert-width=\(256 / experts) shared-experts=0 "
+          + "dense-layers=0 gating=\(gating) experts-per-token=\(count)")
     }
+    let four = ["softmax", "sigmoid"].flatMap { gating in (1...4).map { sparse(gating, top: $0, of: 4) } }
+    let more = ["softmax", "sigmoid"].flatMap { gating in [8, 16].map { sparse(gating, top: $0 / 4, of: $0) } }
     return StudyPlan(
       name: "gating",
       settings: tunedSchedule + [GivenFlag(name: "optimizer", value: "adamw"), GivenFlag(name: "lr", value: "0.004")],
-      arms: [PlannedArm("dense", "all four, softmax", "model=nanokimi")] + sparseArms, margin: 0.005)
+      arms: [PlannedArm("dense", "all four, softmax", "model=nanokimi")] + four + more, margin: 0.005)
   }
 
   /// Every Muon rule that has a name on one NanoGPT, with AdamW and Lion beside them; each at its own rate until

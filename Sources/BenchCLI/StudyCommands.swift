@@ -15,7 +15,7 @@ struct AblateCommand: ParsableCommand {
       ladder          from NanoGPT to NanoKimi one change at a time, and back by removal
       ladder-stories  the same from NanoGPT2 to NanoKimiK2
       newton-schulz   the iteration of Muon, from one step to the exact polar factor
-      gating          a mixture's gate: all four experts, or the best 1, 2, 3, 4 by softmax or sigmoid
+      gating          a mixture's gate: all four experts, or the best few of 4, 8, 16 by softmax or sigmoid
       muon-family     every Muon rule that has a name
 
       Settings that are given are for all arms. The same command again goes on with the runs that are missing.
