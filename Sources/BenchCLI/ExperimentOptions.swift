@@ -50,6 +50,14 @@ struct ModelOptions: ParsableArguments {
   @Option(help: "How a model knows positions: learned, rotary (default: each model's own).")
   var positions: String?
 
+  @Option(help: "Whether positions also see the embedding of the token before: true, false (default: false).")
+  var previousTokenEmbedding: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: "Positions that a causal convolution before each feed-forward part spans; 1 for none (default: 1).")
+  var convolution: Int?
+
   @Option(help: "The norms: layerNorm, rmsNorm (default: each model's own).")
   var norm: String?
 
@@ -59,7 +67,8 @@ struct ModelOptions: ParsableArguments {
   @Option(help: "Whether queries and keys are normalized: true, false (default: false).")
   var qkNorm: String?
 
-  @Option(help: "What attention logits are scaled by: headWidth, modelWidth (default: headWidth; of seed modelWidth).")
+  @Option(
+    help: "What scales attention logits: headWidth, modelWidth, a number (default: headWidth; of seed modelWidth).")
   var attentionScale: String?
 
   @Flag(help: "Muon orthogonalizes the blocks of each attention head by themselves.")
@@ -212,7 +221,7 @@ struct TrainingOptions: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: "Dropout of models with an MLP: embeddings, attention, residual branches (default: 0).")
+    help: "Dropout of models with an MLP or a dense mixture: embeddings, attention, residual branches (default: 0).")
   var dropout: Float?
 
   @Flag(help: "Recompute blocks in the backward pass: less memory, more time.")

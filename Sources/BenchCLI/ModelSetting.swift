@@ -34,7 +34,7 @@ enum ModelSetting {
 
   /// Why a model has no use for a key; nil where it has one.
   static func obstacle(to key: String, _ value: String, in recipe: ModelRecipe) throws(ConfigurationError) -> String? {
-    if key == "size", [.nanoGPT, .nanoKimi].contains(recipe.preset) {
+    if key == "size", [.nanoGPT, .nanoKimi, .nanoBest].contains(recipe.preset) {
       return "the models of the character study are of no family of sizes"
     }
     var candidate = recipe

@@ -101,9 +101,11 @@ struct Setting {
         experiment.precision = try choose(text, for: "precision")
         return true
       },
-      Setting("dropout", "dropout", needs: "no model of this study has an MLP") { experiment, text in
-        guard case .mlp = experiment.model.feedForward else { return false }
-        experiment.dropout = try value(text, "dropout")
+      Setting("dropout", "dropout", needs: "no model of this study has an MLP or a dense mixture") { experiment, text in
+        switch experiment.model.feedForward {
+        case .mlp, .denseMoE: experiment.dropout = try value(text, "dropout")
+        case .swiGLU, .sparseMoE: return false
+        }
         return true
       },
       Setting("activation-checkpointing") { experiment, text in

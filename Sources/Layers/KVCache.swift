@@ -32,6 +32,12 @@ public struct KVCache: Sendable {
       rowStride: width)
   }
 
+  /// The last rows of a part, oldest first.
+  func lastRows(_ number: Int, of part: Int) -> [[Float]] {
+    let (elements, width) = (parts[part].scalars, parts[part].shape.width)
+    return (count - number..<count).map { Array(elements[$0 * width..<($0 + 1) * width]) }
+  }
+
   /// One channel of a part, at all positions.
   func column(_ channel: Int, of part: Int) -> [Float] {
     let (elements, width) = (parts[part].scalars, parts[part].shape.width)

@@ -9,12 +9,22 @@ public import NanoTensor
 ///   2021, arXiv:2104.09864 for rotary positions.
 public struct MultiHeadAttention: Layer {
   public struct Configuration: Hashable, Sendable, Codable {
-    /// What the logits are divided by the square root of.
-    public enum Scale: String, CaseIterable, Hashable, Sendable, Codable {
-      /// The width of one head, as Vaswani et al. have it.
+    /// The factor on the logits.
+    public enum Scale: Hashable, Sendable {
+      /// `1/√headWidth`, as Vaswani et al. have it.
       case headWidth
-      /// The width of the model, as the published character study's code has it.
+      /// `1/√width` of the model, as the published character study's code has it.
       case modelWidth
+      /// A number by itself, for queries and keys that are normalized.
+      case factor(Float)
+
+      func factor(width: Int, headWidth: Int) -> Float {
+        switch self {
+        case .headWidth: 1 / Float(headWidth).squareRoot()
+        case .modelWidth: 1 / Float(width).squareRoot()
+        case .factor(let factor): factor
+        }
+      }
     }
 
     public var headCount: Int
@@ -96,7 +106,6 @@ public struct MultiHeadAttention: Layer {
     checkPrecondition(
       c.headCount > 0 && width % c.headCount == 0, "MultiHeadAttention: width \(width) for \(c.headCount) heads")
     let headWidth = width / c.headCount
-    let scaledWidth = c.scale == .headWidth ? headWidth : width
     self.init(
       headCount: c.headCount,
       queryKeyValue: Linear(
@@ -105,7 +114,7 @@ public struct MultiHeadAttention: Layer {
       projection: Linear(
         inputs: width, outputs: width, hasBias: c.hasProjectionBias,
         initialization: outputInitialization ?? initialization, using: &generator),
-      scale: (rotary?.logitFactor ?? 1) / Float(scaledWidth).squareRoot(), rotary: rotary,
+      scale: (rotary?.logitFactor ?? 1) * c.scale.factor(width: width, headWidth: headWidth), rotary: rotary,
       queryKeyNorm: c.hasQueryKeyNorm
         ? QueryKeyNorm(query: RMSNorm(width: headWidth), key: RMSNorm(width: headWidth)) : nil)
   }

@@ -13,6 +13,8 @@ public struct Decoder: LanguageModel {
   public var tokenEmbedding: Embedding
   /// Nil where positions are not learned.
   public var positionEmbedding: Embedding?
+  /// Of the token before; nil where positions see their own token alone.
+  public var previousTokenEmbedding: Embedding?
   public var blocks: [DecoderBlock]
   public var finalNorm: DecoderBlock.Norm
   /// Nil when the token embedding is the head.
@@ -33,6 +35,10 @@ public struct Decoder: LanguageModel {
       positionEmbedding = Embedding(
         count: c.contextLength, width: c.width, standardDeviation: embeddingDeviation, using: &generator)
     }
+    if c.hasPreviousTokenEmbedding {
+      previousTokenEmbedding = Embedding(
+        count: c.vocabularySize, width: c.width, standardDeviation: embeddingDeviation, using: &generator)
+    }
     let rotary = c.rotary
     blocks = []
     for layer in 0..<c.layerCount {
@@ -46,10 +52,20 @@ public struct Decoder: LanguageModel {
     }
   }
 
+  /// - Parameter previous: the token before the only one; nil for sequences from their start.
   private func embedded(
-    _ tokens: [Int32], firstPosition: Int = 0, in context: ForwardContext
+    _ tokens: [Int32], firstPosition: Int = 0, previous: Int32? = nil, in context: ForwardContext
   ) -> Variable {
-    let embedded = tokenEmbedding(tokens, in: context)
+    var embedded = tokenEmbedding(tokens, in: context)
+    if let previousTokenEmbedding {
+      if let previous {
+        embedded = embedded + previousTokenEmbedding([previous], in: context)
+      } else {
+        embedded =
+          embedded
+          + previousTokenEmbedding(tokens, in: context).shifted(by: 1, sequenceLength: context.sequenceLength)
+      }
+    }
     guard let positionEmbedding else { return embedded }
     let positions = tokens.indices.map { Int32(firstPosition + $0 % context.sequenceLength) }
     return embedded + positionEmbedding(positions, in: context)
@@ -102,6 +118,9 @@ public struct Decoder: LanguageModel {
     if positionEmbedding != nil {
       try positionEmbedding!.visitParameters(name.part("position_embedding"), visit)
     }
+    if previousTokenEmbedding != nil {
+      try previousTokenEmbedding!.visitParameters(name.part("previous_token_embedding"), visit)
+    }
     for index in blocks.indices {
       try blocks[index].visitParameters(name.part("blocks", index), visit)
     }
@@ -117,18 +136,20 @@ extension Decoder {
 
   private struct Session: DecodingSession {
     let model: Decoder
-    private var caches: [KVCache]
+    private var caches: [DecoderBlock.Cache]
+    private var previous: Int32?
     private(set) var position = 0
 
     init(_ model: Decoder) {
       self.model = model
-      caches = model.blocks.map { $0.attention.makeCache(contextLength: model.configuration.contextLength) }
+      caches = model.blocks.map { $0.makeCache(contextLength: model.configuration.contextLength) }
     }
 
     mutating func append(_ token: Int32) -> [Float] {
       let tape = Tape(recording: false)
       let context = ForwardContext(tape: tape, sequenceLength: 1)
-      var hidden = model.embedded([token], firstPosition: position, in: context)
+      var hidden = model.embedded([token], firstPosition: position, previous: previous, in: context)
+      previous = token
       for index in model.blocks.indices {
         hidden = model.blocks[index].decode(hidden, cache: &caches[index], in: context)
       }

@@ -3,17 +3,23 @@ public import NanoLayers
 public import NanoTensor
 
 /// A pre-norm transformer block: `x + attention(norm(x))`, then `x + feedForward(norm(x))`, with the context's dropout
-/// on what is added.
+/// on what is added. The feed-forward part may read its rows through a causal convolution.
 public struct DecoderBlock: Layer {
   public var attentionNorm: Norm
   public var attention: Attention
   public var feedForwardNorm: Norm
+  /// Nil for none.
+  public var convolution: CausalConvolution?
   public var feedForward: FeedForward
 
-  public init(attentionNorm: Norm, attention: Attention, feedForwardNorm: Norm, feedForward: FeedForward) {
+  public init(
+    attentionNorm: Norm, attention: Attention, feedForwardNorm: Norm, convolution: CausalConvolution? = nil,
+    feedForward: FeedForward
+  ) {
     self.attentionNorm = attentionNorm
     self.attention = attention
     self.feedForwardNorm = feedForwardNorm
+    self.convolution = convolution
     self.feedForward = feedForward
   }
 
@@ -30,20 +36,39 @@ public struct DecoderBlock: Layer {
       }
     self.init(
       attentionNorm: Norm(c), attention: Attention(c, output, rotary: rotary, using: &generator),
-      feedForwardNorm: Norm(c), feedForward: FeedForward(c, output, layer: layer, using: &generator))
+      feedForwardNorm: Norm(c),
+      convolution: c.convolutionKernelSize > 1
+        ? CausalConvolution(width: c.width, kernelSize: c.convolutionKernelSize) : nil,
+      feedForward: FeedForward(c, output, layer: layer, using: &generator))
   }
 
   public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {
     let attended =
       input + context.dropped(attention(attentionNorm(input, in: context), in: context))
-    return attended + context.dropped(feedForward(feedForwardNorm(attended, in: context), in: context))
+    var hidden = feedForwardNorm(attended, in: context)
+    if let convolution { hidden = convolution(hidden, in: context) }
+    return attended + context.dropped(feedForward(hidden, in: context))
+  }
+
+  /// What the block keeps of the positions so far.
+  struct Cache {
+    var attention: KVCache
+    var convolution: KVCache?
+  }
+
+  func makeCache(contextLength: Int) -> Cache {
+    Cache(
+      attention: attention.makeCache(contextLength: contextLength),
+      convolution: convolution?.makeCache(contextLength: contextLength))
   }
 
   /// The block at one more position.
-  func decode(_ input: Variable, cache: inout KVCache, in context: ForwardContext) -> Variable {
+  func decode(_ input: Variable, cache: inout Cache, in context: ForwardContext) -> Variable {
     let attended =
-      input + attention.decode(attentionNorm(input, in: context), cache: &cache, in: context)
-    return attended + feedForward(feedForwardNorm(attended, in: context), in: context)
+      input + attention.decode(attentionNorm(input, in: context), cache: &cache.attention, in: context)
+    var hidden = feedForwardNorm(attended, in: context)
+    if let convolution { hidden = convolution.decode(hidden, cache: &cache.convolution!, in: context) }
+    return attended + feedForward(hidden, in: context)
   }
 
   public mutating func visitParameters<E: Error>(
@@ -53,6 +78,7 @@ public struct DecoderBlock: Layer {
     try attention.visitParameters(name.part("attention"), visit)
     // The feed-forward part is called mixer in files.
     try feedForwardNorm.visitParameters(name.part("mixer_norm"), visit)
+    if convolution != nil { try convolution!.visitParameters(name.part("convolution"), visit) }
     try feedForward.visitParameters(name.part("mixer"), visit)
   }
 }

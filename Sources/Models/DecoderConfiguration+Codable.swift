@@ -10,8 +10,8 @@ extension DecoderConfiguration {
   package static let earlierModelNames = ["nanogpt", "nanokimi", "nanogpt2", "nanokimik2"]
 
   private enum CodingKeys: String, CodingKey {
-    case vocabularySize, contextLength, width, layerCount, positions, norm, attention, feedForward, initialization,
-      residualProjections, head
+    case vocabularySize, contextLength, width, layerCount, positions, hasPreviousTokenEmbedding, norm, attention,
+      convolutionKernelSize, feedForward, initialization, residualProjections, head
   }
 
   public init(from decoder: any Swift.Decoder) throws {
@@ -26,8 +26,11 @@ extension DecoderConfiguration {
       width: try container.decode(Int.self, forKey: .width),
       layerCount: try container.decode(Int.self, forKey: .layerCount),
       positions: try container.decode(Positions.self, forKey: .positions),
+      hasPreviousTokenEmbedding:
+        try container.decodeIfPresent(Bool.self, forKey: .hasPreviousTokenEmbedding) ?? false,
       norm: try container.decode(Norm.self, forKey: .norm),
       attention: try container.decode(Attention.self, forKey: .attention),
+      convolutionKernelSize: try container.decodeIfPresent(Int.self, forKey: .convolutionKernelSize) ?? 1,
       feedForward: try container.decode(FeedForward.self, forKey: .feedForward),
       initialization: try container.decode(Initialization.self, forKey: .initialization),
       residualProjections: try container.decode(ResidualProjections.self, forKey: .residualProjections),

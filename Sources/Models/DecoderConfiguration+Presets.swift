@@ -28,6 +28,19 @@ extension DecoderConfiguration {
     return configuration
   }
 
+  /// The strongest model of as many parameters as NanoKimi that was found: RMSNorm, rotary positions, QK-norm, no
+  /// biases, residual projections that begin at zero, a dense mixture behind a convolution over two positions, and the
+  /// embedding of the previous token.
+  public static func nanoBest(vocabularySize: Int, contextLength: Int = 32) -> DecoderConfiguration {
+    DecoderConfiguration(
+      vocabularySize: vocabularySize, contextLength: contextLength, width: 64, layerCount: 4, positions: .rotary(),
+      hasPreviousTokenEmbedding: true, norm: .rmsNorm(epsilon: 1e-6),
+      attention: .multiHead(
+        .init(headCount: 4, scale: .factor(0.6), hasQueryKeyNorm: true, hasProjectionBias: false)),
+      convolutionKernelSize: 2, feedForward: .denseMoE(experts: .init(expertCount: 4, expertWidth: 64, hasBias: false)),
+      initialization: .pyTorch, residualProjections: .zero, head: .own(hasBias: false))
+  }
+
   /// GPT-2's architecture as karpathy/nanoGPT trains it: learned positions, exact GELU, biases on all maps, the head
   /// tied to the token embedding, weights N(0, 0.02), residual projections scaled.
   public static func nanoGPT2(

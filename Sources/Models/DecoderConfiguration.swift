@@ -10,8 +10,12 @@ public struct DecoderConfiguration: ModelConfiguration {
   public var width: Int
   public var layerCount: Int
   public var positions: Positions
+  /// Whether every position also sees the embedding of the token before its own, from a table of its own.
+  public var hasPreviousTokenEmbedding: Bool
   public var norm: Norm
   public var attention: Attention
+  /// Positions that the causal convolution before each feed-forward part spans; 1 for none.
+  public var convolutionKernelSize: Int
   public var feedForward: FeedForward
   /// Of all fresh weights but those that ``residualProjections`` speaks of.
   public var initialization: Initialization
@@ -20,7 +24,8 @@ public struct DecoderConfiguration: ModelConfiguration {
 
   public init(
     vocabularySize: Int, contextLength: Int, width: Int, layerCount: Int, positions: Positions = .learned,
-    norm: Norm = .layerNorm(epsilon: 1e-5), attention: Attention, feedForward: FeedForward,
+    hasPreviousTokenEmbedding: Bool = false, norm: Norm = .layerNorm(epsilon: 1e-5), attention: Attention,
+    convolutionKernelSize: Int = 1, feedForward: FeedForward,
     initialization: Initialization = .normal(standardDeviation: 0.02),
     residualProjections: ResidualProjections = .plain, head: Head = .tied
   ) {
@@ -29,8 +34,10 @@ public struct DecoderConfiguration: ModelConfiguration {
     self.width = width
     self.layerCount = layerCount
     self.positions = positions
+    self.hasPreviousTokenEmbedding = hasPreviousTokenEmbedding
     self.norm = norm
     self.attention = attention
+    self.convolutionKernelSize = convolutionKernelSize
     self.feedForward = feedForward
     self.initialization = initialization
     self.residualProjections = residualProjections
@@ -159,14 +166,16 @@ extension DecoderConfiguration {
 
   /// All but those of norms.
   var parameterCountWithoutNorms: Int {
-    let embeddings = (vocabularySize + (positions == .learned ? contextLength : 0)) * width
+    let rows =
+      (hasPreviousTokenEmbedding ? 2 : 1) * vocabularySize + (positions == .learned ? contextLength : 0)
+    let convolution = convolutionKernelSize > 1 ? convolutionKernelSize * width : 0
     let head =
       switch head {
       case .tied: 0
       case .own(let hasBias): vocabularySize * (width + (hasBias ? 1 : 0))
       }
     let feedForward = (0..<layerCount).reduce(0) { $0 + feedForwardParameterCount(ofLayer: $1) }
-    return embeddings + head + layerCount * attentionParameterCount + feedForward
+    return rows * width + head + layerCount * (attentionParameterCount + convolution) + feedForward
   }
 
   /// Trained numbers that take part in the computation for one token.
@@ -211,10 +220,13 @@ extension DecoderConfiguration {
   public func validate() throws(ConfigurationError) {
     try ConfigurationError.require([
       ("vocabulary", vocabularySize, 1 << 20), ("context", contextLength, 1 << 18), ("width", width, 1 << 14),
-      ("layers", layerCount, 1 << 10), ("heads", headCount, 1 << 10),
+      ("layers", layerCount, 1 << 10), ("heads", headCount, 1 << 10), ("convolution", convolutionKernelSize, 1 << 10),
     ])
     switch attention {
-    case .multiHead:
+    case .multiHead(let a):
+      if case .factor(let factor) = a.scale, !(factor > 0 && factor.isFinite) {
+        throw ConfigurationError("attentionScale is \(factor); it must be a positive number")
+      }
       guard width % headCount == 0 else {
         throw ConfigurationError(
           "width \(width) is not divisible by \(headCount) heads; every head needs the same width")

@@ -11,6 +11,7 @@ public struct ModelRecipe: Hashable, Sendable {
   public enum Preset: String, CaseIterable, Hashable, Sendable, Codable {
     case nanoGPT = "nanogpt"
     case nanoKimi = "nanokimi"
+    case nanoBest = "nanobest"
     case nanoGPT2 = "nanogpt2"
     case nanoKimiK2 = "nanokimik2"
 
@@ -19,6 +20,7 @@ public struct ModelRecipe: Hashable, Sendable {
       switch self {
       case .nanoGPT: "NanoGPT"
       case .nanoKimi: "NanoKimi"
+      case .nanoBest: "NanoBest"
       case .nanoGPT2: "NanoGPT2"
       case .nanoKimiK2: "NanoKimiK2"
       }
@@ -61,6 +63,7 @@ public struct ModelRecipe: Hashable, Sendable {
       switch preset {
       case .nanoGPT: .nanoGPT(vocabularySize: vocabularySize, contextLength: contextLength)
       case .nanoKimi: .nanoKimi(vocabularySize: vocabularySize, contextLength: contextLength)
+      case .nanoBest: .nanoBest(vocabularySize: vocabularySize, contextLength: contextLength)
       case .nanoGPT2: .nanoGPT2(besides: family)
       case .nanoKimiK2: family
       }

@@ -67,7 +67,9 @@ struct ModelSetting: Sendable {
 
     choice("attention", ["multiHead", "latent"]) { $0.setAttention($1) },
     choice("feedForward", ["mlp", "swiGLU", "denseMoE", "sparseMoE"]) { $0.setFeedForward($1) },
+    integer("convolution") { $0.convolutionKernelSize = $1 },
     choice("positions", ["learned", "rotary"]) { $0.positions = $1 == "rotary" ? .rotary() : .learned },
+    flag("previousTokenEmbedding") { $0.hasPreviousTokenEmbedding = $1 },
     choice("norm", ["layerNorm", "rmsNorm"]) {
       $0.norm = $1 == "rmsNorm" ? .rmsNorm(epsilon: 1e-6) : .layerNorm(epsilon: 1e-5)
     },
@@ -82,7 +84,9 @@ struct ModelSetting: Sendable {
     flag("bias") { $0.setBiases($1) },
     flag("qkNorm") { ($0.multiHead?.hasQueryKeyNorm = $1) ?? ($0.latent?.hasQueryKeyNorm = $1) },
     flag("splitHeads") { ($0.multiHead?.splitsHeads = $1) ?? ($0.latent?.splitsHeads = $1) },
-    choice("attentionScale", MultiHeadAttention.Configuration.Scale.self) { $0.multiHead?.scale = $1 },
+    ModelSetting(
+      "attentionScale", "headWidth, modelWidth or a number", parse: MultiHeadAttention.Configuration.Scale.init
+    ) { $0.multiHead?.scale = $1 },
     integer("nopeWidth") { $0.latent?.nopeWidth = $1 },
     integer("ropeWidth") { $0.latent?.ropeWidth = $1 },
     integer("valueWidth") { $0.latent?.valueWidth = $1 },

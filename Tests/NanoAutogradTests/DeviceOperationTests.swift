@@ -61,6 +61,12 @@ struct DeviceOperationTests {
     }
   }
 
+  @Test func causalConvolutions() throws {
+    try compare([random([12, 5], 1), random([3, 5], 2)]) { v in
+      weighed(v[0].causalConvolution(weight: v[1], sequenceLength: 4))
+    }
+  }
+
   @Test(arguments: [Precision.float32, .bfloat16], [[5, 7, 3], [130, 64, 40]])
   func linear(_ precision: Precision, _ sizes: [Int]) throws {
     let (rows, inputs, outputs) = (sizes[0], sizes[1], sizes[2])

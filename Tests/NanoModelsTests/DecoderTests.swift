@@ -21,7 +21,9 @@ private let mixtures: [DecoderConfiguration] = {
             "feedForward": feedForward, "qkNorm": qkNorm, "norm": index % 3 == 0 ? "layerNorm" : "rmsNorm",
             "head": index % 5 < 2 ? "tied" : "own", "bias": index % 3 == 1 ? "true" : "false",
             "initialization": index % 4 == 0 ? "pyTorch" : "normal",
+            "previousTokenEmbedding": index % 7 < 3 ? "true" : "false", "convolution": "\(1 + index % 3)",
           ]
+          if attention == "multiHead", index % 3 == 2 { settings["attentionScale"] = "0.6" }
           if feedForward == "mlp" {
             settings["activation"] = ["relu-squared", "gelu", "relu", "gelu-tanh"][index / 4 % 4]
           }

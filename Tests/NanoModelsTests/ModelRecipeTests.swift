@@ -19,6 +19,7 @@ private func configuration(
 @Test func recipesWithoutSettingsAreThePresets() throws {
   #expect(try configuration(.nanoGPT) == .nanoGPT(vocabularySize: 65))
   #expect(try configuration(.nanoKimi, ["experts": "3"]) == .nanoKimi(vocabularySize: 65, expertCount: 3))
+  #expect(try configuration(.nanoBest) == .nanoBest(vocabularySize: 65))
   let kimi = DecoderConfiguration.nanoKimiK2(size: .tiny, vocabularySize: 65, contextLength: 32)
   #expect(try configuration(.nanoKimiK2, ["size": "0.3M"]) == kimi)
   #expect(try configuration(.nanoGPT2, ["size": "0.3M"]) == .nanoGPT2(besides: kimi))
@@ -41,6 +42,22 @@ private func configuration(
   #expect(try configuration(.nanoKimiK2, ["qRank": "24", "qkNorm": "true"]).latent?.queryRank == 24)
 }
 
+/// The strongest model has no more parameters than the published NanoKimi.
+@Test func nanoBestIsNoLargerThanNanoKimi() throws {
+  let published = try configuration(.nanoKimi).parameterCount
+  #expect(published == 278_097)
+  #expect(try configuration(.nanoBest).parameterCount <= published)
+}
+
+@Test func attentionScalesAreNamesOrNumbers() throws {
+  for (text, scale) in [("headWidth", MultiHeadAttention.Configuration.Scale.headWidth), ("0.5", .factor(0.5))] {
+    let configuration = try configuration(.nanoKimi, ["attentionScale": text])
+    #expect(configuration.multiHead?.scale == scale)
+    let json = try JSONEncoder().encode(configuration)
+    #expect(try JSONDecoder().decode(DecoderConfiguration.self, from: json) == configuration)
+  }
+}
+
 @Test func recipesAreJSON() throws {
   let recipe = try recipe(.nanoKimiK2, ["size": "3M", "qkNorm": "true", "routedScale": "1.5", "topK": "4"])
   let json = try JSONEncoder().encode(recipe)
@@ -61,7 +78,9 @@ private func configuration(
     (.nanoKimiK2, ["activation": "relu"], "no part"), (.nanoGPT, ["ropeBase": "100"], "no part"),
     (.nanoGPT, ["size": "3M"], "no family"), (.nanoKimiK2, ["match": "total"], "nanogpt2"),
     (.nanoGPT, ["heads": "0"], "heads is 0"), (.nanoGPT, ["width": "63"], "not divisible"),
-    (.nanoKimi, ["feedForwardWidth": "8"], "no part"), (.nanoGPT, ["width": "-1"], "from 0"),
+    (.nanoKimi, ["feedForwardWidth": "8"], "no part"), (.nanoKimi, ["convolution": "0"], "convolution is 0"),
+    (.nanoKimi, ["attentionScale": "wide"], "or a number"), (.nanoKimi, ["attentionScale": "-1"], "positive"),
+    (.nanoGPT, ["width": "-1"], "from 0"),
   ]
   for (preset, settings, message) in wrong {
     #expect("\(settings)") { try configuration(preset, settings) } throws: { "\($0)".contains(message) }

@@ -21,6 +21,14 @@ func smallGPT() throws -> Decoder {
     .nanoGPT2(vocabularySize: 50, contextLength: 16, width: 24, layerCount: 2, headCount: 3), using: &generator)
 }
 
+/// The same of the character study's strongest.
+func smallBest() throws -> Decoder {
+  var configuration = DecoderConfiguration.nanoBest(vocabularySize: 50, contextLength: 16)
+  configuration.layerCount = 2
+  var generator = RandomGenerator(seed: 13)
+  return try Decoder(configuration, using: &generator)
+}
+
 /// Random tokens, a function of the step.
 func batch(_ step: Int, sequences: Int = 8) -> TokenBatch {
   var generator = RandomGenerator(seed: 5).split(UInt64(step))

@@ -58,6 +58,7 @@ struct TrainerOnGPUTests {
 
   @Test func losesAsTheHostDoes() throws {
     try compare(try smallGPT())
+    try compare(try smallBest())
     try compare(try smallKimi())
   }
 

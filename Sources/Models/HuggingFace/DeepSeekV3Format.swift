@@ -101,6 +101,9 @@ enum DeepSeekV3Format: HuggingFaceFormat {
         throw ConfigurationError("transformers' DeepseekV3 \(what); such a model cannot be exported")
       }
     }
+    try require(
+      !c.hasPreviousTokenEmbedding && c.convolutionKernelSize == 1,
+      "has no embedding of the previous token and no convolution")
     guard case .rotary(let base, let layout, let scaling) = c.positions, case .rmsNorm(let epsilon) = c.norm,
       let a = c.latent, case .sparseMoE(let m, let denseLayerCount, let denseWidth) = c.feedForward
     else {

@@ -56,6 +56,9 @@ enum GPT2Format: HuggingFaceFormat {
         throw ConfigurationError("transformers' GPT2 \(what); such a model cannot be exported")
       }
     }
+    try require(
+      !c.hasPreviousTokenEmbedding && c.convolutionKernelSize == 1,
+      "has no embedding of the previous token and no convolution")
     try require(c.positions == .learned, "has learned positions, this model rotary ones")
     guard case .layerNorm(let epsilon) = c.norm, let heads = c.multiHead,
       case .mlp(let innerWidth, let activation, let hasBias) = c.feedForward
