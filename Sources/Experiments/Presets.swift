@@ -7,12 +7,23 @@ public enum Preset: String, CaseIterable, Hashable, Sendable, Codable {
   case publishedCharacters = "seed"
   /// The same with the attention scaled by the width of a head, as is usual.
   case standard
+  /// The same text and tokens with the strongest recipes found: what is changed is the model, its optimizer and both.
+  case best
   /// TinyStories.
   case stories
 
   public var corpusKind: CorpusRecipe.Kind { self == .stories ? .stories : .characters }
 
-  public var models: [ModelName] { self == .stories ? [.nanoGPT, .nanoKimiK2, .nanoGPTTotal] : [.nanoGPT, .nanoKimi] }
+  public var models: [ModelName] {
+    switch self {
+    case .publishedCharacters, .standard: [.nanoGPT, .nanoKimi]
+    case .best: [.nanoBest]
+    case .stories: [.nanoGPT, .nanoKimiK2, .nanoGPTTotal]
+    }
+  }
+
+  /// The optimizer of a model where none is named.
+  private func optimizer(of model: ModelName) -> OptimizerName { self == .best ? .polarExpress : model.optimizer }
 
   /// What the study compares with what, among these arms.
   public var comparisons: [Study.Comparison] {
@@ -45,12 +56,14 @@ public enum Preset: String, CaseIterable, Hashable, Sendable, Codable {
     switch name {
     case .nanoGPT: recipe = ModelRecipe(self == .stories ? .nanoGPT2 : .nanoGPT)
     case .nanoKimi: recipe = ModelRecipe(.nanoKimi)
+    case .nanoBest: recipe = ModelRecipe(.nanoBest)
     case .nanoGPT2, .nanoGPTTotal: recipe = ModelRecipe(.nanoGPT2)
     case .nanoKimiK2: recipe = ModelRecipe(.nanoKimiK2)
     }
     switch recipe.preset {
     case .nanoGPT, .nanoKimi:
-      try recipe.set("attentionScale", to: self == .publishedCharacters ? "modelWidth" : "headWidth")
+      try recipe.set("attentionScale", to: self == .standard || self == .stories ? "headWidth" : "modelWidth")
+    case .nanoBest: break
     case .nanoGPT2, .nanoKimiK2:
       try recipe.set("size", to: (self == .stories ? FamilySize.small : .tiny).rawValue)
     }
@@ -77,7 +90,7 @@ public enum Preset: String, CaseIterable, Hashable, Sendable, Codable {
   public func experiment(
     _ model: DecoderConfiguration, named name: ModelName, optimizer: OptimizerName? = nil
   ) -> Experiment {
-    let optimizer = optimizer ?? name.optimizer
+    let optimizer = optimizer ?? self.optimizer(of: name)
     var experiment: Experiment
     switch self {
     case .publishedCharacters, .standard:
@@ -87,6 +100,12 @@ public enum Preset: String, CaseIterable, Hashable, Sendable, Codable {
         evaluation: .publishedProtocol, evaluationInterval: 100,
         samples: .characters)
       experiment.timedForwards = 100
+      experiment.recordInterval = 10
+    case .best:
+      experiment = Experiment(
+        model: model, optimizer: self.optimizer(optimizer), schedule: ScheduleRecipe(.linear, warmUpSteps: 100),
+        corpus: CorpusRecipe(.characters), iterations: 10_000, batchSize: 16, shardCount: 2,
+        evaluation: .fullPass(windowsOnTheWay: 512), evaluationInterval: 1_000, samples: .characters)
       experiment.recordInterval = 10
     case .stories:
       experiment = Experiment(
@@ -103,11 +122,17 @@ public enum Preset: String, CaseIterable, Hashable, Sendable, Codable {
 
   /// An optimizer with this study's settings.
   public func optimizer(_ name: OptimizerName) -> OptimizerRecipe {
-    let adamW = self == .stories ? AdamW(learningRate: 2e-3, beta2: 0.95, weightDecay: 0.1) : AdamW(learningRate: 1e-3)
+    let adamW =
+      switch self {
+      case .publishedCharacters, .standard: AdamW(learningRate: 1e-3)
+      case .best: AdamW(learningRate: 5e-3)
+      case .stories: AdamW(learningRate: 2e-3, beta2: 0.95, weightDecay: 0.1)
+      }
     let plain = OptimizerRecipe.adamW(adamW, vectorDecay: self == .stories ? 0 : nil)
     func muon(_ rule: Muon) -> OptimizerRecipe {
       var rule = rule
       rule.weightDecay = adamW.weightDecay
+      if self == .best { (rule.learningRate, rule.weightDecay) = (0.008, 0.1) }
       return plain.with(.muon(rule), for: [.hiddenMatrix, .expertMatrix])
     }
     switch name {
@@ -119,6 +144,7 @@ public enum Preset: String, CaseIterable, Hashable, Sendable, Codable {
       rule.learningRate = adamW.learningRate
       return muon(rule)
     case .kellerJordan: return muon(.kellerJordan)
+    case .polarExpress: return muon(Muon(orthogonalization: .newtonSchulz(.polarExpress.prefix(3))))
     case .pyTorch: return muon(.pyTorch)
     case .optax: return muon(.optax)
     case .dion: return muon(.dion)
@@ -140,6 +166,7 @@ public enum Preset: String, CaseIterable, Hashable, Sendable, Codable {
 public enum ModelName: String, CaseIterable, Hashable, Sendable, Codable {
   case nanoGPT = "nanogpt"
   case nanoKimi = "nanokimi"
+  case nanoBest = "nanobest"
   case nanoGPT2 = "nanogpt2"
   case nanoKimiK2 = "nanokimik2"
   /// A NanoGPT2 with as many parameters as NanoKimiK2 has in total.
@@ -148,13 +175,14 @@ public enum ModelName: String, CaseIterable, Hashable, Sendable, Codable {
   public var displayName: String { ModelRecipe.Preset(rawValue: rawValue)?.displayName ?? "NanoGPT (total)" }
 
   /// Whether it is of the NanoGPT family.
-  public var isGPT: Bool { self != .nanoKimi && self != .nanoKimiK2 }
+  public var isGPT: Bool { ![.nanoKimi, .nanoBest, .nanoKimiK2].contains(self) }
 
   /// The optimizer that it has where none is named.
   public var optimizer: OptimizerName {
     switch self {
     case .nanoGPT, .nanoGPT2, .nanoGPTTotal: .adamW
     case .nanoKimi: .trueMuon
+    case .nanoBest: .polarExpress
     case .nanoKimiK2: .muon
     }
   }
@@ -168,6 +196,8 @@ public enum OptimizerName: String, CaseIterable, Hashable, Sendable, Codable {
   case muon
   /// The same in the conventions of others.
   case kellerJordan = "muon-keller-jordan"
+  /// Keller Jordan's with three steps of the Polar Express, which are faster and no worse.
+  case polarExpress = "muon-polar-express"
   case pyTorch = "muon-pytorch"
   case optax = "muon-optax"
   case dion = "muon-dion"
@@ -177,5 +207,5 @@ public enum OptimizerName: String, CaseIterable, Hashable, Sendable, Codable {
   case lion
   case sgd
 
-  var isMuon: Bool { [.muon, .kellerJordan, .pyTorch, .optax, .dion].contains(self) }
+  var isMuon: Bool { [.muon, .kellerJordan, .polarExpress, .pyTorch, .optax, .dion].contains(self) }
 }

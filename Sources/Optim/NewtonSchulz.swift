@@ -55,6 +55,15 @@ public struct NewtonSchulz: Hashable, Sendable, Codable {
       Coefficients(2.346541, -1.709783, 0.423236),
     ], epsilon: 1e-6, safetyFactor: 1.02)
 
+  /// The first steps alone, which is faster and less exact: of the Polar Express three do.
+  public func prefix(_ count: Int) -> NewtonSchulz {
+    checkPrecondition(
+      (1...coefficients.count).contains(count), "NewtonSchulz.prefix: \(count) of \(coefficients.count) steps")
+    var shorter = self
+    shorter.coefficients = Array(coefficients.prefix(count))
+    return shorter
+  }
+
   /// Eight quintic steps, then two that converge: singular values end at 1.00 (DeepSeek-V4).
   public static let convergent = NewtonSchulz(
     coefficients: Array(repeating: Coefficients(3.4445, -4.7750, 2.0315), count: 8)
