@@ -11,7 +11,7 @@ struct BenchCLI: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       CompareCommand.self, AblateCommand.self, StudyCommand.self, StudyRunCommand.self, RunCommand.self,
-      GenerateCommand.self, EvaluateCommand.self, TokenizeCommand.self,
+      RaceCommand.self, GenerateCommand.self, EvaluateCommand.self, TokenizeCommand.self,
       PruneCommand.self, ExportCommand.self, ImportCommand.self, DataCommand.self, BenchCommand.self,
     ],
     defaultSubcommand: CompareCommand.self)

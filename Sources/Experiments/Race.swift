@@ -1,0 +1,91 @@
+public import NanoModels
+internal import NanoOptim
+
+/// Training a model of at most as many parameters as the published NanoKimi until it scores as low as that, as fast as
+/// possible: a recipe that ends at a step fixed beforehand, made with several seeds.
+///
+/// What is timed are the steps. All of the validation text is scored once, after the last.
+public enum Race {
+  /// The lowest loss in the published NanoKimi's run, in nats a character.
+  public static let publishedLoss = 1.6756
+
+  /// The recipe.
+  /// - Parameter steps: where it ends; the rate decays to zero there.
+  public static func experiment(vocabularySize: Int, steps: Int? = nil) throws(ConfigurationError) -> Experiment {
+    var experiment = try Preset.best.experiment(.nanoBest, vocabularySize: vocabularySize)
+    experiment.iterations = steps ?? 1_600
+    experiment.schedule.warmUpSteps = 50
+    for index in experiment.optimizer.groups.indices {
+      let isMuon = experiment.optimizer.groups[index].rule.isForMatrices
+      experiment.optimizer.groups[index].rule.learningRate = isMuon ? 0.015 : 1e-2
+      experiment.optimizer.groups[index].rule.weightDecay = 0.01
+    }
+    experiment.evaluation = .fullPass(windowsOnTheWay: 1)
+    experiment.evaluationInterval = experiment.iterations
+    experiment.samples.showsBest = false
+    return experiment
+  }
+
+  /// The published NanoKimi's run, evaluations and all.
+  public static func published(vocabularySize: Int) throws(ConfigurationError) -> Experiment {
+    try Preset.publishedCharacters.experiment(.nanoKimi, vocabularySize: vocabularySize)
+  }
+
+  /// How a run of the recipe ended.
+  public struct Finish: Hashable, Sendable, Codable {
+    public var seed: UInt64
+    public var parameters: Int
+    public var steps: Int
+    /// On all of the validation text, in nats a character.
+    public var loss: Double
+    public var trainingSeconds: Double
+
+    public init(_ result: RunResult) {
+      seed = result.seed
+      parameters = result.parameters
+      steps = result.completedIterations
+      loss = result.finalValidationLoss
+      trainingSeconds = result.trainingSeconds
+    }
+  }
+
+  /// How long the published NanoKimi took in the same sitting.
+  public struct Published: Hashable, Sendable, Codable {
+    public var seed: UInt64
+    public var steps: Int
+    /// The lowest of its evaluations, each the mean over random batches.
+    public var loss: Double
+    public var trainingSeconds: Double
+    /// With its evaluations, which its protocol is made of.
+    public var seconds: Double
+
+    public init(_ result: RunResult) {
+      seed = result.seed
+      steps = result.completedIterations
+      loss = result.bestValidationLoss
+      trainingSeconds = result.trainingSeconds
+      seconds = result.seconds
+    }
+  }
+
+  /// What the race came to.
+  public struct Outcome: Hashable, Sendable, Codable {
+    public var target: Double
+    public var finishes: [Finish]
+    /// Nil where that was not run.
+    public var published: Published?
+
+    public init(target: Double, finishes: [Finish], published: Published?) {
+      self.target = target
+      self.finishes = finishes
+      self.published = published
+    }
+
+    /// How many runs scored at most the target.
+    public var arrivals: Int { finishes.count { $0.loss <= target } }
+    /// Of all runs.
+    public var meanTrainingSeconds: Double {
+      finishes.reduce(0) { $0 + $1.trainingSeconds } / Double(max(1, finishes.count))
+    }
+  }
+}
