@@ -148,6 +148,12 @@ public enum Preset: String, CaseIterable, Hashable, Sendable, Codable {
     case .pyTorch: return muon(.pyTorch)
     case .optax: return muon(.optax)
     case .dion: return muon(.dion)
+    case .norMuon: return muon(.norMuon)
+    case .adaMuon: return muon(.adaMuon)
+    case .muonEq: return muon(.muonEq)
+    case .muonPlus: return muon(.muonPlus)
+    case .turboMuon: return muon(.turboMuon)
+    case .cautious: return muon(.cautious)
     case .lion:
       // A third of AdamW's rate and three times its decay: the near end of what the paper advises.
       var rule = Lion(learningRate: adamW.learningRate / 3, weightDecay: 3 * adamW.weightDecay)
@@ -201,11 +207,19 @@ public enum OptimizerName: String, CaseIterable, Hashable, Sendable, Codable {
   case pyTorch = "muon-pytorch"
   case optax = "muon-optax"
   case dion = "muon-dion"
+  /// Rules that add a part before or behind the orthogonalization.
+  case norMuon = "normuon"
+  case adaMuon = "adamuon"
+  case muonEq = "muon-eq"
+  case muonPlus = "muon-plus"
+  case turboMuon = "turbo-muon"
+  case cautious = "muon-cautious"
   /// The published study's, on all matrices, the routers' included; AdamW on the rest.
   case trueMuon = "truemuon"
   /// Lion on everything.
   case lion
   case sgd
 
-  var isMuon: Bool { [.muon, .kellerJordan, .polarExpress, .pyTorch, .optax, .dion].contains(self) }
+  /// Whether it is of the Muon family, and leaves routers to AdamW.
+  var isMuon: Bool { ![.adamW, .trueMuon, .lion, .sgd].contains(self) }
 }

@@ -4,20 +4,33 @@ internal import NanoTensor
 public struct MatrixMomentum: Sendable {
   var stepCount = 0
   var momentum: Tensor
+  /// What an update's normalization keeps of all matrices; empty where it keeps nothing.
+  private var moments: Tensor
   let stack: MatrixStack
 
   /// - Precondition: the parameter is a matrix or a stack of matrices.
-  init(for parameter: ParameterDescription, rule: StaticString) {
+  init(for parameter: ParameterDescription, rule: StaticString, updateNormalization: UpdateNormalization? = nil) {
     momentum = Tensor(zeros: [parameter.shape.elementCount])
     stack = Self.stack(of: parameter, rule: rule)
+    moments = Tensor(zeros: [stack.count * (updateNormalization?.momentCount(of: stack) ?? 0)])
   }
 
   init(
-    restoring snapshot: StateSnapshot, for parameter: ParameterDescription, rule: StaticString
+    restoring snapshot: StateSnapshot, for parameter: ParameterDescription, rule: StaticString,
+    updateNormalization: UpdateNormalization? = nil
   ) throws(StateMismatch) {
+    self.init(for: parameter, rule: rule, updateNormalization: updateNormalization)
     stepCount = snapshot.stepCount
-    momentum = Tensor(try snapshot.buffer("momentum", of: parameter), shape: [parameter.shape.elementCount])
-    stack = Self.stack(of: parameter, rule: rule)
+    momentum = Tensor(try snapshot.buffer("momentum", of: parameter), shape: momentum.shape)
+    guard moments.elementCount > 0 else { return }
+    moments = Tensor(
+      try snapshot.buffer("moments", of: parameter, count: moments.elementCount), shape: moments.shape)
+  }
+
+  /// Calls `body` with what a checkpoint holds.
+  func forEachBuffer(_ body: (_ name: String, _ elements: Span<Float>) throws -> Void) rethrows {
+    try momentum.withElements { try body("momentum", $0) }
+    if moments.elementCount > 0 { try moments.withElements { try body("moments", $0) } }
   }
 
   private static func stack(of parameter: ParameterDescription, rule: StaticString) -> MatrixStack {
@@ -28,16 +41,32 @@ public struct MatrixMomentum: Sendable {
     return stack
   }
 
-  /// Takes the step `p ← decay · p - step · O`, with O the polar factor of each matrix of `direction`.
-  func apply(
-    _ direction: Tensor, to parameter: inout MutableSpan<Float>, orthogonalization: Orthogonalization, decay: Float,
-    step: Float
+  /// Takes the step `p ← decay · p - step · O`, with O the polar factor of each matrix of `direction`, either of them
+  /// normalized if that is wanted.
+  /// - Parameter isCautious: whether only elements decay whose sign is the update's.
+  mutating func apply(
+    _ direction: Tensor, to parameter: inout MutableSpan<Float>, directionNormalization: DirectionNormalization? = nil,
+    orthogonalization: Orthogonalization, updateNormalization: UpdateNormalization? = nil, decay: Float,
+    isCautious: Bool = false, step: Float
   ) {
-    for range in stack.ranges {
-      let factor = direction.withElements {
-        orthogonalization.polarFactor(of: $0.extracting(range), rows: stack.rows, columns: stack.columns)
+    for (index, range) in stack.ranges.enumerated() {
+      var update = direction.withElements { elements in
+        let matrix = elements.extracting(range)
+        guard let directionNormalization else {
+          return orthogonalization.polarFactor(of: matrix, rows: stack.rows, columns: stack.columns)
+        }
+        var normalized = kernels.scaled(matrix, by: 1, shape: [stack.rows, stack.columns])
+        directionNormalization.apply(to: &normalized, of: stack)
+        return normalized.withElements {
+          orthogonalization.polarFactor(of: $0, rows: stack.rows, columns: stack.columns)
+        }
       }
-      kernels.combine(decay, &parameter, from: range.lowerBound, -step, factor)
+      updateNormalization?.apply(to: &update, of: stack, moments: &moments, index: index)
+      if isCautious {
+        parameter.decayCautiously(by: decay, from: range.lowerBound, step: step, update)
+      } else {
+        kernels.combine(decay, &parameter, from: range.lowerBound, -step, update)
+      }
     }
   }
 }

@@ -9,7 +9,9 @@ internal import NanoTensor
 /// ```
 ///
 /// The well-known libraries agree on this and on little else. Each disputed convention is a named choice
-/// here; ``kellerJordan``, ``pyTorch``, ``moonlight``, ``optax`` and ``dion`` are the originals' choices.
+/// here; ``kellerJordan``, ``pyTorch``, ``moonlight``, ``optax`` and ``dion`` are the originals' choices. What later
+/// rules put before the orthogonalization and behind it are further parts, in any combination; see ``norMuon``,
+/// ``adaMuon``, ``muonEq``, ``muonPlus``, ``turboMuon`` and ``cautious``.
 ///
 /// Only parameters declared as matrices may be given to it; route the rest elsewhere with
 /// ``RoutedOptimizer``.
@@ -50,27 +52,43 @@ public struct Muon: Optimizer, Hashable, Codable {
     }
   }
 
+  /// Which weights decay in a step.
+  public enum WeightDecayForm: String, CaseIterable, Hashable, Sendable, Codable {
+    case decoupled
+    /// Those alone whose sign is the update's, which moves them towards zero too.
+    case cautious
+  }
+
   public var learningRate: Float
   public var momentum: Float
   public var momentumForm: Momentum
   public var usesNesterov: Bool
   /// Decoupled, multiplied by the unscaled learning rate.
   public var weightDecay: Float
+  public var weightDecayForm: WeightDecayForm
   public var updateScale: UpdateScale
+  /// Before the orthogonalization; nil for nothing.
+  public var directionNormalization: DirectionNormalization?
   public var orthogonalization: Orthogonalization
+  /// Behind it; nil for nothing.
+  public var updateNormalization: UpdateNormalization?
 
   public init(
     learningRate: Float = 0.02, momentum: Float = 0.95, momentumForm: Momentum = .average,
-    usesNesterov: Bool = true, weightDecay: Float = 0, updateScale: UpdateScale = .aspectRatio,
-    orthogonalization: Orthogonalization = .newtonSchulz(.quintic)
+    usesNesterov: Bool = true, weightDecay: Float = 0, weightDecayForm: WeightDecayForm = .decoupled,
+    updateScale: UpdateScale = .aspectRatio, directionNormalization: DirectionNormalization? = nil,
+    orthogonalization: Orthogonalization = .newtonSchulz(.quintic), updateNormalization: UpdateNormalization? = nil
   ) {
     self.learningRate = learningRate
     self.momentum = momentum
     self.momentumForm = momentumForm
     self.usesNesterov = usesNesterov
     self.weightDecay = weightDecay
+    self.weightDecayForm = weightDecayForm
     self.updateScale = updateScale
+    self.directionNormalization = directionNormalization
     self.orthogonalization = orthogonalization
+    self.updateNormalization = updateNormalization
   }
 
   /// KellerJordan/Muon, `muon.py`.
@@ -102,7 +120,7 @@ public struct Muon: Optimizer, Hashable, Codable {
 
   /// - Precondition: the parameter is a matrix or a stack of matrices.
   public func makeState(for parameter: ParameterDescription) -> MatrixMomentum {
-    MatrixMomentum(for: parameter, rule: "Muon")
+    MatrixMomentum(for: parameter, rule: "Muon", updateNormalization: updateNormalization)
   }
 
   public func update(
@@ -122,8 +140,9 @@ public struct Muon: Optimizer, Hashable, Codable {
     let rate = learningRate * factors.learningRate
     let scale = updateScale.factor(outputs: state.stack.outputs, inputs: state.stack.inputs)
     state.apply(
-      direction, to: &parameter, orthogonalization: orthogonalization, decay: 1 - rate * weightDecay,
-      step: rate * scale)
+      direction, to: &parameter, directionNormalization: directionNormalization, orthogonalization: orthogonalization,
+      updateNormalization: updateNormalization, decay: 1 - rate * weightDecay,
+      isCautious: weightDecayForm == .cautious, step: rate * scale)
   }
 
   /// What the two terms of the look-ahead are divided by for their bias, inverted.
@@ -133,9 +152,16 @@ public struct Muon: Optimizer, Hashable, Codable {
     return (correction(step + 1), correction(step))
   }
 
+  /// Whether a GPU makes updates; else the host makes them, of copies.
+  private var runsOnDevices: Bool {
+    orthogonalization.runsOnDevices && directionNormalization == nil && updateNormalization == nil
+      && weightDecayForm == .decoupled
+  }
+
   public func enqueueUpdate(
     of parameter: DeviceParameter, state: inout MatrixMomentum, in updates: inout DeviceUpdates
   ) {
+    guard runsOnDevices else { return }
     let gradientWeight = momentumForm == .heavyBall ? 1 : 1 - momentum
     let rule = RuleRecord(
       learningRate: learningRate, weightDecay: weightDecay,
@@ -147,7 +173,7 @@ public struct Muon: Optimizer, Hashable, Codable {
   }
 
   public func finishUpdate(of parameter: DeviceParameter, factors: StepFactors, state: inout MatrixMomentum) {
-    if orthogonalization.runsOnDevices {
+    if runsOnDevices {
       state.stepCount += 1
     } else {
       updateOnHost(parameter, factors: factors, state: &state)
@@ -159,13 +185,13 @@ public struct Muon: Optimizer, Hashable, Codable {
   public func forEachBuffer(
     of state: MatrixMomentum, _ body: (_ name: String, _ elements: Span<Float>) throws -> Void
   ) rethrows {
-    try state.momentum.withElements { try body("momentum", $0) }
+    try state.forEachBuffer(body)
   }
 
   public func restoreState(
     for parameter: ParameterDescription, from snapshot: StateSnapshot
   ) throws(StateMismatch) -> MatrixMomentum {
-    try MatrixMomentum(restoring: snapshot, for: parameter, rule: "Muon")
+    try MatrixMomentum(restoring: snapshot, for: parameter, rule: "Muon", updateNormalization: updateNormalization)
   }
 
   public func learningRate(for parameter: ParameterDescription) -> Float { learningRate }

@@ -129,18 +129,19 @@ extension Optimizer {
 
 extension StateSnapshot {
   /// The buffer `name`, for ``Optimizer/restoreState(for:from:)``.
-  /// - Throws: when it is missing, has another element count than the parameter, or elements that are not finite.
+  /// - Parameter count: of its elements; nil for as many as the parameter has.
+  /// - Throws: when it is missing, has another element count, or elements that are not finite.
   public func buffer(
-    _ name: String, of parameter: ParameterDescription
+    _ name: String, of parameter: ParameterDescription, count: Int? = nil
   ) throws(StateMismatch) -> [Float] {
+    let count = count ?? parameter.shape.elementCount
     guard let buffer = buffers[name] else {
       throw StateMismatch(parameter: parameter.name, reason: "no buffer '\(name)'")
     }
-    guard buffer.count == parameter.shape.elementCount else {
+    guard buffer.count == count else {
       throw StateMismatch(
         parameter: parameter.name,
-        reason: "buffer '\(name)' has \(buffer.count) elements, the parameter "
-          + "\(parameter.shape.elementCount)")
+        reason: "buffer '\(name)' has \(buffer.count) elements, not \(count) as of this parameter")
     }
     guard buffer.allSatisfy(\.isFinite) else {
       throw StateMismatch(parameter: parameter.name, reason: "buffer '\(name)' has elements that are not finite")

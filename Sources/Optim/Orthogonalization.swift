@@ -11,7 +11,7 @@ public enum Orthogonalization: Hashable, Sendable, Codable {
 
   /// Whether updates on a GPU make it there; else the host makes it, of copies.
   var runsOnDevices: Bool {
-    if case .newtonSchulz = self { true } else { false }
+    if case .newtonSchulz(let iteration) = self { iteration.scaling == .frobeniusNorm } else { false }
   }
 
   /// Throws when LAPACKE is not installed.

@@ -66,7 +66,7 @@ public struct TrueMuon: Optimizer, Hashable, Codable {
   public func forEachBuffer(
     of state: MatrixMomentum, _ body: (_ name: String, _ elements: Span<Float>) throws -> Void
   ) rethrows {
-    try state.momentum.withElements { try body("momentum", $0) }
+    try state.forEachBuffer(body)
   }
 
   public func restoreState(

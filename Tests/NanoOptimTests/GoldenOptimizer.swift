@@ -3,12 +3,12 @@ import NanoTensor
 import NanoTestSupport
 import Testing
 
-/// Runs a rule for 20 steps on the weights and gradients of `Tools/golden/optimizers.py`.
+/// Runs a rule for 20 steps on the weights and gradients of `Tools/golden`'s optimizers.
 func expectGolden(
-  _ name: String, _ rule: some Optimizer, order: ParameterShape.Order = .outputsByInputs,
-  tolerance: Double = 2e-5
+  _ name: String, _ rule: some Optimizer, in fixture: String = "optimizers",
+  order: ParameterShape.Order = .outputsByInputs, tolerance: Double = 2e-5
 ) throws {
-  let golden = try Fixture.load("optimizers")
+  let golden = try Fixture.load(fixture)
   for (label, rows, columns) in [("tall", 12, 5), ("wide", 5, 12), ("square", 8, 8)] {
     let count = rows * columns
     var weights = wave([count], frequency: 0.9, phase: 0.2, scale: 0.5).scalars

@@ -76,7 +76,7 @@ public struct DeviceUpdates {
 
   /// Muon's update of the parameter that is being added, if its orthogonalization runs here.
   mutating func enqueueMuon(_ rule: RuleRecord, state: inout MatrixMomentum, orthogonalization: Orthogonalization) {
-    guard case .newtonSchulz(let iteration) = orthogonalization else { return }
+    guard orthogonalization.runsOnDevices, case .newtonSchulz(let iteration) = orthogonalization else { return }
     let parameter = enqueue(rule, stepCount: state.stepCount)
     parameters[parameter].first = place(&state.momentum)
     let kind = MatrixBatch.Kind(state.stack, iteration)
