@@ -24,9 +24,12 @@ func library(_ name: String, path: String, dependencies: [Target.Dependency]) ->
 }
 
 func tests(_ name: String, dependencies: [Target.Dependency]) -> Target {
-  .testTarget(
-    name: "\(name)Tests", dependencies: dependencies + ["NanoTestSupport"],
-    swiftSettings: swiftSettings)
+  .testTarget(name: "\(name)Tests", dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+/// What tests of several modules share: nothing above the module that it is named after.
+func testSupport(_ name: String, dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: swiftSettings)
 }
 
 let package = Package(
@@ -52,6 +55,7 @@ let package = Package(
     .target(name: "CNanoKernels"),
     // Stands in for a GPU in tests; loaded at run time, so nothing depends on it.
     .target(name: "CUDAEmulation", cxxSettings: [.define("NANO_CUDA_EMULATION")]),
+    .target(name: "CSystemAllocator"),
     .target(name: "COpenBLAS"),
     .target(name: "CCurl"),
     .target(name: "CLAPACKE", dependencies: ["COpenBLAS"]),
@@ -98,45 +102,63 @@ let package = Package(
       name: "BenchCLI",
       dependencies: [
         "NanoReport", "NanoExperiments", "NanoTraining", "NanoModels", "NanoData", "NanoLayers", "NanoOptim",
-        "NanoAutograd", "NanoTensor",
+        "NanoAutograd", "NanoTensor", "CSystemAllocator",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
 
+    testSupport("NanoTestSupport", dependencies: []),
+    testSupport("TensorTestSupport", dependencies: ["NanoTestSupport", "NanoTensor", "NanoCUDA"]),
+    testSupport("AutogradTestSupport", dependencies: ["TensorTestSupport", "NanoAutograd", "NanoTensor"]),
+    testSupport("ModelsTestSupport", dependencies: ["NanoModels", "NanoAutograd", "NanoTensor"]),
     .target(
-      name: "NanoTestSupport", dependencies: ["NanoAutograd", "NanoModels", "NanoTensor", "NanoCUDA"],
-      path: "Tests/NanoTestSupport", swiftSettings: swiftSettings),
+      name: "CEmulatedKernels", dependencies: ["CNanoKernels"], path: "Tests/CEmulatedKernels",
+      cSettings: [.headerSearchPath("../../Sources/CNanoKernels")]),
     .testTarget(name: "CUDAEmulationTests", exclude: ["Programs"], swiftSettings: swiftSettings),
-    tests("NanoCUDA", dependencies: ["NanoCUDA"]),
-    .testTarget(name: "NanoPreconditionsTests", dependencies: ["NanoPreconditions"], swiftSettings: swiftSettings),
-    tests("NanoTensor", dependencies: ["NanoTensor", "CNanoKernels"]),
-    tests("NanoAutograd", dependencies: ["NanoAutograd", "NanoTensor"]),
-    tests("NanoLayers", dependencies: ["NanoLayers", "NanoAutograd", "NanoTensor"]),
-    tests("NanoOptim", dependencies: ["NanoOptim", "NanoTensor"]),
-    tests("NanoModels", dependencies: ["NanoModels", "NanoLayers", "NanoAutograd", "NanoTensor"]),
-    tests("NanoData", dependencies: ["NanoData", "NanoTensor"]),
+    tests("NanoCUDA", dependencies: ["NanoCUDA", "NanoTestSupport"]),
+    tests("NanoPreconditions", dependencies: ["NanoPreconditions"]),
+    tests(
+      "NanoTensor",
+      dependencies: ["NanoTensor", "CNanoKernels", "CEmulatedKernels", "TensorTestSupport", "NanoTestSupport"]),
+    tests("NanoAutograd", dependencies: ["NanoAutograd", "NanoTensor", "AutogradTestSupport", "TensorTestSupport"]),
+    tests(
+      "NanoLayers",
+      dependencies: ["NanoLayers", "NanoAutograd", "NanoTensor", "AutogradTestSupport", "TensorTestSupport"]),
+    tests("NanoOptim", dependencies: ["NanoOptim", "NanoTensor", "TensorTestSupport", "NanoTestSupport"]),
+    tests(
+      "NanoModels",
+      dependencies: [
+        "NanoModels", "NanoLayers", "NanoAutograd", "NanoTensor", "ModelsTestSupport", "AutogradTestSupport",
+        "TensorTestSupport", "NanoTestSupport",
+      ]),
+    tests("NanoData", dependencies: ["NanoData", "NanoTestSupport"]),
     tests(
       "NanoTraining",
       dependencies: [
-        "NanoTraining", "NanoModels", "NanoLayers", "NanoOptim", "NanoData", "NanoAutograd",
-        "NanoTensor",
+        "NanoTraining", "NanoModels", "NanoLayers", "NanoOptim", "NanoData", "NanoAutograd", "NanoTensor",
+        "ModelsTestSupport", "TensorTestSupport", "NanoTestSupport",
       ]),
     tests(
       "NanoExperiments",
       dependencies: [
         "NanoExperiments", "NanoTraining", "NanoModels", "NanoLayers", "NanoOptim", "NanoData", "NanoTensor",
+        "NanoTestSupport",
       ]),
-    tests("NanoReport", dependencies: ["NanoReport", "NanoExperiments", "NanoTraining", "CCairo"]),
+    tests(
+      "NanoReport", dependencies: ["NanoReport", "NanoExperiments", "NanoTraining", "CCairo", "NanoTestSupport"]),
     tests(
       "BenchCLI",
-      dependencies: ["NanoExperiments", "NanoTraining", "NanoModels", "NanoOptim", "NanoTensor", "NanoData"]),
+      dependencies: [
+        "NanoExperiments", "NanoTraining", "NanoModels", "NanoOptim", "NanoTensor", "NanoData", "TensorTestSupport",
+        "NanoTestSupport",
+      ]),
   ],
   cxxLanguageStandard: .cxx17
 )
 
 // `NANO_KIMI_TEST=NanoOptim swift test` builds the tests of a module and what they stand on, and nothing else.
 if let modules = Context.environment["NANO_KIMI_TEST"] {
-  var needed: Set = ["CUDAEmulation"]
+  var needed: Set<String> = []
   func need(_ name: String) {
     guard needed.insert(name).inserted, let target = package.targets.first(where: { $0.name == name }) else { return }
     for case .byNameItem(let name, _) in target.dependencies { need(name) }
@@ -145,6 +167,7 @@ if let modules = Context.environment["NANO_KIMI_TEST"] {
     need("\(module)")
     need("\(module)Tests")
   }
+  if needed.contains("TensorTestSupport") { need("CUDAEmulation") }
   package.targets.removeAll { !needed.contains($0.name) }
   package.products.removeAll { !needed.contains($0.name == "bench-cli" ? "BenchCLI" : $0.name) }
   if !needed.contains("BenchCLI") { package.dependencies.removeAll() }

@@ -2,6 +2,7 @@
 """Checks that modules know only what lies below them; prints what does not hold, and then ends with 1.
 
   - A Swift file imports only what its target declares in Package.swift, and a target declares only what one imports.
+  - The tests of a module stand on the module, on what it stands on, and on no other.
   - Under Sources, only Tensor imports CNanoKernels.
   - Under Sources, a flag of the command line stands nowhere but in BenchCLI.
 """
@@ -32,8 +33,26 @@ def manifest():
         yield target["name"], folder, declared
 
 
+def reached(name, targets):
+    """The modules that a target stands on, itself included."""
+    found, left = set(), [name]
+    while left:
+        module = left.pop()
+        if module not in found:
+            found.add(module)
+            left += targets.get(module, (None, ()))[1]
+    return found
+
+
 def problems():
-    for name, folder, declared in manifest():
+    targets = {name: (folder, declared) for name, folder, declared in manifest()}
+    shared = {name for name, (folder, _) in targets.items() if folder.is_relative_to(ROOT / "Tests")}
+    for name in sorted(targets):
+        module = name.removesuffix("Tests")
+        if module != name:
+            for other in sorted(reached(name, targets) - reached(module, targets) - shared):
+                yield f"Package.swift: {name} stands on {other}, on which {module} does not stand"
+    for name, (folder, declared) in targets.items():
         files = sorted(folder.rglob("*.swift"))
         imported = set()
         for file in files:

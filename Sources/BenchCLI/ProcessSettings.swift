@@ -1,5 +1,5 @@
+import CSystemAllocator
 import Foundation
-import NanoTensor
 
 /// What the command sets for its whole process before anything else; libraries set nothing.
 enum ProcessSettings {
@@ -10,7 +10,7 @@ enum ProcessSettings {
     signal(SIGPIPE, SIG_IGN)
     // A file that is opened later would take the place of a standard stream that is closed.
     for stream: Int32 in 0...2 where fcntl(stream, F_GETFD) == -1 { _ = open("/dev/null", O_RDWR) }
-    SystemAllocator.giveBackLargeBlocks()
+    give_back_large_blocks()
     // OpenBLAS starts its threads, which spin for a while, when it is loaded. An inherited type of processor would pin it
     // to the kernels of an older one.
     setenv("OPENBLAS_NUM_THREADS", "1", 1)

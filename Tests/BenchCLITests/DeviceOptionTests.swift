@@ -1,5 +1,6 @@
 import Foundation
 import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 private let step = [

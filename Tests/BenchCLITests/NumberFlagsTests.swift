@@ -1,5 +1,4 @@
 import Foundation
-import NanoTestSupport
 import NanoTraining
 import Testing
 

@@ -2,7 +2,6 @@ import Foundation
 import NanoData
 import NanoExperiments
 import NanoTensor
-import NanoTestSupport
 import NanoTraining
 import Testing
 

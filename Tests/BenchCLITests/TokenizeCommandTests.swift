@@ -1,7 +1,6 @@
 import Foundation
 import NanoData
 import NanoExperiments
-import NanoTestSupport
 import NanoTraining
 import Testing
 

@@ -1,6 +1,6 @@
 import NanoAutograd
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 /// Norms give what they give in float32, rounded, recorded or not.

@@ -1,6 +1,6 @@
 import NanoAutograd
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 @Test func auxiliaryLossesTakePartWithTheirCoefficient() {

@@ -1,7 +1,8 @@
+import AutogradTestSupport
 import Foundation
 import NanoAutograd
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 @Test(arguments: [(1, 6), (5, 6), (17, 6), (32, 6), (16, 16)])

@@ -1,6 +1,6 @@
 import NanoAutograd
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 /// Attention gives the same values, gradients and largest logits on a GPU, here the emulated one, as on the host.

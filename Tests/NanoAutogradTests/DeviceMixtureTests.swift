@@ -1,6 +1,7 @@
+import AutogradTestSupport
 import NanoAutograd
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 /// Routers and experts give the same choice, values and gradients on a GPU, here the emulated one, as on the host.

@@ -1,6 +1,6 @@
 @testable import NanoAutograd
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 /// Operations give the same values and gradients on a GPU, here the emulated one, as on the host.

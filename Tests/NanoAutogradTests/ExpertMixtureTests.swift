@@ -1,6 +1,7 @@
+import AutogradTestSupport
 import NanoAutograd
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 @Test(arguments: [6, 19]) func expertMixture(width: Int) {

@@ -1,7 +1,8 @@
+import AutogradTestSupport
 import Foundation
 import NanoAutograd
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 @Test func tanhFormOfGELU() {

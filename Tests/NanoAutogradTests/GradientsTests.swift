@@ -1,6 +1,6 @@
 import NanoAutograd
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 /// A variable of 16 bits that products and elementwise operations read: its gradient is the sum of both kinds.

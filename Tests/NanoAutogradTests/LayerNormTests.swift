@@ -1,6 +1,7 @@
+import AutogradTestSupport
 import NanoAutograd
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 @Test(arguments: [5, 16, 37]) func layerNorm(width: Int) {

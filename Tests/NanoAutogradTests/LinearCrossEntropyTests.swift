@@ -1,7 +1,7 @@
 import Foundation
 import NanoAutograd
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 @Test func linearCrossEntropyEqualsItsParts() {

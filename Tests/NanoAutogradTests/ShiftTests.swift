@@ -1,6 +1,7 @@
+import AutogradTestSupport
 import NanoAutograd
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 /// Rows stay in their sequence: what leaves it is dropped, and zeros come in.

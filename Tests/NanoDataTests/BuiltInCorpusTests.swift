@@ -1,10 +1,10 @@
 import NanoData
-import NanoTensor
+import NanoTestSupport
 import Testing
 
 @Test func corpusIsAFunctionOfItsSeedWithAKnownLikelihood() {
   func make(_ seed: UInt64) -> BuiltInCorpus {
-    var generator = RandomGenerator(seed: seed)
+    var generator = SeededGenerator(seed: seed)
     return BuiltInCorpus(characters: 20_000, using: &generator)
   }
   let corpus = make(1)

@@ -1,5 +1,5 @@
 import NanoData
-import NanoTensor
+import NanoTestSupport
 import Testing
 
 private func corpus(_ count: Int) -> Corpus {
@@ -13,7 +13,7 @@ private func corpus(_ count: Int) -> Corpus {
 
 @Test func windowsAreShiftedByOneAndStayInTheirSplit() throws {
   let corpus = corpus(1000)
-  var generator = RandomGenerator(seed: 1)
+  var generator = SeededGenerator(seed: 1)
   for split in Split.allCases {
     let batch = corpus[split].batch(sequenceCount: 200, sequenceLength: 8, using: &generator)
     #expect(zip(batch.inputs, batch.targets).allSatisfy { $0 + 1 == $1 })

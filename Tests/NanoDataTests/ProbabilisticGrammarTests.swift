@@ -1,6 +1,6 @@
 import Foundation
 import NanoData
-import NanoTensor
+import NanoTestSupport
 import Testing
 
 @Test func probabilitiesOfAllTextsSumToOne() {
@@ -22,7 +22,7 @@ import Testing
 @Test func frequenciesApproachProbabilities() {
   let grammar = ProbabilisticGrammar(
     start: "s", rules: ["s": (.zipf, ["x{s2}", "y", "z"]), "s2": (.uniform, ["1", "2"])])
-  var generator = RandomGenerator(seed: 9)
+  var generator = SeededGenerator(seed: 9)
   var counts: [String: Int] = [:]
   for _ in 0..<40_000 { counts[grammar.text(using: &generator), default: 0] += 1 }
   for (text, count) in counts {

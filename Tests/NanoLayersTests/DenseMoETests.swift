@@ -1,7 +1,7 @@
 import NanoAutograd
 import NanoLayers
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 @Test func mixtureLayer() {

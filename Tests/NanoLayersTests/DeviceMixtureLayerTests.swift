@@ -1,7 +1,8 @@
+import AutogradTestSupport
 import NanoAutograd
 import NanoLayers
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 /// Mixtures of experts on a GPU, here the emulated one, and on the host.

@@ -1,7 +1,7 @@
+import AutogradTestSupport
 import NanoAutograd
 import NanoLayers
 import NanoTensor
-import NanoTestSupport
 
 /// How far a layer's result and all its gradients are from a reference, with the parameters as further inputs of the reference.
 func worstDifference(

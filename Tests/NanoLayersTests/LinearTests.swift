@@ -1,6 +1,7 @@
+import AutogradTestSupport
 import NanoLayers
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 @Test func linearLayer() {

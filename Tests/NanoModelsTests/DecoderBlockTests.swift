@@ -1,8 +1,9 @@
+import AutogradTestSupport
 import NanoAutograd
 import NanoLayers
 import NanoModels
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 @Test func decoderBlock() {

@@ -3,7 +3,7 @@ import NanoAutograd
 import NanoLayers
 import NanoModels
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 /// Every kind of attention, positions and feed-forward network with every other; norms, heads, biases and

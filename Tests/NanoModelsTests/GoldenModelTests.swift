@@ -1,8 +1,10 @@
+import ModelsTestSupport
 import NanoAutograd
 import NanoLayers
 import NanoModels
 import NanoTensor
 import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 private func expectGolden(_ preset: ModelRecipe.Preset) throws {

@@ -4,6 +4,7 @@ import NanoLayers
 import NanoModels
 import NanoTensor
 import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 private func object(_ data: Data) throws -> JSONObject {

@@ -1,7 +1,7 @@
 import Foundation
+import ModelsTestSupport
 import NanoModels
 import NanoTensor
-import NanoTestSupport
 import Testing
 
 @Test func weightsRoundTripAndMismatchesAreNamed() throws {

@@ -1,6 +1,6 @@
 import NanoOptim
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 /// Parameters of many forms: longer than a chunk, of odd extents, one row, tall, wide, stacked, inputs first.

@@ -1,6 +1,7 @@
 import NanoOptim
 import NanoTensor
 import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 /// Runs a rule for 20 steps on the weights and gradients of `Tools/golden`'s optimizers.

@@ -1,6 +1,6 @@
 import NanoOptim
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 /// A group with a schedule is the rule with that schedule's factor times the trainer's, also after a checkpoint.

@@ -1,6 +1,6 @@
 import NanoOptim
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 /// The paper's algorithm written out in Double, beside ten steps on arrays.

@@ -2,6 +2,7 @@ import Foundation
 import NanoOptim
 import NanoTensor
 import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 private func orthogonalized(_ tensor: Tensor, _ method: Orthogonalization) -> Tensor {

@@ -1,6 +1,6 @@
 import NanoOptim
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 @Test func snapshotsContinueWhereTheyWereTaken() throws {

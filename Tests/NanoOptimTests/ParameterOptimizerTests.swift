@@ -1,6 +1,6 @@
 import NanoOptim
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 /// On parameters it is the rule on arrays: their roles say what form they have.

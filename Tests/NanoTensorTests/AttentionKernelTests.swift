@@ -1,6 +1,6 @@
 import CNanoKernels
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 /// One head between others: rows `[query | key | value]` wider than the head is, and its gradients.

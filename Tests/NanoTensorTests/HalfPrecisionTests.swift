@@ -1,7 +1,7 @@
 import CNanoKernels
 import Foundation
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 /// IEEE half by its definition: the nearest multiple of the spacing at x, ties to even.

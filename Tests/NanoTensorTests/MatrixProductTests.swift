@@ -1,6 +1,7 @@
+import CEmulatedKernels
 import CNanoKernels
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 struct ProductCase: Sendable, CustomTestStringConvertible {

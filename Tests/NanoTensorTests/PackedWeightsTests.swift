@@ -1,5 +1,5 @@
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 private func product(

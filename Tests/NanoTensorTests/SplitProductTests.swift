@@ -1,5 +1,5 @@
 @testable import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 /// Products of `fp32-split` on a GPU, here the emulated one, whose TF32 products round their operands as tensor cores do.

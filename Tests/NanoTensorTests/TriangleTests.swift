@@ -1,6 +1,7 @@
+import CEmulatedKernels
 import CNanoKernels
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 private typealias ProductKernel = (UnsafePointer<nk_gemm>?) -> Void

@@ -1,13 +1,7 @@
 public import Foundation
-import NanoModels
-public import NanoTensor
 
 /// Golden values in `Tests/Fixtures`, made by the scripts in `Tools/golden`.
 public enum Fixture {
-  public static func load(_ name: String) throws -> [String: Tensor] {
-    try Safetensors.decode(data(name + ".safetensors"))
-  }
-
   /// The contents of a file.
   public static func data(_ name: String) throws -> Data {
     try Data(contentsOf: URL(fileURLWithPath: folder + "/" + name))
@@ -15,34 +9,4 @@ public enum Fixture {
 
   public static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().appending(path: "Fixtures").path
-}
-
-/// A folder of its own, removed with its owner.
-public final class TemporaryFolder {
-  public let path: String
-
-  public init() throws {
-    path = FileManager.default.temporaryDirectory.appending(path: "nano-kimi-\(UUID())").path
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-}
-
-/// The largest difference between two arrays, relative to the largest magnitude in the second.
-public func relativeDifference(_ values: [Float], _ expected: [Float]) -> Double {
-  guard values.count == expected.count else { return .infinity }
-  let scale = expected.map { Double(abs($0)) }.max() ?? 0
-  let differences = zip(values, expected).map { abs(Double($0) - Double($1)) }
-  guard differences.allSatisfy(\.isFinite) else { return .infinity }
-  return (differences.max() ?? 0) / max(scale, 1e-12)
-}
-
-/// sin(frequency · i + phase), to the given shape.
-public func wave(_ shape: Shape, frequency: Double = 0.7, phase: Double = 0.2, scale: Double = 1)
-  -> Tensor
-{
-  Tensor(
-    (0..<shape.elementCount).map { Float(scale * sin(frequency * Double($0) + phase)) },
-    shape: shape)
 }

@@ -1,8 +1,8 @@
+import ModelsTestSupport
 import NanoData
 import NanoModels
 import NanoOptim
 import NanoTensor
-import NanoTestSupport
 
 @testable import NanoTraining
 

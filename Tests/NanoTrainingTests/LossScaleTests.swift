@@ -4,7 +4,7 @@ import NanoLayers
 import NanoModels
 import NanoOptim
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 @testable import NanoTraining

@@ -1,4 +1,5 @@
 import Foundation
+import ModelsTestSupport
 import NanoAutograd
 import NanoData
 import NanoLayers

@@ -1,10 +1,10 @@
 import Foundation
+import ModelsTestSupport
 import NanoAutograd
 import NanoData
 import NanoLayers
 import NanoModels
 import NanoTensor
-import NanoTestSupport
 import Testing
 
 @testable import NanoTraining

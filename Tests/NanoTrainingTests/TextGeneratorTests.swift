@@ -1,9 +1,10 @@
+import ModelsTestSupport
 import NanoAutograd
 import NanoData
 import NanoLayers
 import NanoModels
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 @testable import NanoTraining

@@ -1,3 +1,4 @@
+import ModelsTestSupport
 import NanoAutograd
 import NanoData
 import NanoLayers
@@ -5,6 +6,7 @@ import NanoModels
 import NanoOptim
 import NanoTensor
 import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 @testable import NanoTraining

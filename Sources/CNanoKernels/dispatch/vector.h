@@ -153,11 +153,6 @@ NK_INLINE nk_vector sigmoid_of(nk_vector x) { return 1.0f / (1.0f + exponential_
 NK_DEFINE_ROUNDING(rounded, nk_vector, nk_integers)
 NK_DEFINE_ROUNDING(rounded8, nk_vector8, nk_integers8)
 
-NK_INLINE float rounded_scalar(float x, const int rounding) {
-  nk_vector v = x;
-  return rounded(v, rounding)[0];
-}
-
 // MARK: Formats
 
 typedef uint16_t nk_halves __attribute__((ext_vector_type(NK_WIDTH)));

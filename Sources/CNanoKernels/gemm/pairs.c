@@ -33,28 +33,11 @@ NK_INLINE halves32 to_bfloat16(floats16 first, floats16 second) {
 
 NK_INLINE void ask_to_write(const void *p) { _m_prefetchw((void *)p); }
 
-// 512 KiB, half of the second-level cache of the smallest of these processors.
-#define TILE_PACKED_B (1 << 18)
-
-#include "tile_packing.inc"
-
-#include "tile_blocks.inc"
-
-#include "pair_blocks.inc"
-
-#include "gemm_tiles.inc"
+#include "pair_products.inc"
 
 void nk_gemm_bf16_pairs(const nk_gemm *p) { gemm_through_tiles(p, false); }
 
-void nk_pair_dot(float *sums, const uint32_t *x, const uint32_t *y) {
-  floats16 sum;
-  pairs16 left, right;
-  memcpy(&sum, sums, sizeof sum);
-  memcpy(&left, x, sizeof left);
-  memcpy(&right, y, sizeof right);
-  sum = pair_dot(sum, left, right);
-  memcpy(sums, &sum, sizeof sum);
-}
+void nk_pair_dot(float *sums, const uint32_t *x, const uint32_t *y) { add_pair_products(sums, x, y); }
 
 const nk_packing nk_packing_bf16_pairs = {bytes_of_all_tiles, pack_all_tiles};
 

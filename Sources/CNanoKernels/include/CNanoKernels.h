@@ -251,18 +251,8 @@ typedef struct {
 /// The table for an instruction set, or null when this machine or this build lacks it.
 const nk_kernels *nk_kernels_for(nk_instruction_set set);
 
-/// `gemm_bf16` and `gemm_split` through the AMX code path with the tile instructions emulated in
-/// plain C, so that packing, edges and tile addressing are testable on any machine.
-void nk_gemm_bf16_emulated(const nk_gemm *p);
-void nk_gemm_split_emulated(const nk_gemm *p);
-extern const nk_packing nk_packing_bf16_emulated;
-/// The same for `gemm_bf16` by vectors of pairs; B is packed as for tiles.
-void nk_gemm_bf16_pairs_emulated(const nk_gemm *p);
-/// The instruction that these stand on, VDPBF16PS, written out in C: adds to sixteen sums the products of the pairs of
-/// bfloat16 in as many dwords of x and y, the upper ones first, each sum rounded to nearest even; subnormal numbers are
-/// zero.
-void nk_pair_dot_emulated(float *sums, const uint32_t *x, const uint32_t *y);
-/// The instruction itself, only to be called where `nk_has_pairs` is true.
+/// The instruction that multiplies vectors of pairs, VDPBF16PS, on sixteen sums and as many dwords of x and y; only to be
+/// called where `nk_has_pairs` is true.
 void nk_pair_dot(float *sums, const uint32_t *x, const uint32_t *y);
 /// Whether the processor has it, fast or not.
 bool nk_has_pairs(void);
@@ -281,10 +271,6 @@ void nk_worker_pool_run(nk_worker_pool *pool, size_t count, void (*body)(void *c
 void nk_worker_pool_destroy(nk_worker_pool *pool);
 
 // MARK: Memory
-
-/// Makes blocks from 128 KiB up go back to the system as soon as they are freed, whoever allocated them: a setting of the
-/// whole process, for commands alone (glibc only; no effect elsewhere).
-void nk_give_back_large_blocks(void);
 
 /// What is called, and does not return, when the system refuses memory that a kernel works in. Without one the process
 /// traps.

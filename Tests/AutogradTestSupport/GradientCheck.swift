@@ -1,6 +1,7 @@
 import Foundation
 public import NanoAutograd
 public import NanoTensor
+import TensorTestSupport
 
 /// How far an operation is from its reference.
 public struct GradientCheck {

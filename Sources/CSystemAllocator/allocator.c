@@ -1,16 +1,16 @@
-// What commands set of the C library's allocator.
+#include "CSystemAllocator.h"
 
-#include "../include/CNanoKernels.h"
+#include <stdlib.h>
 
 #if defined(__GLIBC__)
 #include <malloc.h>
 
-void nk_give_back_large_blocks(void) {
+void give_back_large_blocks(void) {
   // A fixed threshold: by default it rises to the largest block ever freed, and blocks below it stay.
   mallopt(M_MMAP_THRESHOLD, 128 << 10);
   // One arena for all threads: what one frees another can have, and none maps 64 MiB for itself.
   mallopt(M_ARENA_MAX, 1);
 }
 #else
-void nk_give_back_large_blocks(void) {}
+void give_back_large_blocks(void) {}
 #endif

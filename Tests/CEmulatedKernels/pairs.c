@@ -1,13 +1,6 @@
 // The products by vectors of pairs with the instruction written out in C, bit for bit: slow, and able to run anywhere.
 
-#include <math.h>
-#include <stdint.h>
-#include <string.h>
-
-#define NK_WIDTH 4
-#include "../dispatch/vector.h"
-
-#include "pair_vectors.inc"
+#include "emulation.inc"
 
 /// What the instruction reads or gives for a number: subnormal ones are zero, whatever MXCSR says.
 static float flushed(float x) { return fabsf(x) < 0x1p-126f ? copysignf(0, x) : x; }
@@ -30,7 +23,7 @@ static float float_of(uint32_t bits) {
 }
 
 /// VDPBF16PS: every dword of x and y is a pair of bfloat16, multiplied pairwise and added to the sum, the upper ones first.
-static floats16 pair_dot(floats16 sum, pairs16 x, pairs16 y) {
+static __attribute__((noinline)) floats16 pair_dot(floats16 sum, pairs16 x, pairs16 y) {
   for (int i = 0; i < 16; i++) {
     const float upper = fused(float_of(x[i] & 0xFFFF0000u), float_of(y[i] & 0xFFFF0000u), flushed(sum[i]));
     sum[i] = fused(float_of(x[i] << 16), float_of(y[i] << 16), upper);
@@ -38,30 +31,8 @@ static floats16 pair_dot(floats16 sum, pairs16 x, pairs16 y) {
   return sum;
 }
 
-NK_INLINE halves32 to_bfloat16(floats16 first, floats16 second) {
-  return joined_halves(upper_halves(first), upper_halves(second));
-}
-
-NK_INLINE void ask_to_write(const void *p) { (void)p; }
-
-#define TILE_PACKED_B (1 << 18)
-
-#include "tile_packing.inc"
-
-#include "tile_blocks.inc"
-
-#include "pair_blocks.inc"
-
-#include "gemm_tiles.inc"
+#include "gemm/pair_products.inc"
 
 void nk_gemm_bf16_pairs_emulated(const nk_gemm *p) { gemm_through_tiles(p, false); }
 
-void nk_pair_dot_emulated(float *sums, const uint32_t *x, const uint32_t *y) {
-  floats16 sum;
-  pairs16 left, right;
-  memcpy(&sum, sums, sizeof sum);
-  memcpy(&left, x, sizeof left);
-  memcpy(&right, y, sizeof right);
-  sum = pair_dot(sum, left, right);
-  memcpy(sums, &sum, sizeof sum);
-}
+void nk_pair_dot_emulated(float *sums, const uint32_t *x, const uint32_t *y) { add_pair_products(sums, x, y); }

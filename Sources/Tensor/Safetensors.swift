@@ -1,5 +1,4 @@
 public import Foundation
-public import NanoTensor
 
 /// The safetensors file format: a JSON header of names, types, shapes and byte ranges, then raw
 /// little-endian data. 32-bit floats are written; 16 and 8 bits are read too.

@@ -1,5 +1,4 @@
 import Foundation
-import NanoModels
 import NanoTensor
 import Testing
 

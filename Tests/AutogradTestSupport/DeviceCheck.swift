@@ -1,5 +1,6 @@
 public import NanoAutograd
 public import NanoTensor
+import TensorTestSupport
 
 /// A computation on the emulated GPU and on the host.
 public struct DeviceCheck {

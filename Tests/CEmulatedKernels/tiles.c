@@ -1,14 +1,7 @@
 // The AMX products with the tile instructions written out in C: slow, exact to the instruction set's
 // definition except for the order of additions inside one pair, and able to run anywhere.
 
-#include <math.h>
-#include <stdint.h>
-#include <string.h>
-
-#define NK_WIDTH 4
-#include "../dispatch/vector.h"
-
-#include "pair_vectors.inc"
+#include "emulation.inc"
 
 typedef struct {
   uint32_t dwords[16][16];
@@ -51,21 +44,15 @@ NK_INLINE void end_blocks(void) {}
 #define TILE_STORE(t, p, stride) emulated_store(&tiles[t], p, stride)
 #define TILE_DOT(c, a, b) emulated_dot(&tiles[c], &tiles[a], &tiles[b])
 
-NK_INLINE halves32 to_bfloat16(floats16 first, floats16 second) {
-  return joined_halves(upper_halves(first), upper_halves(second));
-}
-
-NK_INLINE void ask_to_write(const void *p) { (void)p; }
-
 #define TILE_PACKED_B (1 << 19)
 
-#include "tile_packing.inc"
+#include "gemm/tile_packing.inc"
 
-#include "tile_blocks.inc"
+#include "gemm/tile_blocks.inc"
 
-#include "amx_blocks.inc"
+#include "gemm/amx_blocks.inc"
 
-#include "gemm_tiles.inc"
+#include "gemm/gemm_tiles.inc"
 
 void nk_gemm_bf16_emulated(const nk_gemm *p) { gemm_through_tiles(p, false); }
 
