@@ -6,29 +6,28 @@ public struct AnyOptimizer: Optimizer {
 
   /// The state of the rule.
   public struct State: Sendable {
-    fileprivate var value: any Sendable
+    private var box: StateBox
 
-    /// Calls `body` with the rule's own state, which has one owner meanwhile, so that its buffers change in place.
+    fileprivate init(_ value: some Sendable) { box = TypedStateBox(value) }
+
+    /// Calls `body` with the rule's own state, where it lies; a copy of this state keeps its own.
     fileprivate mutating func withValue<Inner: Sendable>(_ body: (inout Inner) -> Void) {
-      var inner = take(Inner.self)
-      body(&inner)
-      value = inner
+      if !isKnownUniquelyReferenced(&box) { box = box.copy() }
+      body(&typed(Inner.self).value)
     }
 
-    private mutating func take<Inner: Sendable>(_ type: Inner.Type) -> Inner {
-      guard let inner = value as? Inner else { fatalError("AnyOptimizer: a state of another rule") }
-      value = ()
-      return inner
-    }
+    fileprivate func get<Inner: Sendable>(_ type: Inner.Type) -> Inner { typed(type).value }
 
-    fileprivate func get<Inner: Sendable>(_ type: Inner.Type) -> Inner {
-      guard let inner = value as? Inner else { fatalError("AnyOptimizer: a state of another rule") }
-      return inner
+    private func typed<Inner: Sendable>(_ type: Inner.Type) -> TypedStateBox<Inner> {
+      guard Swift.type(of: box) == TypedStateBox<Inner>.self else {
+        fatalError("AnyOptimizer: a state of another rule")
+      }
+      return unsafeDowncast(box, to: TypedStateBox<Inner>.self)
     }
   }
 
   public func makeState(for parameter: ParameterDescription) -> State {
-    func open(_ rule: some Optimizer) -> State { State(value: rule.makeState(for: parameter)) }
+    func open(_ rule: some Optimizer) -> State { State(rule.makeState(for: parameter)) }
     return open(rule)
   }
 
@@ -68,7 +67,7 @@ public struct AnyOptimizer: Optimizer {
     for parameter: ParameterDescription, from snapshot: StateSnapshot
   ) throws(StateMismatch) -> State {
     func open(_ rule: some Optimizer) throws(StateMismatch) -> State {
-      State(value: try rule.restoreState(for: parameter, from: snapshot))
+      State(try rule.restoreState(for: parameter, from: snapshot))
     }
     return try open(rule)
   }
@@ -98,4 +97,17 @@ public struct AnyOptimizer: Optimizer {
   }
 
   public func learningRate(for parameter: ParameterDescription) -> Float { rule.learningRate(for: parameter) }
+}
+
+/// A rule's state; written only while it has one owner.
+private class StateBox: @unchecked Sendable {
+  func copy() -> StateBox { fatalError("StateBox: of no type") }
+}
+
+private final class TypedStateBox<Value: Sendable>: StateBox, @unchecked Sendable {
+  var value: Value
+
+  init(_ value: Value) { self.value = value }
+
+  override func copy() -> StateBox { TypedStateBox(value) }
 }
