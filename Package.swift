@@ -53,7 +53,8 @@ let package = Package(
   ],
   targets: [
     .target(name: "CNanoKernels"),
-    // Stands in for a GPU in tests; loaded at run time, so nothing depends on it.
+    // Stands in for a GPU in tests; loaded at run time, so nothing depends on it. It ends the process by abort() where a
+    // GPU's behaviour is undefined: a test has to end at the fault, not after it.
     .target(name: "CUDAEmulation", cxxSettings: [.define("NANO_CUDA_EMULATION")]),
     .target(name: "CSystemAllocator"),
     .target(name: "COpenBLAS"),
@@ -98,11 +99,15 @@ let package = Package(
     library(
       "NanoReport", path: "Report",
       dependencies: ["NanoExperiments", "NanoTraining", "NanoData", "NanoTensor", "CCairo"]),
+    // Measures single kernels for `bench ops`; no library has it.
+    .target(
+      name: "OperationBenchmarks", dependencies: ["NanoTensor", "CNanoKernels", "COpenBLAS"],
+      path: "Benchmarks/Operations", swiftSettings: swiftSettings),
     .executableTarget(
       name: "BenchCLI",
       dependencies: [
         "NanoReport", "NanoExperiments", "NanoTraining", "NanoModels", "NanoData", "NanoLayers", "NanoOptim",
-        "NanoAutograd", "NanoTensor", "CSystemAllocator",
+        "NanoAutograd", "NanoTensor", "OperationBenchmarks", "CSystemAllocator",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
@@ -149,8 +154,8 @@ let package = Package(
     tests(
       "BenchCLI",
       dependencies: [
-        "NanoExperiments", "NanoTraining", "NanoModels", "NanoOptim", "NanoTensor", "NanoData", "TensorTestSupport",
-        "NanoTestSupport",
+        "NanoExperiments", "NanoTraining", "NanoModels", "NanoOptim", "NanoTensor", "NanoData", "OperationBenchmarks",
+        "TensorTestSupport", "NanoTestSupport",
       ]),
   ],
   cxxLanguageStandard: .cxx17

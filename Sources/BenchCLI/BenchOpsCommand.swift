@@ -1,6 +1,6 @@
 import ArgumentParser
 import Foundation
-import NanoTensor
+import OperationBenchmarks
 
 /// `bench-cli bench ops`: what share of the machine's peak each operation reaches, on one thread.
 struct BenchOpsCommand: ParsableCommand {

@@ -1,5 +1,5 @@
 import Foundation
-import NanoTensor
+import OperationBenchmarks
 import Testing
 
 @Test func benchStepPrintsItsNames() throws {

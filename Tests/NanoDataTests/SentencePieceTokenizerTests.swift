@@ -25,8 +25,8 @@ import Testing
     var scalars = String.UnicodeScalarView()
     while scalars.count < length {
       // Half letters and spaces, half anything.
-      let wide = generator.nextInt(below: 2) == 0
-      let value = generator.nextInt(below: wide ? 0x11_0000 : 0x7F)
+      let wide = Bool.random(using: &generator)
+      let value = Int.random(in: 0..<(wide ? 0x11_0000 : 0x7F), using: &generator)
       if let scalar = Unicode.Scalar(UInt32(value)) { scalars.append(scalar) }
     }
     texts.append(String(scalars))

@@ -1,39 +1,40 @@
-internal import CNanoKernels
+import CNanoKernels
+import NanoTensor
 
-/// Speeds of single kernels on one thread, beside what the machine can do at best.
-public struct OperationBenchmark: Sendable, Codable {
-  public struct Product: Sendable, Codable {
-    public var name: String
-    public var rows, columns, depth: Int
+/// Speeds of single kernels on one thread, beside what the machine can do at best: not a part of any library.
+package struct OperationBenchmark: Sendable, Codable {
+  package struct Product: Sendable, Codable {
+    package var name: String
+    package var rows, columns, depth: Int
     /// GFLOP/s of the project's kernel, of OpenBLAS (0 when not installed), and of the other precisions.
-    public var own, openBLAS, split, bf16: Double
+    package var own, openBLAS, split, bf16: Double
   }
 
   /// Causal attention of one head over one sequence.
-  public struct Attention: Sendable, Codable {
-    public var name: String
-    public var length, keyWidth, valueWidth: Int
+  package struct Attention: Sendable, Codable {
+    package var name: String
+    package var length, keyWidth, valueWidth: Int
     /// GFLOP/s of the products that causality leaves, softmax included in the time; of each precision.
-    public var own, split, bf16: Double
+    package var own, split, bf16: Double
   }
 
-  public struct Operation: Sendable, Codable {
-    public var name: String
-    public var gigabytesPerSecond: Double
+  package struct Operation: Sendable, Codable {
+    package var name: String
+    package var gigabytesPerSecond: Double
   }
 
-  public var kernels: String
-  public var openBLASCore: String?
-  public var peakGFLOPS: Double
+  package var kernels: String
+  package var openBLASCore: String?
+  package var peakGFLOPS: Double
   /// 0 where bfloat16 is not multiplied as such.
-  public var peakBF16GFLOPS: Double
-  public var peakGBPS: Double
-  public var products: [Product]
-  public var attention: [Attention]
-  public var operations: [Operation]
+  package var peakBF16GFLOPS: Double
+  package var peakGBPS: Double
+  package var products: [Product]
+  package var attention: [Attention]
+  package var operations: [Operation]
 
   /// Measures everything; takes a few seconds.
-  public static func run() -> OperationBenchmark {
+  package static func run() -> OperationBenchmark {
     OperationBenchmark(
       kernels: Machine.current.kernels, openBLASCore: Machine.openBLASCore,
       peakGFLOPS: peakArithmetic(), peakBF16GFLOPS: peakBF16(), peakGBPS: copySpeed(),
@@ -43,9 +44,17 @@ public struct OperationBenchmark: Sendable, Codable {
 
   // MARK: Peaks
 
+  /// The instruction set that the libraries use here.
+  private static let instructionSet: nk_instruction_set =
+    [NK_AVX512, NK_AVX2].first {
+      nk_kernels_for($0).map { String(cString: $0.pointee.name) } == Machine.current.kernels
+    } ?? NK_PORTABLE
+
+  static var table: nk_kernels { nk_kernels_for(instructionSet)!.pointee }
+
   private static func peakArithmetic() -> Double {
     var sink: Float = 0
-    let set = (EnvironmentVariables.instructionSet ?? .best).kernelSet
+    let set = instructionSet
     var operations = 0.0
     let seconds = fastest(of: 7) { operations = nk_probe_arithmetic(set, 1_000_000, &sink) }
     return operations / seconds * 1e-9
@@ -59,10 +68,8 @@ public struct OperationBenchmark: Sendable, Codable {
   }
 
   private static func copySpeed() -> Double {
-    let x = Tensor(repeating: 1, shape: [elementCount])
-    var y = Tensor(zeros: [elementCount])
-    let out = y.mutableElements
-    return speed(bytes: 8 * elementCount) { out.update(from: x.elements, count: elementCount) }
+    let (x, y) = (Floats(repeating: 1, count: elementCount), Floats(repeating: 0, count: elementCount))
+    return speed(bytes: 8 * elementCount) { y.start.update(from: x.start, count: elementCount) }
   }
 
   // MARK: Timing
