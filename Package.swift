@@ -178,6 +178,13 @@ if let modules = Context.environment["NANO_KIMI_TEST"] {
   if !needed.contains("BenchCLI") { package.dependencies.removeAll() }
 }
 
+// A package that fetches this one wants its libraries: without the command there is nothing else to fetch.
+if ["/.build/checkouts/", "/SourcePackages/checkouts/"].contains(where: { Context.packageDirectory.contains($0) }) {
+  package.targets.removeAll { $0.name == "BenchCLI" }
+  package.products.removeAll { $0.name == "bench-cli" }
+  package.dependencies.removeAll()
+}
+
 // `NANO_KIMI_DOCS=1 swift package generate-documentation --target NanoOptim` makes the documentation; clients of
 // the libraries never see the plug-in.
 if Context.environment["NANO_KIMI_DOCS"] != nil {

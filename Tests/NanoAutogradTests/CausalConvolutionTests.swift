@@ -1,6 +1,7 @@
+import AutogradTestSupport
 import NanoAutograd
 import NanoTensor
-import NanoTestSupport
+import TensorTestSupport
 import Testing
 
 /// Kernels shorter and longer than a sequence: every row takes in rows of its own sequence alone.
