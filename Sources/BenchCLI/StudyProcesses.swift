@@ -98,7 +98,7 @@ extension StudySession {
     let experiment = planned.experiment
     func isMeant(_ name: String, _ seed: UInt64) -> Bool { name == planned.arm.name && seed == experiment.seed }
     if let result = results.models.first(where: { isMeant($0.name, $0.seed) }) {
-      return String(format: "%.4f, %.0f s", result.score(under: experiment.evaluation), result.seconds)
+      return String(format: "%.4f, %.0f s", result.score(of: experiment), result.seconds)
     }
     return results.failures?.first { isMeant($0.name, $0.seed) }?.message ?? "nothing yet"
   }

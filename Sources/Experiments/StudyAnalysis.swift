@@ -27,7 +27,8 @@ public struct StudyAnalysis: Hashable, Sendable, Codable {
     let isFull = study.arms.allSatisfy(\.experiment.evaluation.isFullPass)
     measure =
       isFull
-      ? "validation loss of the whole split, weights of the last step, nats a \(unit)"
+      ? "validation loss of the whole split, nats a \(unit), of the last step's weights where the rate decays, else of the "
+        + "best evaluation's"
       : "best validation loss of a run, nats a \(unit)"
     margin = study.margin
     let target = study.arms.first.flatMap { Self.target(runs.of($0)) }
@@ -91,7 +92,7 @@ public struct ArmSummary: Hashable, Sendable, Codable {
     levels = arm.levels
     tuning = arm.tuning
     seeds = runs.map(\.seed)
-    losses = runs.map { $0.score(under: arm.experiment.evaluation) }
+    losses = runs.map { $0.score(of: arm.experiment) }
     guard let first = runs.first else { return }
     let sample = SampleMean(losses)
     mean = sample.mean
@@ -212,7 +213,7 @@ extension [RunResult] {
   fileprivate func of(_ arm: Arm) -> [RunResult] { filter { $0.name == arm.name } }
 
   fileprivate func scores(in arm: Arm) -> [UInt64: Double] {
-    Dictionary(map { ($0.seed, $0.score(under: arm.experiment.evaluation)) }) { first, _ in first }
+    Dictionary(map { ($0.seed, $0.score(of: arm.experiment)) }) { first, _ in first }
   }
 }
 
@@ -224,10 +225,11 @@ extension EvaluationPolicy {
 }
 
 extension RunResult {
-  /// The loss that a study compares: after a full pass that of the last step's weights, which no evaluation chose; of
-  /// the published protocol the best of its evaluations.
-  public func score(under policy: EvaluationPolicy) -> Double {
-    policy.isFullPass ? finalValidationLoss : bestValidationLoss
+  /// The loss that a study compares: after a full pass that of the last step's weights where the rate decays, which no
+  /// evaluation chose, else that of the best weights; of the published protocol the best of its evaluations.
+  public func score(of experiment: Experiment) -> Double {
+    let isOfLast = experiment.evaluation.isFullPass && experiment.schedule.form != .constant
+    return isOfLast ? finalValidationLoss : bestValidationLoss
   }
 
   /// When the loss, on the text that evaluations on the way read, first was at most `target`, interpolated between

@@ -32,6 +32,7 @@ import Testing
 private func arm(_ name: String, _ levels: [(String, String)] = [], tuning: String? = nil) throws -> Arm {
   var experiment = try Preset.publishedCharacters.experiment(.nanoGPT)
   experiment.evaluation = .fullPass(windowsOnTheWay: 4)
+  experiment.schedule = ScheduleRecipe(.linear)
   experiment.iterations = 100
   return Arm(
     name: name, title: name, experiment: experiment, levels: levels.map { .init($0.1, of: $0.0) }, tuning: tuning)
@@ -117,6 +118,19 @@ private func result(_ name: String, seed: UInt64, loss: Double) throws -> RunRes
     of: Study(name: "test", arms: study.arms, seeds: [1]), try losses.map { try result($0, seed: $1, loss: $2) },
     unit: "character")
   #expect(one.comparisons[0].verdict == .unknown && one.warnings.contains { $0.contains("One seed") })
+}
+
+/// A rate that never decays leaves the last step's weights to chance.
+@Test func whatIsComparedFollowsTheSchedule() throws {
+  var run = try result("a", seed: 1, loss: 2)
+  run.bestValidationLoss = 1.5
+  var experiment = try arm("a").experiment
+  #expect(run.score(of: experiment) == 2)
+  experiment.schedule = ScheduleRecipe(.constant)
+  #expect(run.score(of: experiment) == 1.5)
+  experiment.schedule = ScheduleRecipe(.linear)
+  experiment.evaluation = .publishedProtocol
+  #expect(run.score(of: experiment) == 1.5)
 }
 
 /// Of five arms that are equal, any is called different from the first in at most one of twenty studies.
