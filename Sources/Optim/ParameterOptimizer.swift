@@ -41,4 +41,18 @@ public struct ParameterOptimizer<Rule: Optimizer>: Sendable {
     if let fresh { states[parameter.id] = fresh }
     rule.update(&parameter, gradient: gradient, factors: factors, state: &states[parameter.id]!)
   }
+
+  /// The state of a parameter in plain form, for a file; nil before its first update.
+  public func snapshot(of parameter: Parameter) -> StateSnapshot? {
+    states[parameter.id].map { rule.snapshot(of: $0) }
+  }
+
+  /// Goes on with a parameter from a state that was saved.
+  /// - Parameter name: what a rule that routes by name is told.
+  /// - Throws: when the snapshot does not fit the parameter or the rule; its state is then what it was.
+  public mutating func restore(
+    _ snapshot: StateSnapshot, for parameter: Parameter, named name: String = ""
+  ) throws(StateMismatch) {
+    states[parameter.id] = try rule.restoreState(for: ParameterDescription(parameter, name: name), from: snapshot)
+  }
 }

@@ -49,6 +49,25 @@ public struct Tensor: Sendable {
     }
   }
 
+  /// Elements that `body` appends, row-major: nothing is written twice.
+  ///
+  /// ```swift
+  /// let squares = Tensor(shape: [2, 3]) { elements in
+  ///   for i in 0..<6 { elements.append(Float(i * i)) }
+  /// }
+  /// ```
+  /// - Precondition: as many are appended as the shape has elements.
+  public init<E: Error>(
+    shape: Shape, initializingWith body: (inout OutputSpan<Float>) throws(E) -> Void
+  ) throws(E) {
+    self.init(uninitialized: shape)
+    let buffer = UnsafeMutableBufferPointer(start: storage.elements, count: shape.elementCount)
+    var elements = OutputSpan(buffer: buffer, initializedCount: 0)
+    try body(&elements)
+    let count = elements.finalize(for: buffer)
+    checkPrecondition(count == shape.elementCount, "Tensor: \(count) elements appended for shape \(shape)")
+  }
+
   /// Uniformly distributed on ±`bound`.
   public init(
     uniformWithin bound: Float, shape: Shape, using generator: inout RandomGenerator

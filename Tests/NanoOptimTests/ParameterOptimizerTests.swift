@@ -25,3 +25,23 @@ import Testing
     #expect(parameter.value.scalars == expected, "\(role)")
   }
 }
+
+/// An optimizer that is given the states of another goes on with the same bits.
+@Test func statesOfParametersAreSavedAndRestored() throws {
+  let rule = RoutedOptimizer(Muon(), where: \.shape.isMatrix, otherwise: AdamW())
+  var first = ParameterOptimizer(rule)
+  for role in [Parameter.Role.hiddenMatrix(count: 1), .gain] {
+    var parameter = Parameter(wave([6, 4]), role: role)
+    #expect(first.snapshot(of: parameter) == nil)
+    first.update(&parameter, gradient: wave([6, 4], frequency: 1.1))
+    let saved = try #require(first.snapshot(of: parameter))
+    var (second, copy) = (ParameterOptimizer(rule), parameter)
+    try second.restore(saved, for: copy)
+    first.update(&parameter, gradient: wave([6, 4], frequency: 1.7))
+    second.update(&copy, gradient: wave([6, 4], frequency: 1.7))
+    #expect(copy.value.scalars == parameter.value.scalars)
+    #expect(throws: StateMismatch.self) {
+      try second.restore(StateSnapshot(stepCount: 1, buffers: [:]), for: copy)
+    }
+  }
+}

@@ -47,3 +47,10 @@ import Testing
       """)
   #expect(Tensor(repeating: 0, shape: [2000]).description == "Tensor [2000]\n[0 0 0 ... 0 0 0]")
 }
+
+@Test func aTensorTakesTheElementsThatAreAppended() {
+  let squares = Tensor(shape: [2, 3]) { elements in
+    for i in 0..<6 { elements.append(Float(i * i)) }
+  }
+  #expect(squares.scalars == [0, 1, 4, 9, 16, 25] && squares.shape == [2, 3])
+}
