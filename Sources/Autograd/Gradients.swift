@@ -62,6 +62,7 @@ public struct Gradients: Sendable {
   /// Nil when the result does not depend on the parameter.
   public subscript(id: Parameter.ID) -> Tensor? { byParameter[id] }
 
+  /// Parameters that have a gradient.
   public var count: Int { byParameter.count }
 }
 

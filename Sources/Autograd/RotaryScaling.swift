@@ -13,14 +13,17 @@ public enum RotaryScaling: Hashable, Sendable, Codable {
   /// The rotated vectors are multiplied by ``amplitude``, the logits of attention by ``logitFactor``.
   /// - SeeAlso: Peng et al., 2023, arXiv:2309.00071; DeepSeek-AI, 2024, arXiv:2412.19437 for the two mscales.
   public struct YaRN: Hashable, Sendable, Codable {
+    /// How many times longer contexts may be.
     public var factor: Double
     /// The context before it was made longer.
     public var originalContextLength: Int
-    /// `beta_fast` and `beta_slow`.
+    /// `beta_fast`: pairs that turn more often within the original context stay as they are.
     public var fastRotations: Double
+    /// `beta_slow`: pairs that turn fewer times within the original context are interpolated.
     public var slowRotations: Double
-    /// `mscale` and `mscale_all_dim`; nil as 0.
+    /// `mscale`; nil as 0.
     public var amplitudeScale: Double?
+    /// `mscale_all_dim`; nil as 0.
     public var logitScale: Double?
     /// `attention_factor`; nil for what the two scales make of the factor.
     public var fixedAmplitude: Double?

@@ -11,6 +11,7 @@ public struct Node: Sendable {
 /// A tensor on a tape.
 public struct Variable {
   private let result: Result
+  /// Its place on the tape.
   public let node: Node
   /// The tape must outlive its variables.
   public unowned let tape: Tape
@@ -19,6 +20,7 @@ public struct Variable {
 
   /// The elements in 32 bits, which are made anew each time if the variable has them in 16.
   public var value: Tensor { content.tensor }
+  /// The value's.
   public var shape: Shape {
     switch result {
     case .ready(let content): content.shape

@@ -2,6 +2,7 @@ public import Foundation
 
 /// A file that could not be written.
 public struct FileWriteError: Error, Hashable, CustomStringConvertible {
+  /// The file and what went wrong.
   public let description: String
 
   init(_ path: String, _ action: String, code: Int32 = errno) {
@@ -69,6 +70,7 @@ public final class AtomicFile {
     }
   }
 
+  /// Adds bytes to what has been written.
   public func append(_ data: Data) throws(FileWriteError) {
     try Self.withBytes(of: data) { bytes throws(FileWriteError) in try append(bytes) }
   }

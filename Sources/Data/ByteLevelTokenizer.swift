@@ -8,6 +8,7 @@ internal import NanoPreconditions
 public struct ByteLevelTokenizer: StoryTokenizer {
   /// Two tokens that become one.
   public struct Merge: Hashable, Sendable {
+    /// Two tokens side by side, and what they become.
     public let left, right, result: Int32
 
     public init(left: Int32, right: Int32, result: Int32) {
@@ -21,8 +22,11 @@ public struct ByteLevelTokenizer: StoryTokenizer {
     let left, right: Int32
   }
 
+  /// Tokens count from 0 to below this.
   public let vocabularySize: Int
+  /// The token between two texts.
   public let endOfStory: Int32
+  /// SHA-256 of the description and of the token between two texts, in hexadecimal.
   public let digest: String
   /// The file that describes it, `tokenizer.json`.
   public let description: Data

@@ -15,6 +15,7 @@ public struct CharacterTokenizer: Tokenizer, Hashable {
     self.tokens = tokens
   }
 
+  /// Tokens count from 0 to below this.
   public var vocabularySize: Int { scalars.count }
 
   public func encode(_ text: String) throws(TokenizerError) -> [Int32] {

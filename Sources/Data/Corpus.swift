@@ -1,6 +1,8 @@
 /// A text that is ready to train on: the tokens of both splits and what made them.
 public struct Corpus: Sendable {
+  /// What made the tokens.
   public let tokenizer: any Tokenizer
+  /// The two parts of the text.
   public let training, validation: TokenizedText
   /// Where the text came from and what it is.
   public let record: DataRecord
@@ -46,6 +48,7 @@ public struct Corpus: Sendable {
   /// How many of the first characters train: nine in ten.
   public static func trainingCount(of count: Int) -> Int { Int(0.9 * Double(count)) }
 
+  /// One part of the text.
   public subscript(split: Split) -> TokenizedText { split == .training ? training : validation }
 
   /// Throws when a split has not one window of so many tokens and the one after them.
@@ -60,6 +63,7 @@ public struct Corpus: Sendable {
 
 /// A text that is too short for what is asked of it.
 public struct CorpusError: Error, Hashable, CustomStringConvertible {
+  /// What is wrong and with what.
   public let description: String
 
   public init(description: String) { self.description = description }

@@ -14,6 +14,7 @@ public struct DataRecord: Hashable, Sendable, Codable {
   public var split: String
   /// SHA-256 of what trains and of what validates: of characters in UTF-8, of stories as tokens.
   public var trainingSHA256: String
+  /// SHA-256 of the validation text, in hexadecimal.
   public var validationSHA256: String
 
   public init(

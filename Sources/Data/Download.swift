@@ -8,9 +8,13 @@ public import Foundation
 ///
 /// No server is believed or waited for: whatever one sends or leaves out, a download that gets nowhere ends.
 public struct Download: Sendable {
+  /// Where it comes from.
   public let source: URL
+  /// The path that it gets once it is whole.
   public let destination: String
+  /// In bytes; nil if nobody knows.
   public var expectedSize: Int?
+  /// In hexadecimal; nil if nobody knows.
   public var expectedSHA256: String?
   /// The most bytes that the file may have: a server that names no length could send for ever.
   public var largestSize = 1 << 40
@@ -38,7 +42,9 @@ public struct Download: Sendable {
 
   /// What is known of a finished download.
   public struct Summary: Hashable, Sendable {
+    /// Bytes of the file.
     public let byteCount: Int
+    /// In hexadecimal.
     public let sha256: String
     /// Whether there was a hash to compare with.
     public let wasVerified: Bool

@@ -7,6 +7,7 @@ public struct DownloadError: Error, Hashable, CustomStringConvertible {
     case after(Double)
   }
 
+  /// The file, what went wrong and what to do.
   public let description: String
   let prospect: Prospect
 

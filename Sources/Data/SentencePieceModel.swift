@@ -8,6 +8,7 @@ public struct SentencePieceModel: Sendable {
     case bytePair = 2
   }
 
+  /// A token: its text and what it is worth.
   public struct Piece: Sendable {
     /// The numbers are the file's.
     public enum Kind: Int, Sendable {
@@ -21,7 +22,9 @@ public struct SentencePieceModel: Sendable {
 
     /// Its text, with U+2581 for spaces.
     public var text: String
+    /// The logarithm of its probability, or the rank of its merge.
     public var score: Float
+    /// What the piece is.
     public var kind: Kind
 
     public init(_ text: String, score: Float, kind: Kind) {
@@ -33,6 +36,7 @@ public struct SentencePieceModel: Sendable {
 
   /// By token.
   public var pieces: [Piece]
+  /// How text is cut into pieces.
   public var algorithm: Algorithm
   /// The piece that ends a story.
   public var endPiece: String

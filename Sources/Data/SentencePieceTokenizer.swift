@@ -12,6 +12,7 @@ public final class SentencePieceTokenizer: StoryTokenizer {
   public let model: Data
   /// SHA-256 of the model: what token files know their tokenizer by.
   public var digest: String { SHA256.hexadecimal(of: model) }
+  /// Tokens count from 0 to below this.
   public let vocabularySize: Int
   /// The token that ends a story; no text contains it.
   public let endOfStory: Int32

@@ -3,13 +3,16 @@ internal import Foundation
 
 /// Makes tokenizer and token files from stories, and keeps them for the next time.
 public struct StoryPreparation: Sendable {
+  /// What is being done.
   public enum Stage: String, Sendable {
     case waiting = "waiting for another process that prepares stories"
     case trainingTokenizer = "training the tokenizer"
     case tokenizing = "tokenizing"
   }
 
+  /// Where the stories come from.
   public let source: StorySource
+  /// Where what was prepared is kept.
   public let cacheFolder: String
   /// Told the stage and its share done, now and then.
   public let progress: @Sendable (Stage, Double) -> Void

@@ -13,6 +13,7 @@ public struct StoryError: Error, Hashable, CustomStringConvertible {
 /// and any other UTF-8 text, cut into stories at the first blank line after 1,000 bytes, or where ``LongText`` does
 /// before 4,000. A byte-order mark is skipped. Tables (CSV, Parquet) and packed files are refused.
 public struct StoryReader: Sendable {
+  /// How stories are told apart in a file.
   public enum Form: String, Sendable, Hashable, Codable {
     case endOfTextMarks = "text with <|endoftext|> after each story"
     case jsonLines = "JSON Lines"
@@ -20,7 +21,9 @@ public struct StoryReader: Sendable {
     case plainText = "plain text, cut into stories"
   }
 
+  /// The file.
   public let path: String
+  /// How stories are told apart in it.
   public let form: Form
   /// Bytes of the file.
   public let byteCount: Int

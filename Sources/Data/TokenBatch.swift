@@ -7,9 +7,12 @@ public enum Split: String, CaseIterable, Hashable, Sendable, Codable {
 
 /// Sequences to train or evaluate on: `targets` are `inputs` shifted by one.
 public struct TokenBatch: Hashable, Sendable {
+  /// Sequence by sequence, as many of one as of the other.
   public let inputs, targets: [Int32]
+  /// Tokens of one sequence.
   public let sequenceLength: Int
 
+  /// Sequences of the batch.
   public var sequenceCount: Int { inputs.count / sequenceLength }
 
   /// The sequences of a range.

@@ -3,6 +3,7 @@ internal import NanoPreconditions
 
 /// A token file that cannot be used.
 public struct TokenFileError: Error, Hashable, CustomStringConvertible {
+  /// The file and what is wrong with it.
   public let description: String
 }
 
@@ -14,16 +15,21 @@ public struct TokenFile: Sendable {
   public struct Header: Hashable, Sendable, Codable {
     /// The tokenizer's digest.
     public var tokenizer: String
+    /// 2 or 4.
     public var bytesPerToken: Int
+    /// Tokens of the file.
     public var tokenCount: Int
+    /// Texts of the file.
     public var storyCount: Int
     /// Of the stories' raw text.
     public var characterCount: Int
+    /// Bytes of the text that the tokens stand for.
     public var byteCount: Int
     /// Of the tokens' bytes: what was read, whatever file it came from.
     public var sha256: String
   }
 
+  /// What the file says of itself.
   public let header: Header
   private let data: Data
   private let start: Int
@@ -95,6 +101,7 @@ public struct TokenFile: Sendable {
     }
   }
 
+  /// Tokens of the file.
   public var count: Int { header.tokenCount }
 
   /// The tokens of a range.

@@ -1,7 +1,10 @@
 /// A text as tokens, and how much raw text they stand for.
 public struct TokenizedText: Sendable {
+  /// Tokens.
   public let count: Int
+  /// Characters of the text that they stand for.
   public let characterCount: Int
+  /// Its bytes in UTF-8.
   public let byteCount: Int
   /// Stories it holds; nil for a text without such.
   public let storyCount: Int?
@@ -75,6 +78,7 @@ public struct TokenizedText: Sendable {
     )
   }
 
+  /// The tokens of a range.
   public subscript(range: Range<Int>) -> [Int32] { tokens(range) }
 
   /// Windows at random places. What is drawn depends on the generator alone.

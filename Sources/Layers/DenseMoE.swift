@@ -11,7 +11,9 @@ public import NanoTensor
 /// gated sum, one operation.
 /// - SeeAlso: Jacobs et al., "Adaptive mixtures of local experts", 1991; Shazeer, 2020, arXiv:2002.05202.
 public struct DenseMoE: Layer {
+  /// The sizes of a mixture.
   public struct Configuration: Hashable, Sendable, Codable {
+    /// Experts, all of which every row uses.
     public var expertCount: Int
     /// Width of a hidden activation after the gate; an expert's first map has twice as many outputs.
     public var expertWidth: Int

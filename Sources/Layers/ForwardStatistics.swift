@@ -4,7 +4,9 @@ internal import NanoTensor
 
 /// What layers report of a forward computation, in the order in which they ran.
 public struct ForwardStatistics: Sendable, Hashable {
+  /// One entry an attention layer, in order.
   public var attention: [AttentionStatistics] = []
+  /// One entry a sparse mixture, in order.
   public var routing: [RoutingStatistics] = []
 
   public init() {}
@@ -39,12 +41,15 @@ public struct AttentionStatistics: Sendable, Hashable {
 public struct RoutingStatistics: Sendable, Hashable {
   /// How many rows chose each expert.
   public var loads: [Int]
+  /// Rows that were routed.
   public var rowCount: Int
   /// Sum over rows of the entropy, in nats, of the row's normalized scores.
   public var entropySum: Double
+  /// The largest router logit.
   public var largestLogit: Float
   /// Sum over rows of the sequence-wise balance loss and of the z-loss, before their coefficients.
   public var balanceLossSum: Double
+  /// The z loss, summed over rows.
   public var zLossSum: Double
 
   public init(
@@ -86,7 +91,9 @@ public struct RoutingStatistics: Sendable, Hashable {
 
   /// Mean entropy of the rows' scores, in nats.
   public var routerEntropy: Double { entropySum / Double(max(rowCount, 1)) }
+  /// The mean balance loss, without its coefficient.
   public var balanceLoss: Double { balanceLossSum / Double(max(rowCount, 1)) }
+  /// The mean z loss, without its coefficient.
   public var zLoss: Double { zLossSum / Double(max(rowCount, 1)) }
 }
 
@@ -100,6 +107,7 @@ public final class StatisticsRecorder {
 
   public init() {}
 
+  /// What has been reported so far.
   public var statistics: ForwardStatistics {
     var result = ForwardStatistics()
     var numbers = Tensor.scalars(of: largestLogits + routing.flatMap(\.tensors))[...]

@@ -23,6 +23,7 @@ public protocol Layer: ParameterContainer {
 
 /// What a forward computation carries along: the tape, and how its rows fall into sequences.
 public struct ForwardContext {
+  /// What operations are recorded on.
   public let tape: Tape
   /// Rows of one sequence.
   public let sequenceLength: Int

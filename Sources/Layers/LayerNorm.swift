@@ -4,8 +4,11 @@ public import NanoTensor
 
 /// `y = g · (x - mean) / √(variance + ε) + b` over each row.
 public struct LayerNorm: Layer {
+  /// W factors.
   public var gain: Parameter
+  /// W addends.
   public var bias: Parameter
+  /// Added to the variance.
   public let epsilon: Float
 
   /// Given gain and bias, one number a channel each.

@@ -6,6 +6,7 @@ public import NanoTensor
 public struct Linear: Layer {
   /// outputs × inputs.
   public var weight: Parameter
+  /// O addends; nil for none.
   public var bias: Parameter?
 
   /// Given weights.
@@ -38,7 +39,9 @@ public struct Linear: Layer {
       stackedMatrices: stackedMatrices, role: role)
   }
 
+  /// The width of a row that comes in.
   public var inputCount: Int { weight.value.shape[1] }
+  /// The width of a row that goes out.
   public var outputCount: Int { weight.value.shape[0] }
 
   public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {

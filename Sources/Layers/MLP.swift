@@ -4,8 +4,11 @@ public import NanoTensor
 
 /// The multi-layer perceptron `W_down f(W_up x + b_up) + b_down` of a classic transformer block.
 public struct MLP: Layer {
+  /// To the hidden width.
   public var up: Linear
+  /// Back to the width of the rows.
   public var down: Linear
+  /// What is done to the hidden units.
   public let activation: ActivationFunction
 
   /// Given maps.

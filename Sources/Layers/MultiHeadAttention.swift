@@ -8,6 +8,7 @@ public import NanoTensor
 /// - SeeAlso: Vaswani et al., 2017, arXiv:1706.03762; Henry et al., 2020, arXiv:2010.04245 for QK-norm; Su et al.,
 ///   2021, arXiv:2104.09864 for rotary positions.
 public struct MultiHeadAttention: Layer {
+  /// The sizes and choices of an attention.
   public struct Configuration: Hashable, Sendable, Codable {
     /// The factor on the logits.
     public enum Scale: Hashable, Sendable {
@@ -27,11 +28,15 @@ public struct MultiHeadAttention: Layer {
       }
     }
 
+    /// Heads, each width / headCount wide.
     public var headCount: Int
+    /// The factor on logits.
     public var scale: Scale
+    /// Whether the queries and keys of each head are normalized.
     public var hasQueryKeyNorm: Bool
     /// Whether the map to queries, keys and values has a bias, and the projection.
     public var hasQueryKeyValueBias: Bool
+    /// Whether the output projection has a bias.
     public var hasProjectionBias: Bool
     /// Whether Muon orthogonalizes the blocks of each head of queries, keys and values by themselves.
     public var splitsHeads: Bool
@@ -51,6 +56,7 @@ public struct MultiHeadAttention: Layer {
 
   /// The norms of QK-norm, one gain a channel of a head, shared by all heads.
   public struct QueryKeyNorm: Sendable {
+    /// Of each head's queries and keys, over the width of a head.
     public var query, key: RMSNorm
 
     public init(query: RMSNorm, key: RMSNorm) {
@@ -59,6 +65,7 @@ public struct MultiHeadAttention: Layer {
     }
   }
 
+  /// Heads, each width / headCount wide.
   public let headCount: Int
   /// The factor on the logits.
   public let scale: Float
@@ -66,7 +73,9 @@ public struct MultiHeadAttention: Layer {
   public let rotary: RotaryEmbedding?
   /// Query, key and value matrices of all heads, headWidth × width each, one above the other.
   public var queryKeyValue: Linear
+  /// Nil for none.
   public var queryKeyNorm: QueryKeyNorm?
+  /// From the joined heads to the output.
   public var projection: Linear
 
   /// Given weights.

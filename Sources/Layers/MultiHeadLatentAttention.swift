@@ -14,7 +14,9 @@ public import NanoTensor
 /// With QK-norm `q`, `k_n` and `k_r` are normalized, each head by itself, before they are rotated.
 /// - SeeAlso: DeepSeek-AI, 2024, "DeepSeek-V2", arXiv:2405.04434.
 public struct MultiHeadLatentAttention: Layer {
+  /// The sizes and choices of an attention.
   public struct Configuration: Hashable, Sendable, Codable {
+    /// Heads.
     public var headCount: Int
     /// Channels of a head's queries and keys without position, rotated, and of its values.
     public var nopeWidth, ropeWidth, valueWidth: Int
@@ -22,6 +24,7 @@ public struct MultiHeadLatentAttention: Layer {
     public var keyValueRank: Int
     /// Width of the latent that queries are made from; nil for one full matrix.
     public var queryRank: Int?
+    /// Whether the queries and keys of each head are normalized.
     public var hasQueryKeyNorm: Bool
     /// Whether the maps from and to the residual stream but W_q have biases.
     public var hasBias: Bool
@@ -49,7 +52,9 @@ public struct MultiHeadLatentAttention: Layer {
 
   /// W_qa and its norm, when queries have a latent of their own.
   public struct QueryLatent: Sendable {
+    /// To the latent.
     public var down: Linear
+    /// Of the latent.
     public var norm: RMSNorm
 
     public init(down: Linear, norm: RMSNorm) {
@@ -60,6 +65,7 @@ public struct MultiHeadLatentAttention: Layer {
 
   /// The norms of QK-norm, shared by all heads: of queries, of keys without position, and of the shared key.
   public struct QueryKeyNorm: Sendable {
+    /// Of each head's queries and keys, and of the key that all heads share.
     public var query, key, sharedKey: RMSNorm
 
     public init(query: RMSNorm, key: RMSNorm, sharedKey: RMSNorm) {
@@ -69,17 +75,21 @@ public struct MultiHeadLatentAttention: Layer {
     }
   }
 
+  /// Its sizes and choices.
   public let configuration: Configuration
   /// The rotation of the last channels of queries and keys; its tables may serve all layers.
   public let rotary: RotaryEmbedding
+  /// Nil where queries come from the input itself.
   public var queryLatent: QueryLatent?
   /// W_q or W_qb: heads × (nope + rope) rows.
   public var query: Linear
   /// W_kva: keyValueRank + rope rows.
   public var keyValueDown: Linear
+  /// Of the latent of keys and values.
   public var keyValueNorm: RMSNorm
   /// W_kvb: heads × (nope + value) rows.
   public var keyValueUp: Linear
+  /// Nil for none.
   public var queryKeyNorm: QueryKeyNorm?
   /// W_o.
   public var projection: Linear

@@ -4,7 +4,9 @@ public import NanoTensor
 
 /// `y = g · x / √(mean(x²) + ε)` over each row.
 public struct RMSNorm: Layer {
+  /// W factors.
   public var gain: Parameter
+  /// Added to the mean square.
   public let epsilon: Float
 
   /// A given gain, one factor a channel.

@@ -11,15 +11,19 @@ public import NanoTensor
 /// moves after each step, not from a loss; a sequence-wise balance loss and a z-loss are options.
 /// - SeeAlso: DeepSeek-AI, 2024, "DeepSeek-V3", arXiv:2412.19437; Wang et al., 2024, arXiv:2408.15664.
 public struct SparseMoE: Layer {
+  /// The sizes and choices of a mixture.
   public struct Configuration: Hashable, Sendable, Codable {
+    /// Experts to choose from.
     public var expertCount: Int
     /// k, the experts that each row goes to.
     public var topK: Int
+    /// Hidden units of one expert.
     public var expertWidth: Int
     /// Experts that every row goes to, as one network of their joint width; 0 for none.
     public var sharedExpertCount: Int
     /// Groups that a row's experts come from; nil for one group of all.
     public var groups: ExpertGroups?
+    /// How logits become scores.
     public var scoring: RouterScoring
     /// Whether the weights of a row sum to `scale`.
     public var normalizesWeights: Bool
@@ -27,6 +31,7 @@ public struct SparseMoE: Layer {
     public var scale: Float
     /// Coefficients of the sequence-wise balance loss and of the router z-loss; 0 for none.
     public var balanceLossCoefficient: Float
+    /// The factor on the z loss; 0 for none.
     public var zLossCoefficient: Float
 
     public init(
@@ -47,6 +52,7 @@ public struct SparseMoE: Layer {
     }
   }
 
+  /// Its sizes and choices.
   public let configuration: Configuration
   /// width → expertCount, without bias.
   public var router: Linear

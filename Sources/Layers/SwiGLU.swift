@@ -7,6 +7,7 @@ public import NanoTensor
 public struct SwiGLU: Layer {
   /// Gate rows above up rows: 2 matrices of hiddenWidth × width.
   public var gateUp: Linear
+  /// Back to the width of the rows.
   public var down: Linear
 
   /// Given maps.

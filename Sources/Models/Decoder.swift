@@ -9,13 +9,17 @@ public struct Decoder: LanguageModel {
   public static let identifier = "decoder"
   public static let displayName = "Decoder"
 
+  /// What it is made of.
   public let configuration: DecoderConfiguration
+  /// One row a token.
   public var tokenEmbedding: Embedding
   /// Nil where positions are not learned.
   public var positionEmbedding: Embedding?
   /// Of the token before; nil where positions see their own token alone.
   public var previousTokenEmbedding: Embedding?
+  /// In order.
   public var blocks: [DecoderBlock]
+  /// Before the head.
   public var finalNorm: DecoderBlock.Norm
   /// Nil when the token embedding is the head.
   public var head: Linear?

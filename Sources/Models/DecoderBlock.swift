@@ -5,11 +5,15 @@ public import NanoTensor
 /// A pre-norm transformer block: `x + attention(norm(x))`, then `x + feedForward(norm(x))`, with the context's dropout
 /// on what is added. The feed-forward part may read its rows through a causal convolution.
 public struct DecoderBlock: Layer {
+  /// Before the attention.
   public var attentionNorm: Norm
+  /// What mixes positions.
   public var attention: Attention
+  /// Before the feed-forward part.
   public var feedForwardNorm: Norm
   /// Nil for none.
   public var convolution: CausalConvolution?
+  /// What works on each position by itself.
   public var feedForward: FeedForward
 
   public init(
@@ -86,6 +90,7 @@ public struct DecoderBlock: Layer {
 // MARK: Norm
 
 extension DecoderBlock {
+  /// The norm of a block.
   public enum Norm: Layer {
     case layerNorm(LayerNorm)
     case rmsNorm(RMSNorm)
@@ -123,6 +128,7 @@ extension DecoderBlock {
 // MARK: Attention
 
 extension DecoderBlock {
+  /// The attention of a block.
   public enum Attention: Layer {
     case multiHead(MultiHeadAttention)
     case latent(MultiHeadLatentAttention)
@@ -198,6 +204,7 @@ extension DecoderBlock {
 // MARK: Feed-forward
 
 extension DecoderBlock {
+  /// The feed-forward part of a block.
   public enum FeedForward: Layer {
     case mlp(MLP)
     case swiGLU(SwiGLU)

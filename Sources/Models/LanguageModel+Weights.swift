@@ -3,6 +3,7 @@ public import NanoTensor
 
 /// Saved weights that do not fit the model.
 public struct WeightMismatch: Error, Hashable, CustomStringConvertible {
+  /// The tensor and what does not fit.
   public let description: String
 
   public init(description: String) { self.description = description }

@@ -12,10 +12,15 @@ internal import NanoTensor
 /// Defaults and order of operations as PyTorch's `torch.optim.AdamW`.
 /// - SeeAlso: Loshchilov, Hutter, 2017, arXiv:1711.05101.
 public struct AdamW: Optimizer, Hashable, Codable {
+  /// The base rate, before a schedule.
   public var learningRate: Float
+  /// The share of the mean of gradients that a step keeps.
   public var beta1: Float
+  /// The share of the mean of squared gradients that a step keeps.
   public var beta2: Float
+  /// Added to the root of the mean square.
   public var epsilon: Float
+  /// Decoupled: a step multiplies the weight by `1 - rate · weightDecay`.
   public var weightDecay: Float
 
   public init(
@@ -29,6 +34,7 @@ public struct AdamW: Optimizer, Hashable, Codable {
     self.weightDecay = weightDecay
   }
 
+  /// One parameter's mean gradient, mean squared gradient and count of steps.
   public struct State: Sendable {
     var stepCount = 0
     var mean: Tensor

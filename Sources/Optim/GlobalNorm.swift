@@ -19,6 +19,7 @@ public struct GlobalNorm: Hashable, Sendable {
     sumOfSquares += kernels.sumOfSquares(gradient)
   }
 
+  /// √Σg² over all that was added.
   public var value: Float { Float(sumOfSquares.squareRoot()) }
 
   /// What to multiply every gradient by, so that the norm is at most `limit`: `min(1, limit / norm)`.

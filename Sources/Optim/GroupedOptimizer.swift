@@ -29,6 +29,7 @@ public struct GroupedOptimizer: Optimizer {
 
   public init(_ groups: [Group]) { self.groups = groups }
 
+  /// One parameter's group and its state there.
   public struct State: Sendable {
     let group: Int
     var inner: AnyOptimizer.State

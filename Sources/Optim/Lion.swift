@@ -12,9 +12,13 @@ internal import NanoTensor
 /// times larger.
 /// - SeeAlso: Chen et al., 2023, arXiv:2302.06675.
 public struct Lion: MomentumOptimizer, Hashable, Codable {
+  /// The base rate, before a schedule.
   public var learningRate: Float
+  /// The momentum's weight in the sign that is applied.
   public var beta1: Float
+  /// The share of the momentum that a step keeps.
   public var beta2: Float
+  /// Decoupled: a step multiplies the weight by `1 - rate · weightDecay`.
   public var weightDecay: Float
 
   public init(learningRate: Float = 1e-4, beta1: Float = 0.9, beta2: Float = 0.99, weightDecay: Float = 0) {

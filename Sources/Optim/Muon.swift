@@ -59,16 +59,23 @@ public struct Muon: Optimizer, Hashable, Codable {
     case cautious
   }
 
+  /// The base rate, before a schedule. What it means depends on ``updateScale``: 0.02 suits ``UpdateScale/aspectRatio``, and
+  /// about a tenth of it, a rate that AdamW would have, ``UpdateScale/matchingAdamWRMS(_:)``.
   public var learningRate: Float
+  /// The share β of the momentum that a step keeps.
   public var momentum: Float
+  /// How the gradient enters the momentum.
   public var momentumForm: Momentum
+  /// Whether the look-ahead is made orthogonal, or the momentum itself.
   public var usesNesterov: Bool
   /// Decoupled, multiplied by the unscaled learning rate.
   public var weightDecay: Float
   public var weightDecayForm: WeightDecayForm
+  /// The factor on the orthogonal update.
   public var updateScale: UpdateScale
   /// Before the orthogonalization; nil for nothing.
   public var directionNormalization: DirectionNormalization?
+  /// How the update is made orthogonal.
   public var orthogonalization: Orthogonalization
   /// Behind it; nil for nothing.
   public var updateNormalization: UpdateNormalization?

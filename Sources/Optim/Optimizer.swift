@@ -62,7 +62,9 @@ public struct StepFactors: Hashable, Sendable {
 
 /// The state of one parameter in plain form, for checkpoints.
 public struct StateSnapshot: Hashable, Sendable, Codable {
+  /// Steps that the state has seen.
   public var stepCount: Int
+  /// By name, each as long as the parameter.
   public var buffers: [String: [Float]]
 
   public init(stepCount: Int, buffers: [String: [Float]]) {
@@ -73,7 +75,9 @@ public struct StateSnapshot: Hashable, Sendable, Codable {
 
 /// A snapshot that does not fit its parameter.
 public struct StateMismatch: Error, Hashable, CustomStringConvertible {
+  /// The name of the parameter.
   public let parameter: String
+  /// What does not fit.
   public let reason: String
 
   public init(parameter: String, reason: String) {

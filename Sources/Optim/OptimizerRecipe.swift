@@ -11,7 +11,9 @@ public import NanoTensor
 public struct OptimizerRecipe: Hashable, Sendable, Codable {
   /// Parameters of some kinds and the rule that updates them.
   public struct Group: Hashable, Sendable, Codable {
+    /// What belongs to the group, unless it belongs to one before.
     public var kinds: [ParameterKind]
+    /// What updates the group.
     public var rule: OptimizerRule
 
     public init(_ kinds: [ParameterKind], _ rule: OptimizerRule) {
@@ -80,8 +82,11 @@ public struct OptimizerRecipe: Hashable, Sendable, Codable {
 public enum ParameterKind: String, CaseIterable, Hashable, Sendable, Codable {
   case hiddenMatrix, expertMatrix, router, embedding, outputHead, gain, bias
 
+  /// Matrices inside the network, of which experts are stacks.
   public static let matrices: [Self] = [.hiddenMatrix, .expertMatrix, .router]
+  /// Rows that are looked up or scored one by one.
   public static let tables: [Self] = [.embedding, .outputHead]
+  /// Parameters without a matrix's meaning.
   public static let vectors: [Self] = [.gain, .bias]
 
   public init(_ parameter: ParameterDescription) {

@@ -30,16 +30,19 @@ public enum OptimizerRule: Hashable, Sendable, Codable {
     }
   }
 
+  /// As reports name it.
   public var name: String { type(of: rule).name }
 
   /// Whether it takes matrices alone.
   public var isForMatrices: Bool { rule is any MatrixOptimizer }
 
+  /// The base rate, before a schedule.
   public var learningRate: Float {
     get { rule.learningRate }
     set { rule.learningRate = newValue }
   }
 
+  /// Decoupled weight decay, per unit of the learning rate.
   public var weightDecay: Float {
     get { rule.weightDecay }
     set { rule.weightDecay = newValue }

@@ -26,6 +26,7 @@ extension Optimizer {
 /// }
 /// ```
 public struct ParameterOptimizer<Rule: Optimizer>: Sendable {
+  /// What updates the parameters.
   public let rule: Rule
   private var states: [Parameter.ID: Rule.State] = [:]
 

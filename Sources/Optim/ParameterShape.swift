@@ -19,6 +19,7 @@ public struct ParameterShape: Hashable, Sendable, Codable {
   }
 
   private let kind: Kind
+  /// Numbers of the whole parameter.
   public let elementCount: Int
 
   /// Gains, biases and other parameters without a matrix's meaning.
@@ -70,12 +71,16 @@ public struct ParameterShape: Hashable, Sendable, Codable {
 
 /// Equal row-major matrices one behind the other.
 public struct MatrixStack: Hashable, Sendable {
+  /// Matrices, and the extents of each.
   public let count, outputs, inputs: Int
+  /// Which axis comes first in memory.
   public let order: ParameterShape.Order
 
   /// Of each matrix in memory.
   public var rows: Int { order == .outputsByInputs ? outputs : inputs }
+  /// Numbers of a row, as it lies in memory.
   public var columns: Int { order == .outputsByInputs ? inputs : outputs }
+  /// Numbers of one matrix.
   public var matrixElementCount: Int { rows * columns }
 
   /// Where each matrix lies in the parameter.
@@ -86,8 +91,11 @@ public struct MatrixStack: Hashable, Sendable {
 
 /// A parameter's name, form and role.
 public struct ParameterDescription: Hashable, Sendable, Codable {
+  /// As the model's checkpoints name it.
   public let name: String
+  /// Its form.
   public let shape: ParameterShape
+  /// What it is for.
   public let role: Parameter.Role
 
   /// - Parameter role: what the parameter is for; by default what the form suggests: a hidden matrix, an embedding, a

@@ -17,6 +17,7 @@ public struct RoutedOptimizer<Chosen: Optimizer, Fallback: Optimizer>: Optimizer
     self.accepts = accepts
   }
 
+  /// One parameter's state with the rule that it went to.
   public enum State: Sendable {
     case chosen(Chosen.State)
     case fallback(Fallback.State)

@@ -9,8 +9,11 @@ internal import NanoTensor
 /// p ← p - lr (g + μ m) with Nesterov, p - lr m without
 /// ```
 public struct SGD: MomentumOptimizer, Hashable, Codable {
+  /// The base rate, before a schedule.
   public var learningRate: Float
+  /// The share of the momentum that a step keeps; 0 for none.
   public var momentum: Float
+  /// Whether the update looks one step ahead of the momentum.
   public var usesNesterov: Bool
   /// Coupled: added to the gradient, as PyTorch does.
   public var weightDecay: Float

@@ -11,9 +11,13 @@ internal import NanoTensor
 /// with weight 1, so the current gradient weighs (1 + β(1 - β)) : β², about 57% at β = 0.9 where Muon's
 /// weighs 19%. Kept because the study is defined by it.
 public struct TrueMuon: Optimizer, Hashable, Codable {
+  /// The base rate, before a schedule.
   public var learningRate: Float
+  /// The share of the momentum that a step keeps.
   public var beta: Float
+  /// λ, multiplied by the learning rate.
   public var weightDecay: Float
+  /// How the update is made orthogonal.
   public var orthogonalization: Orthogonalization
 
   public init(

@@ -3,6 +3,7 @@ internal import Foundation
 
 /// A picture that could not be made.
 public struct DrawingError: Error, Hashable, CustomStringConvertible {
+  /// What went wrong.
   public let description: String
 }
 

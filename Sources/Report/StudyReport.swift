@@ -5,6 +5,7 @@ internal import NanoTraining
 
 /// What a study leaves in its folder: `results.json`, `metrics.csv`, pictures and samples. Each file appears whole.
 public enum StudyReport {
+  /// Writes table, pictures and figures to a folder.
   public static func write(_ results: StudyResults, to folder: String) throws {
     func write(_ data: Data, _ name: String) throws { try AtomicFile.write(data, to: "\(folder)/\(name)") }
     let runs = results.study.runs

@@ -3,6 +3,7 @@ internal import NanoTraining
 
 /// Which arm is better, by what margin, at what cost; of a study that did not reach its end, only how far it came.
 public enum Verdict {
+  /// The verdict in sentences.
   public static func text(_ results: StudyResults) -> String {
     [outcome(of: results), lengthNote(results)].compactMap { $0 }.joined(
       separator: results.study.comparisons.isEmpty ? " " : "\n")

@@ -7,6 +7,7 @@ public enum Activation: Sendable {
   /// In 32 bits, and beside it the same rounded: a gradient on a GPU that sums and products read.
   case both(Tensor, HalfTensor)
 
+  /// In 32 bits a number.
   public var tensor: Tensor {
     switch self {
     case .whole(let tensor), .both(let tensor, _): tensor
@@ -14,6 +15,7 @@ public enum Activation: Sendable {
     }
   }
 
+  /// Of the tensor, in whatever format.
   public var shape: Shape {
     switch self {
     case .whole(let tensor), .both(let tensor, _): tensor.shape

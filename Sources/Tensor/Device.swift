@@ -35,6 +35,7 @@ public struct Device: Sendable, Hashable, CustomStringConvertible {
 
   private static let first = Mutex<Result<CUDADevice, CUDAError>?>(nil)
 
+  /// Whether it is the host.
   public var isCPU: Bool { gpu == nil }
 
   /// Bytes that tensors hold on a GPU now, and the most that they held at once; nil for the host, whose

@@ -10,6 +10,7 @@ public struct HalfTensor: Sendable {
     case float16
   }
 
+  /// Its extents.
   public private(set) var shape: Shape
   package let format: Format
   private var storage: TensorStorage

@@ -4,12 +4,19 @@ internal import Foundation
 
 /// What a report says about the machine it was made on.
 public struct Machine: Hashable, Sendable, Codable {
+  /// The processor's name.
   public var processor: String
+  /// Logical processors.
   public var cores: Int
+  /// Main memory.
   public var memoryBytes: UInt64
+  /// The operating system and its version.
   public var system: String
+  /// The instruction set that the kernels use.
   public var kernels: String
+  /// Whether bfloat16 is multiplied by AMX tiles.
   public var hasAMX: Bool
+  /// Threads of the shared pool.
   public var threads: Int
 
   /// This machine.

@@ -38,6 +38,7 @@ public final class MemoryPool: Sendable {
   private let state = Mutex(State())
   private let limitWasPassed = Atomic(false)
 
+  /// What tensors take now, and took at most.
   public var statistics: Statistics { state.withLock { $0.statistics } }
 
   /// Starts a new peak measurement from what is live now.

@@ -34,8 +34,11 @@ public struct Parameter: Identifiable, Sendable {
     case state
   }
 
+  /// Which parameter it is, whatever its value: copies share it.
   public let id = ID()
+  /// What it is for, by which optimizers tell parameters apart.
   public let role: Role
+  /// Its numbers.
   public var value: Tensor
 
   public init(_ value: Tensor, role: Role) {

@@ -5,6 +5,7 @@ public import Foundation
 public enum Safetensors {
   /// A file that cannot be read as safetensors.
   public struct FormatError: Error, Hashable, CustomStringConvertible {
+    /// What is wrong with the file.
     public let reason: String
     public var description: String { reason }
   }
@@ -102,6 +103,7 @@ public enum Safetensors {
   public struct File: Sendable {
     /// Names in the order of the data.
     public let names: [String]
+    /// What the writer added.
     public let metadata: [String: String]
     private let entries: [String: (entry: Entry, range: Range<Int>)]
     private let body: Data

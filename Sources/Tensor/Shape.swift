@@ -22,6 +22,7 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomString
 
   public init(arrayLiteral elements: Int...) { self.init(elements) }
 
+  /// The extent of an axis.
   public subscript(axis: Int) -> Int {
     checkPrecondition(axis >= 0 && axis < rank, "Shape: axis \(axis) of \(self)")
     return Int(extents[axis])

@@ -8,6 +8,7 @@ internal import NanoPreconditions
 /// print(x.shape, x.scalars)  // [2×3] [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
 /// ```
 public struct Tensor: Sendable {
+  /// Its extents.
   public private(set) var shape: Shape
   private var storage: TensorStorage
 
@@ -88,6 +89,7 @@ public struct Tensor: Sendable {
     }
   }
 
+  /// The product of its extents.
   public var elementCount: Int { shape.elementCount }
 
   /// A copy of the elements, row-major.

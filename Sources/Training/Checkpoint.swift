@@ -6,6 +6,7 @@ internal import NanoTensor
 
 /// A checkpoint that cannot be used.
 public struct CheckpointError: Error, Hashable, CustomStringConvertible {
+  /// The file, what is wrong with it and what to do.
   public let description: String
 }
 

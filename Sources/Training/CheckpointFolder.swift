@@ -4,6 +4,7 @@ internal import NanoTensor
 
 /// The checkpoints of one model's run: `step-<number>.checkpoint` files, of which the last few are kept.
 public struct CheckpointFolder: Sendable {
+  /// The folder.
   public let path: String
 
   public init(_ path: String) { self.path = path }
@@ -17,6 +18,7 @@ public struct CheckpointFolder: Sendable {
     }.sorted()
   }
 
+  /// Where the checkpoint of a step lies.
   public func file(step: Int) -> String { "\(path)/step-\(step).checkpoint" }
 
   /// Writes a checkpoint and removes the oldest ones beyond `kept`.

@@ -11,12 +11,15 @@ public struct Evaluation: Hashable, Sendable, Codable {
   public var perplexity: Double
   /// Of the raw text, so comparable across tokenizers; what the end of a story costs is included.
   public var bitsPerCharacter: Double
+  /// The loss per byte of UTF-8 text, in bits.
   public var bitsPerByte: Double
   /// Means over the mixtures of experts, if a full pass found any; none of them is part of the likelihood. The
   /// sequence-wise balance loss, the router z-loss (both without coefficient), and the maximal violation of
   /// balance over the whole pass.
   public var balanceLoss: Double?
+  /// The mean z loss of routers; nil without sparse mixtures.
   public var zLoss: Double?
+  /// The busiest expert's load over the mean load, less 1; nil without sparse mixtures.
   public var maximalViolation: Double?
 
   /// - Parameter text: what the tokens are of, whose ratio of tokens to characters and bytes counts.
@@ -38,11 +41,13 @@ public struct EvaluationPoint: Hashable, Sendable, Codable {
   /// Of random batches, where the evaluation reads some; else the mean of the steps since the evaluation before, nil
   /// for the first.
   public var trainingLoss: Double?
+  /// On the validation text.
   public var validation: Evaluation
   /// Nats a token of the windows that are read on the way, where `validation` is of everything.
   public var nllOfWindows: Double?
   /// Seconds of training alone, and of everything, so far.
   public var trainingSeconds: Double
+  /// What the evaluation took.
   public var seconds: Double
 
   public init(

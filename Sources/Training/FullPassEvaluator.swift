@@ -10,8 +10,11 @@ public import NanoTensor
 /// Windows of `windowLength` tokens follow one another; a token is predicted from those before it in its
 /// window and the one before the window.
 public struct FullPassEvaluator: Sendable {
+  /// What is read, all of it.
   public let text: TokenizedText
+  /// Tokens of one window.
   public let windowLength: Int
+  /// What products round to.
   public let precision: Precision
   private let pool: WorkerPool
 

@@ -5,7 +5,9 @@ public import NanoTensor
 
 /// Times forwards of a batch, its shards in parallel.
 public struct InferenceTimer: Sendable {
+  /// Parts of a batch that are computed at once.
   public let shardCount: Int
+  /// What products round to.
   public let precision: Precision
   private let pool: WorkerPool
 

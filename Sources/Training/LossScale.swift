@@ -2,6 +2,7 @@
 /// halved when they overflow and doubled after a while without.
 /// - SeeAlso: Micikevicius et al., 2017, arXiv:1710.03740.
 public struct LossScale: Hashable, Sendable, Codable {
+  /// The factor on the loss, a power of two.
   public private(set) var value: Float
   private var stepsSinceOverflow = 0
   /// Steps without overflow after which the scale doubles.

@@ -5,6 +5,7 @@ internal import NanoTensor
 
 /// A folder that cannot be read as a model.
 public struct ModelFolderError: Error, Hashable, CustomStringConvertible {
+  /// The file and what is wrong with it.
   public let description: String
 }
 
@@ -31,6 +32,7 @@ public enum ModelFolder {
 
   /// A model with what turns its tokens into text.
   public struct Contents: Sendable {
+    /// The model with its weights.
     public let model: any LanguageModel
     /// It may have fewer tokens than the model, whose others no text contains.
     public let tokenizer: any Tokenizer

@@ -3,6 +3,7 @@ public import NanoData
 
 /// A folder that cannot be written.
 public struct OutputFolderError: Error, Hashable, CustomStringConvertible {
+  /// The folder and what went wrong.
   public let description: String
 
   public init(description: String) { self.description = description }

@@ -5,11 +5,15 @@ public import NanoTensor
 
 /// Measures a model's loss on random batches of a split, many batches at once.
 public struct RandomWindowEvaluator: Sendable {
+  /// What batches are drawn from.
   public let corpus: Corpus
   /// Batches of each evaluation.
   public let batchCount: Int
+  /// Sequences of a batch.
   public let sequenceCount: Int
+  /// Tokens of a sequence.
   public let sequenceLength: Int
+  /// What products round to.
   public let precision: Precision
   private let generator: RandomGenerator
   private let pool: WorkerPool

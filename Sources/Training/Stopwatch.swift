@@ -4,6 +4,7 @@ public struct Stopwatch: Sendable {
 
   public init() {}
 
+  /// Since it was made.
   public var seconds: Double {
     let (seconds, attoseconds) = (ContinuousClock.now - start).components
     return Double(seconds) + Double(attoseconds) * 1e-18

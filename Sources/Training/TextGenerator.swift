@@ -5,6 +5,7 @@ public import NanoTensor
 
 /// Continues texts with a model, one token after another.
 public struct TextGenerator: Sendable {
+  /// How tokens are drawn.
   public var sampler: Sampler
   /// Tokens from here on are never drawn; nil for none.
   public var tokenCount: Int?

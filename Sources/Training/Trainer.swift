@@ -14,6 +14,7 @@ public import NanoTensor
 /// computed depends on the shard count and never on the number of threads, so the same seed gives the same
 /// bits on any machine of one instruction set.
 public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
+  /// The model as the last update left it.
   public internal(set) var model: Model
   /// Updates made so far.
   public internal(set) var stepCount = 0

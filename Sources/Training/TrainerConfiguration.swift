@@ -9,6 +9,7 @@ public struct TrainerConfiguration: Hashable, Sendable, Codable {
   /// How many micro-batches a batch is worked through in, their gradients added: less memory, same result
   /// up to rounding.
   public var microBatchCount: Int
+  /// What products round to.
   public var precision: Precision
   /// The largest global gradient norm; nil for no clipping.
   public var gradientClip: Float?
@@ -19,6 +20,7 @@ public struct TrainerConfiguration: Hashable, Sendable, Codable {
   /// The share of activations set to zero on their way into the residual stream, and of attention
   /// probabilities, and what it comes from.
   public var dropout: Float = 0
+  /// What masks come from.
   public var dropoutSeed: UInt64 = 0
 
   public init(

@@ -7,6 +7,7 @@ public import NanoTensor
 /// sequence's number in the whole batch, and n. So it does not matter how a batch is cut into shards and
 /// micro-batches, nor whether a block is computed a second time.
 public struct Dropout {
+  /// The share of elements set to zero, from 0 to below 1.
   public let rate: Float
   private let generator: RandomGenerator
   private let firstSequence: Int

@@ -18,7 +18,9 @@ public struct RotaryEmbedding: Sendable {
 
   /// Channels that are rotated.
   public let width: Int
+  /// Which channels make up a pair.
   public let layout: Layout
+  /// Positions that angles are prepared for.
   public let positionCount: Int
   /// Factor that its scaling asks for on the logits of attention.
   public let logitFactor: Float

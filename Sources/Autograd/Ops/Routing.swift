@@ -44,7 +44,9 @@ public struct ExpertGroups: Hashable, Sendable, Codable {
 
 /// Which experts each row goes to. On a GPU that is known there, and reading it waits for the GPU.
 public struct ExpertSelection: Sendable {
+  /// Experts that a row chooses.
   public let countPerRow: Int
+  /// Experts there are.
   public let expertCount: Int
   /// Affinities of all experts, N×E.
   let scores_NE: Tensor
@@ -89,6 +91,7 @@ public struct ExpertSelection: Sendable {
   /// when the work is done.
   package var summary: Tensor? { plan?.summary }
 
+  /// Rows that chose.
   public var rowCount: Int { scores_NE.shape.rowCount }
 
   /// How many rows each expert was chosen for.

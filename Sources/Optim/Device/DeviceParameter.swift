@@ -4,6 +4,7 @@ package import NanoTensor
 
 /// A parameter and its gradient in a GPU's memory, for as long as both lie where they are.
 public struct DeviceParameter {
+  /// What the rule is told of it.
   public let description: ParameterDescription
   let value, gradient: Numbers
   /// A rounded copy of the value, which products read: updates write it too.

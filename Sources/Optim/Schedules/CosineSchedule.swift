@@ -4,9 +4,11 @@ internal import NanoPreconditions
 /// Linear warm-up, then half a cosine down to a final factor, which it keeps.
 /// - SeeAlso: Loshchilov, Hutter, 2016, arXiv:1608.03983.
 public struct CosineSchedule: LearningRateSchedule, Hashable, Codable {
+  /// Steps of linear warm-up.
   public var warmUpSteps: Int
   /// The step at which the final factor is reached.
   public var totalSteps: Int
+  /// The factor from ``totalSteps`` on.
   public var finalFactor: Float
 
   /// - Precondition: `0 <= warmUpSteps < totalSteps`.

@@ -8,6 +8,7 @@ public protocol LearningRateSchedule: Sendable {
 ///
 /// A schedule of one's own takes its warm-up from here: `ConstantSchedule(warmUpSteps: n).factor(at: step)`.
 public struct ConstantSchedule: LearningRateSchedule, Hashable, Codable {
+  /// Steps of linear warm-up.
   public var warmUpSteps: Int
 
   public init(warmUpSteps: Int = 0) { self.warmUpSteps = warmUpSteps }

@@ -3,9 +3,13 @@ internal import NanoPreconditions
 /// Linear warm-up, a long constant stretch, then a linear decay to a final factor, which it keeps.
 /// - SeeAlso: Hu et al., "MiniCPM", 2024, arXiv:2404.06395.
 public struct WarmUpStableDecaySchedule: LearningRateSchedule, Hashable, Codable {
+  /// Steps of linear warm-up.
   public var warmUpSteps: Int
+  /// Steps of the decay, the last ones.
   public var decaySteps: Int
+  /// The step at which the final factor is reached.
   public var totalSteps: Int
+  /// The factor from ``totalSteps`` on.
   public var finalFactor: Float
 
   /// - Precondition: warm-up and decay fit into the total.

@@ -42,6 +42,7 @@ public enum HuggingFaceFolder {
 
   /// What was read, and what one should know of it.
   public struct Imported: Sendable {
+    /// The model and its tokenizer.
     public let contents: ModelFolder.Contents
     /// A line for each thing that is not as the folder has it, or not as one may expect.
     public let notes: [String]
