@@ -22,6 +22,9 @@ struct OutputOptions: ParsableArguments {
   @Flag(help: "Print results.json instead of the table.")
   var json = false
 
+  @Flag(help: "Write TensorBoard's event files beside each run's metrics.csv.")
+  var tensorboard = false
+
   func validate() throws {
     guard tableEvery ?? 1 >= 1 else {
       throw ValidationError("table-every is \(tableEvery!); it must be at least 1")
@@ -76,9 +79,21 @@ struct StudyRunner {
     }
     Interruption.install()
     let (path, output) = (session.folder, output)
-    let results = try session.run(
-      observer: { RunDisplay($0, isQuiet: output.quiet, tableInterval: output.tableEvery) },
-      shouldStop: { Interruption.isRequested }, report: { try StudyReport.write($0, to: path) })
+    let report = LiveReport(session.results, folder: path)
+    let results: StudyResults
+    do {
+      results = try session.run(
+        observer: {
+          StudyObserver(
+            display: RunDisplay($0, isQuiet: output.quiet, tableInterval: output.tableEvery), report: report,
+            eventFolder: output.tensorboard ? "\(path)/\($0.name)" : nil)
+        },
+        shouldStop: { Interruption.isRequested }, report: report.didEnd)
+      try report.close()
+    } catch {
+      try? report.close()
+      throw error
+    }
     if output.json {
       print(String(decoding: try JSONEncoder.readable.encode(results), as: UTF8.self))
     } else {

@@ -15,12 +15,18 @@ public protocol RunObserver {
   mutating func didRecord(_ record: StepRecord) throws
   /// After every evaluation.
   mutating func didEvaluate(_ point: EvaluationPoint, of total: Int) throws
+  /// Before the first step and after every evaluation, what the run has come to so far.
+  mutating func didProgress(_ result: RunResult) throws
   /// When samples were written.
   mutating func didSample(_ samples: [Sample])
   /// When something happened that a person should know.
   mutating func didNotice(_ message: String)
   /// When the run has ended.
   mutating func didEnd()
+}
+
+extension RunObserver {
+  public mutating func didProgress(_ result: RunResult) {}
 }
 
 /// An experiment that is carried out: train, evaluate, log, save, and go on after any interruption.
@@ -126,6 +132,7 @@ public struct Run: Sendable {
       device.memoryLimit = nil
     }
     var (wasInterrupted, failure) = (false, nil as TrainingError?)
+    try observer.didProgress(loop.resultSoFar)
     do {
       while true {
         try loop.evaluateIfDue(&observer)

@@ -86,6 +86,7 @@ struct RunLoop: ~Copyable {
       state.progress.best = point
     }
     try observer.didEvaluate(point, of: experiment.iterations)
+    try observer.didProgress(resultSoFar)
   }
 
   /// Whether no evaluation before was better. A full pass at the end is set against one of the best weights so far,
@@ -132,13 +133,18 @@ struct RunLoop: ~Copyable {
       state.trainer.model, tokenizer: run.corpus.tokenizer, data: run.corpus.record, to: run.folder + "/last")
   }
 
+  /// What the run has come to so far.
+  var resultSoFar: RunResult {
+    RunResult(
+      name: run.name, title: run.title, seed: experiment.seed, parameters: parameterCounts.all,
+      activeParameters: parameterCounts.active, progress: state.progress, tokensPerStep: experiment.tokensPerStep)
+  }
+
   /// What the run came to, and what its best weights write; the memory that its steps needed goes back.
   mutating func finish(_ observer: inout some RunObserver) throws -> RunResult {
     state.updateProgress()
     MemoryPool.shared.trim()
-    var result = RunResult(
-      name: run.name, title: run.title, seed: experiment.seed, parameters: parameterCounts.all,
-      activeParameters: parameterCounts.active, progress: state.progress, tokensPerStep: experiment.tokensPerStep)
+    var result = resultSoFar
     guard experiment.timedForwards > 0 || experiment.samples.showsBest, let best = try bestModel() else {
       return result
     }

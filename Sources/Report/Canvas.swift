@@ -89,6 +89,19 @@ final class Canvas {
     cairo_restore(context)
   }
 
+  /// A circle's outline on paper.
+  func ring(at center: Point, radius: Double, _ color: Color) {
+    cairo_save(context)
+    cairo_new_path(context)
+    cairo_arc(context, center.x, center.y, radius, 0, 2 * Double.pi)
+    set(.paper)
+    cairo_fill_preserve(context)
+    set(color)
+    cairo_set_line_width(context, 1.2)
+    cairo_stroke(context)
+    cairo_restore(context)
+  }
+
   func text(
     _ text: String, at point: Point, size: Double = 12, color: Color = .ink, bold: Bool = false,
     align: Alignment = .left, turned: Bool = false

@@ -6,12 +6,16 @@ internal import NanoTraining
 /// The pictures of a study.
 enum Figures {
   /// All pictures by file name.
-  /// - Parameter folders: of the runs, in the order of the results.
-  static func draw(_ results: StudyResults, folders: [String]) throws -> [(name: String, png: Data)] {
-    let records = zip(results.models, folders).map { (result: $0, records: readRecords($1)) }
+  /// - Parameter records: of the runs, in the order of the results.
+  static func draw(_ results: StudyResults, _ records: [[StepRecord]]) throws -> [(name: String, png: Data)] {
+    let records = zip(results.models, records).map { (result: $0, records: $1) }
     var figures = [
       ("comparison_graph.png", try comparison(results)), ("loss_curves.png", try LossCurves.draw(results)),
-      ("memory.png", try memory(records, Palette(results.study))),
+      // Seeds are as alike here as two runs of one.
+      (
+        "memory.png",
+        try memory(records.filter { $0.result.seed == results.study.seeds.first }, Palette(results.study))
+      ),
     ]
     if let routed = records.first(where: { $0.records.contains { !$0.mixtures.isEmpty } }) {
       figures.append(("experts.png", try ExpertLoads.draw(routed.records, title: routed.result.title)))
@@ -19,10 +23,10 @@ enum Figures {
     return figures
   }
 
-  private static func readRecords(_ folder: String) -> [StepRecord] {
+  /// About as many records as a picture has columns.
+  static func readRecords(_ folder: String) -> [StepRecord] {
     guard let data = FileManager.default.contents(atPath: folder + "/metrics.jsonl") else { return [] }
     let lines = data.split(separator: UInt8(ascii: "\n"))
-    // About as many as a picture has columns.
     let step = max(1, lines.count / 400)
     let decoder = JSONDecoder.readable
     return stride(from: 0, to: lines.count, by: step).compactMap {
@@ -34,7 +38,11 @@ enum Figures {
   static func comparison(_ results: StudyResults) throws -> Data {
     let palette = Palette(results.study)
     func bars(_ value: (RunResult) -> Double) -> [BarPanels.Bar] {
-      results.models.map { BarPanels.Bar(label: $0.title, color: palette.color(of: $0.name), value: value($0)) }
+      results.study.arms.compactMap { arm in
+        let values = results.models.filter { $0.name == arm.name }.map(value)
+        return values.isEmpty
+          ? nil : BarPanels.Bar(label: arm.title, color: palette.color(of: arm.name), values: values)
+      }
     }
     let isOfCharacters = results.corpus.kind == .characters
     let speed =
@@ -43,12 +51,8 @@ enum Figures {
         title: "Training speed", unit: "tokens a second", format: "%.0f", bars: bars(\.tokensPerSecond))
       : BarPanels.Panel(
         title: "Inference time", unit: "ms a batch", format: "%.2f", bars: bars { $0.inferenceMeanMs ?? 0 })
-    let experiment = results.study.arms[0].experiment
     return try BarPanels(
-      title: (isOfCharacters ? "Characters: " : "Stories: ") + results.models.map(\.title).joined(separator: ", "),
-      subtitle: "\(results.iterations) iterations, batch \(experiment.batchSize), context "
-        + "\(experiment.sequenceLength), \(results.corpus.vocabulary) tokens, seed \(results.seed), "
-        + "\(results.precision.rawValue), \(results.machine.processor)",
+      title: results.title, subtitle: results.subtitle,
       caution: Completeness(results).caution,
       panels: [
         BarPanels.Panel(
@@ -85,7 +89,7 @@ enum Figures {
       ]
     }
     LineChart(
-      title: "Memory over training", xLabel: "iteration", yLabel: "MB", series: series, keepsLegendFree: true
+      title: "Memory over training", xLabel: "iteration", yLabel: "MB", series: series
     ).draw(in: Rectangle(x: 0, y: 0, width: 800, height: 460), on: canvas)
     return try canvas.png()
   }

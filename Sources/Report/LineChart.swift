@@ -1,9 +1,10 @@
 internal import Foundation
 
-/// Lines over a common horizontal axis, with a legend.
+/// Lines over a common horizontal axis, with a legend below.
 struct LineChart {
   struct Series {
-    var label: String
+    /// In the legend; nil for a line that has no entry of its own.
+    var label: String?
     var color: Color
     var points: [Point]
     var width = 2.0
@@ -16,20 +17,19 @@ struct LineChart {
   var series: [Series]
   /// Nil for from zero, or below, to the largest value.
   var yRange: ClosedRange<Double>?
-  /// Whether lines that run level to the right end stay below the legend; without ``yRange`` only.
-  var keepsLegendFree = false
   /// A level that is drawn across.
   var reference: (label: String, value: Double)?
 
   private static let legendRow = 18.0
 
   func draw(in cell: Rectangle, on canvas: Canvas) {
+    let legend = legendRows(width: cell.width - 96, canvas)
     let plot = Rectangle(
-      x: cell.x + 70, y: cell.y + 56, width: cell.width - 96, height: cell.height - 116)
+      x: cell.x + 70, y: cell.y + 56, width: cell.width - 96,
+      height: cell.height - 116 - Self.legendRow * Double(legend.count))
     let points = series.flatMap(\.points)
     let xAxis = Axis(0...max(1, points.map(\.x).max() ?? 1), tickCount: 6)
-    let share = keepsLegendFree ? 1 - (Self.legendRow * Double(series.count) + 12) / plot.height : 1 / 1.08
-    let highest = max(points.map(\.y).max() ?? 1, 1e-9) / share
+    let highest = max(points.map(\.y).max() ?? 1, 1e-9) * 1.08
     let yAxis = Axis(yRange ?? min(0, points.map(\.y).min() ?? 0)...highest, tickCount: 7)
     func place(_ point: Point) -> Point {
       Point(
@@ -60,24 +60,37 @@ struct LineChart {
       let y = place(Point(x: 0, y: reference.value)).y
       canvas.stroke(
         [Point(x: plot.x, y: y), Point(x: plot.maxX, y: y)], .ink, dashes: [5, 4], clippedTo: plot)
-      canvas.text(reference.label, at: Point(x: plot.maxX, y: y - 5), size: 10.5, align: .right)
+      // At the left, where losses are still high.
+      canvas.text(reference.label, at: Point(x: plot.x + 6, y: y - 5), size: 10.5)
     }
     for line in series {
       canvas.stroke(
         line.points.map(place), line.color, width: line.width, dashes: line.dashes, clippedTo: plot)
     }
-    drawLegend(in: plot, on: canvas)
+    for (row, entries) in legend.enumerated() {
+      for entry in entries {
+        let (x, y) = (plot.x + entry.x, plot.maxY + 60 + Self.legendRow * Double(row))
+        canvas.stroke(
+          [Point(x: x, y: y - 4), Point(x: x + 28, y: y - 4)], entry.line.color, width: 2, dashes: entry.line.dashes)
+        canvas.text(entry.line.label ?? "", at: Point(x: x + 36, y: y), size: 11.5)
+      }
+    }
   }
 
-  private func drawLegend(in plot: Rectangle, on canvas: Canvas) {
-    let labelWidth = series.map { canvas.width(of: $0.label, size: 11.5) }.max() ?? 0
-    let x = plot.maxX - labelWidth - 8
-    for (index, line) in series.enumerated() {
-      let y = plot.y + 14 + Self.legendRow * Double(index)
-      canvas.stroke(
-        [Point(x: x - 36, y: y - 4), Point(x: x - 8, y: y - 4)], line.color, width: 2,
-        dashes: line.dashes)
-      canvas.text(line.label, at: Point(x: x, y: y), size: 11.5)
+  /// The lines with a label, as many in a row as fit.
+  private func legendRows(width: Double, _ canvas: Canvas) -> [[(x: Double, line: Series)]] {
+    var rows: [[(x: Double, line: Series)]] = []
+    var x = Double.infinity
+    for line in series {
+      guard let label = line.label else { continue }
+      let entryWidth = 56 + canvas.width(of: label, size: 11.5)
+      if x + entryWidth > width + 20 {
+        rows.append([])
+        x = 0
+      }
+      rows[rows.count - 1].append((x, line))
+      x += entryWidth
     }
+    return rows
   }
 }

@@ -6,27 +6,31 @@ struct Palette {
 
   init(_ study: Study) { arms = study.arms }
 
-  private static let blue = Color(red: 0.22, green: 0.42, blue: 0.69)
-  private static let orange = Color(red: 0.84, green: 0.37, blue: 0.10)
-  private static let teal = Color(red: 0.30, green: 0.62, blue: 0.62)
-  private static let others = [
-    Color(red: 0.55, green: 0.34, blue: 0.64), Color(red: 0.45, green: 0.45, blue: 0.45),
-    Color(red: 0.78, green: 0.62, blue: 0.12), Color(red: 0.80, green: 0.42, blue: 0.60),
-    Color(red: 0.30, green: 0.55, blue: 0.25),
+  static let colors = [
+    Color(red: 0.22, green: 0.42, blue: 0.69), Color(red: 0.84, green: 0.37, blue: 0.10),
+    Color(red: 0.30, green: 0.62, blue: 0.62), Color(red: 0.55, green: 0.34, blue: 0.64),
+    Color(red: 0.45, green: 0.45, blue: 0.45), Color(red: 0.78, green: 0.62, blue: 0.12),
+    Color(red: 0.80, green: 0.42, blue: 0.60), Color(red: 0.30, green: 0.55, blue: 0.25),
   ]
-  static let (imbalance, meanImbalance) = (orange, blue)
+  static let (imbalance, meanImbalance) = (colors[1], colors[0])
 
-  func color(of arm: String) -> Color {
+  func color(of arm: String) -> Color { Self.colors[index(of: arm)] }
+
+  /// Of ``colors``: models of the studies keep theirs, whatever else is compared.
+  func index(of arm: String) -> Int {
+    if let fixed = Self.fixedIndex(of: arm) { return fixed }
+    let free = arms.contains { Self.fixedIndex(of: $0.name) != nil } ? 3..<Self.colors.count : Self.colors.indices
+    let others = arms.filter { Self.fixedIndex(of: $0.name) == nil }
+    return free[free.startIndex + (others.firstIndex { $0.name == arm } ?? 0) % free.count]
+  }
+
+  private static func fixedIndex(of arm: String) -> Int? {
     switch ModelName(rawValue: arm) {
-    case .nanoGPT: return Self.blue
-    case .nanoKimi, .nanoKimiK2: return Self.orange
-    case .nanoGPTTotal: return Self.teal
-    default: break
+    case .nanoGPT: 0
+    case .nanoKimi, .nanoKimiK2: 1
+    case .nanoGPTTotal: 2
+    default: nil
     }
-    let named = arms.count { ModelName(rawValue: $0.name) != nil }
-    let all = named == 0 ? [Self.blue, Self.orange, Self.teal] + Self.others : Self.others
-    let unnamed = arms.filter { ModelName(rawValue: $0.name) == nil || ModelName(rawValue: $0.name) == .nanoGPT2 }
-    return all[(unnamed.firstIndex { $0.name == arm } ?? 0) % all.count]
   }
 
   func title(of arm: String) -> String { arms.first { $0.name == arm }?.title ?? arm }

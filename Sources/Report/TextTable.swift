@@ -39,12 +39,12 @@ func madeText(_ made: Int, of total: Int) -> String {
 /// A whole number with its thousands apart.
 func grouped(_ value: Int) -> String {
   var groups: [Substring] = []
-  var digits = String(value)[...]
+  var digits = String(value.magnitude)[...]
   while digits.count > 3 {
     groups.append(digits.suffix(3))
     digits = digits.dropLast(3)
   }
-  return ([digits] + groups.reversed()).joined(separator: ",")
+  return (value < 0 ? "-" : "") + ([digits] + groups.reversed()).joined(separator: ",")
 }
 
 extension String {

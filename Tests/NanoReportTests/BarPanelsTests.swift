@@ -30,7 +30,7 @@ import Testing
       == "Interrupted: NanoGPT made 100, NanoKimi made 30 of 100 iterations")
   #expect(Completeness(try results(.publishedCharacters, [models[0]])).caution == nil)
   func draw(_ caution: String?) throws -> Data {
-    let bars = models.map { BarPanels.Bar(label: $0.name, color: .ink, value: $0.bestValidationLoss) }
+    let bars = models.map { BarPanels.Bar(label: $0.name, color: .ink, values: [$0.bestValidationLoss]) }
     return try BarPanels(
       title: "Title", subtitle: "", caution: caution,
       panels: [BarPanels.Panel(title: "Loss", unit: "", format: "%.4f", bars: bars)]

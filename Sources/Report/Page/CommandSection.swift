@@ -1,0 +1,22 @@
+internal import NanoExperiments
+
+extension ReportPage {
+  /// The commands that make every run again.
+  func commandSection() -> PageSection {
+    let paths = results.study.runs.map { "\(folder)/\($0.name)" }
+    let commands = paths.map { "bench-cli run \(Self.quoted("\($0)/experiment.json"))" }.joined(separator: "\n")
+    let list: HTML = "<pre>\(commands)</pre>"
+    let body: HTML = """
+      \(note("Each run is described by its experiment.json; the same file gives the same bits on the same text and kind "
+        + "of processor, on any number of threads."))\
+      \(paths.count <= 4 ? list : details("commands", "All \(paths.count) runs", list))
+      """
+    return PageSection(id: "again", title: "Make it again", body: body)
+  }
+
+  /// A path as a shell takes it.
+  private static func quoted(_ path: String) -> String {
+    let isPlain = path.allSatisfy { ($0.isASCII && ($0.isLetter || $0.isNumber)) || "/._-+".contains($0) }
+    return isPlain ? path : "'" + path.replacing("'", with: "'\\''") + "'"
+  }
+}
