@@ -228,10 +228,11 @@ struct PlannedStudyOptions: ParsableArguments {
           + "\(count - missing.count) of them done before")
     }
     let processes = StudyProcesses(
-      folder: session.folder, jobs: jobs ?? 1, threads: threads, device: deviceOption)
+      folder: session.folder, jobs: jobs ?? 1, threads: threads, device: deviceOption,
+      writesEvents: output.tensorboard)
     let watch = Stopwatch()
     var made = 0
-    try session.report(interrupted: false)
+    try session.report(isOver: false)
     let wasStopped = try processes.make(missing) { planned in
       try session.requireFolder()
       let left = try session.gather().count
@@ -240,10 +241,10 @@ struct PlannedStudyOptions: ParsableArguments {
         let rest = left > 0 ? "; about \(duration(watch.seconds / Double(made) * Double(left))) left" : ""
         Terminal.writeError("\(count - left)/\(count)  \(planned.title): \(session.outcome(of: planned))\(rest)")
       }
-      try session.report(interrupted: false)
+      try session.report(isOver: false)
     }
     _ = try session.gather()
-    let results = try session.report(interrupted: wasStopped)
+    let results = try session.report(interrupted: wasStopped, isOver: true)
     if wasStopped {
       Terminal.writeError("Go on with the same command" + (resume == nil ? " and --out" : "") + ": \(session.folder)")
       throw ExitCode(Interruption.exitStatus)

@@ -13,6 +13,7 @@ struct StudyProcesses {
   /// Of each run; its bits do not depend on them.
   let threads: Int
   let device: DeviceOption
+  let writesEvents: Bool
 
   /// - Parameter didMake: told of each run that has ended by itself.
   /// - Returns: whether an interruption was asked for, after which the runs have ended with a checkpoint.
@@ -48,7 +49,7 @@ struct StudyProcesses {
     process.executableURL = URL(fileURLWithPath: Bundle.main.executablePath ?? CommandLine.arguments[0])
     process.arguments =
       ["study-run", absolutePath(folder), planned.name, "--device", device.device.rawValue]
-      + (device.allowsTF32 ? ["--tf32"] : [])
+      + (device.allowsTF32 ? ["--tf32"] : []) + (writesEvents ? ["--tensorboard"] : [])
     process.environment = ProcessInfo.processInfo.environment.merging(["NANO_THREADS": "\(threads)"]) { $1 }
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = FileHandle.nullDevice
@@ -67,6 +68,7 @@ struct StudyRunCommand: ParsableCommand {
 
   @Argument(help: "The study's folder.") var folder: String
   @Argument(help: "The run's name.") var name: String
+  @Flag(help: "Write TensorBoard's event files beside the run's metrics.csv.") var tensorboard = false
   @OptionGroup var deviceOption: DeviceOption
 
   func run() throws {
@@ -80,7 +82,9 @@ struct StudyRunCommand: ParsableCommand {
       guard let planned = study.runs.first(where: { $0.name == name }) else {
         throw RunError("\(folder): the study there has no run '\(name)'")
       }
-      var observer = RunDisplay(planned, isQuiet: true, tableInterval: nil)
+      var observer = StudyObserver(
+        display: RunDisplay(planned, isQuiet: true, tableInterval: nil),
+        eventFolder: tensorboard ? "\(folder)/\(planned.name)" : nil)
       // Whoever carries the study out may be killed: then nobody waits for this run, and another may begin it again.
       let outcome = try StudySession.makeRun(
         planned, of: study, corpus: corpus, in: folder, device: device, observer: &observer,
@@ -104,10 +108,15 @@ extension StudySession {
   }
 
   /// Writes what was gathered to the study's folder.
+  /// - Parameter isOver: whether no run is to come.
   @discardableResult
-  mutating func report(interrupted: Bool) throws -> StudyResults {
+  mutating func report(interrupted: Bool = false, isOver: Bool) throws -> StudyResults {
     self.wasInterrupted = interrupted
+    let results = results
+    let ended = results.models.count + (results.failures?.count ?? 0)
     try StudySummary.write(results, to: folder)
+    try StudyReport.writePage(
+      results, progress: isOver ? nil : StudyProgress(nil, endedRuns: ended, of: study.runs.count), to: folder)
     return results
   }
 }
