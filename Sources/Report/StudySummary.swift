@@ -21,12 +21,13 @@ public enum StudySummary {
   public static func text(_ results: StudyResults) -> String {
     guard let analysis = results.analysis else { return "" }
     let (made, all) = (results.models.count, results.study.runs.count)
+    let findings = findings(analysis).map { "- \($0)" }.joined(separator: "\n")
     var parts = [
       "# \(results.study.name): \(results.study.arms.count) arms, \(results.study.seeds.count) seeds",
       "\(results.corpus.summary). \(made == all ? "All \(all)" : "\(made) of \(all)") runs reached their end"
         + (results.failures.map { "; training failed in \($0.count)" } ?? "") + ". Loss: \(analysis.measure).",
       analysis.warnings.map { "**Warning.** \($0)" }.joined(separator: "\n\n"),
-      findings(analysis), "## Arms", arms(analysis).markdown,
+      findings.isEmpty ? "" : "## What it shows\n\n" + findings, "## Arms", arms(analysis).markdown,
       "To the target: until the loss on the evaluations' windows is what the first arm reaches at its end.",
     ]
     if !analysis.comparisons.isEmpty {
@@ -54,11 +55,10 @@ public enum StudySummary {
   // MARK: Words
 
   /// What the comparisons and the main effects come to, a sentence each.
-  private static func findings(_ analysis: StudyAnalysis) -> String {
+  static func findings(_ analysis: StudyAnalysis) -> [String] {
     let rows =
       analysis.comparisons.map(Row.init) + analysis.effects.filter { $0.kind == .main }.map(Row.init)
-    let sentences = rows.compactMap { row in finding(row).map { "- \(row.label): \($0)." } }
-    return sentences.isEmpty ? "" : "## What it shows\n\n" + sentences.joined(separator: "\n")
+    return rows.compactMap { row in finding(row).map { "\(row.label): \($0)." } }
   }
 
   private static func finding(_ row: Row) -> String? {

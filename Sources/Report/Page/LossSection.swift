@@ -82,7 +82,7 @@ extension ReportPage {
   private func label(of comparison: ArmComparison) -> HTML {
     let titles = [comparison.arm, comparison.other].map { Palette(results.study).title(of: $0) }
     guard titles.contains(where: { !comparison.label.contains($0) }) else { return "\(comparison.label)" }
-    return "\(comparison.label): \(titles[0]) against \(titles[1])"
+    return "\(comparison.label)<br><span class='note'>\(titles[0]) against \(titles[1])</span>"
   }
 
   private func differenceRow(

@@ -25,21 +25,16 @@ extension ReportPage {
     guard progress == nil else {
       return "<p class='verdict'>The study is still going on: nothing is decided yet.</p>\n"
     }
-    let lines = Verdict.text(results).split(separator: "\n").map(String.init)
+    // Of many arms that are set against each other, each comparison is a sentence.
+    let findings = results.study.arms.count > 3 ? results.analysis.map(StudySummary.findings) ?? [] : []
+    let isComplete = Completeness(results).caution == nil
+    let lines =
+      findings.isEmpty || !isComplete ? Verdict.text(results).split(separator: "\n").map(String.init) : findings
     let sentences = (lines.first ?? "").split(separator: ". ", maxSplits: 1).map(String.init)
     let first = (sentences.first ?? "") + (sentences.count > 1 ? "." : "")
     let others =
-      sentences.dropFirst() + lines.dropFirst() + mainEffects
+      sentences.dropFirst() + lines.dropFirst()
       + (results.analysis?.warnings ?? []).filter { !$0.hasPrefix("One seed") }
     return "<p class='verdict'>\(first)</p>\n<ul>\(others.map { "<li>\($0)</li>\n" as HTML })</ul>\n"
-  }
-
-  /// What each change of a factorial study does, in words.
-  private var mainEffects: [String] {
-    (results.analysis?.effects ?? []).filter { $0.kind == .main }.compactMap { effect in
-      guard let paired = effect.paired, let interval = paired.interval else { return nil }
-      return "\(effect.label): \(effect.verdict?.rawValue ?? "unknown"), \(fixed(paired.mean, 4)), 95% interval "
-        + "\(fixed(interval.lowerBound, 4)) to \(fixed(interval.upperBound, 4))."
-    }
   }
 }
