@@ -18,8 +18,8 @@ SYSTEM = {"Darwin", "Dispatch", "Foundation", "Glibc", "Synchronization", "Testi
 IMPORT = re.compile(
     r"^\s*(?:@\w+\s+)*(?:(?:public|package|internal|fileprivate|private)\s+)?import\s+"
     r"(?:(?:struct|class|enum|protocol|func|let|var|typealias)\s+)?(\w+)", re.MULTILINE)
-# Options of NVIDIA's compiler look like flags.
-FLAG = re.compile(r"(?<![\w-])--(?!gpu-architecture|std=)[a-z][a-z0-9-]+")
+# Options of NVIDIA's compiler look like flags, and so do properties of a style sheet: `--ink: black`, `var(--ink)`.
+FLAG = re.compile(r"(?<![\w-])(?<!var\()--(?!gpu-architecture|std=)[a-z][a-z0-9-]+(?![a-z0-9-]*:)")
 
 
 def manifest():

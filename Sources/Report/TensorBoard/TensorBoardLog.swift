@@ -1,7 +1,7 @@
 public import NanoExperiments
 public import NanoTraining
 
-/// A run's curves for TensorBoard, beside its `metrics.csv`: `tensorboard --logdir` with the study's folder shows all runs.
+/// A run's curves for TensorBoard, beside its `metrics.csv`; of a study's folder it shows all runs.
 ///
 /// A run that goes on has a new file, which voids what an earlier process wrote after the step that it goes on from.
 public final class TensorBoardLog {
