@@ -224,6 +224,11 @@ struct TrainingOptions: ParsableArguments {
     help: "Dropout of models with an MLP or a dense mixture: embeddings, attention, residual branches (default: 0).")
   var dropout: Float?
 
+  @Option(
+    parsing: .unconditional,
+    help: "The share of steps at the end whose weights are averaged and scored; 0 for none (default: 0; of best 0.2).")
+  var average: Float?
+
   @Flag(help: "Recompute blocks in the backward pass: less memory, more time.")
   var activationCheckpointing = false
 

@@ -108,6 +108,11 @@ struct Setting {
         }
         return true
       },
+      Setting("average", "averaged share") { experiment, text in
+        let share: Float = try value(text, "average")
+        experiment.averagedShare = share == 0 ? nil : share
+        return true
+      },
       Setting("activation-checkpointing") { experiment, text in
         experiment.checkpointsActivations = try value(text, "activation-checkpointing")
         return true

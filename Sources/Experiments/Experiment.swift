@@ -30,6 +30,9 @@ public struct Experiment: Hashable, Sendable, Codable {
   /// What the model does by itself after each update.
   public var rules = StepRules(queryKeyClip: nil)
   public var dropout: Float = 0
+  /// The share of the steps, those at the end, over which the weights are averaged that the last evaluation scores; nil
+  /// for none, and the last step's weights.
+  public var averagedShare: Float?
 
   public var evaluation: EvaluationPolicy
   /// Steps from one evaluation to the next.
@@ -74,6 +77,17 @@ public struct Experiment: Hashable, Sendable, Codable {
     trainer.dropout = dropout
     trainer.dropoutSeed = seed
     return trainer
+  }
+
+  /// The step after which weights are averaged; nil for never.
+  var averagingStart: Int? {
+    averagedShare.map { iterations - max(1, Int($0 * Float(iterations))) }
+  }
+
+  /// What updates the weights.
+  public func makeOptimizer() -> AnyOptimizer {
+    let rule = optimizer.makeOptimizer(precision: precision)
+    return averagingStart.map { AnyOptimizer(WeightAveraging(rule, after: $0)) } ?? rule
   }
 
   /// A stream of the seed's randomness.
@@ -130,6 +144,7 @@ extension Experiment {
     try require("QK-clip", rules.queryKeyClip ?? 1, { $0 > 0 }, "a positive number")
     try require("final learning rate", schedule.finalShare, { (0...1).contains($0) }, "from 0 to 1")
     try require("temperature", samples.temperature, { $0 >= 0 }, "0 or more")
+    try require("averaged share", averagedShare ?? 1, { $0 > 0 && $0 <= 1 }, "above 0 and at most 1")
     try require("dropout", dropout, { (0..<1).contains($0) }, "from 0 to below 1")
     try require("bias rate", rules.selectionBiasRate, { $0 >= 0 }, "0 or more")
     if let memoryLimit, memoryLimit < 1_000_000 {

@@ -106,6 +106,7 @@ public enum Preset: String, CaseIterable, Hashable, Sendable, Codable {
         model: model, optimizer: self.optimizer(optimizer), schedule: ScheduleRecipe(.linear, warmUpSteps: 100),
         corpus: CorpusRecipe(.characters), iterations: 10_000, batchSize: 16, shardCount: 2,
         evaluation: .fullPass(windowsOnTheWay: 512), evaluationInterval: 1_000, samples: .characters)
+      experiment.averagedShare = 0.2
       experiment.recordInterval = 10
     case .stories:
       experiment = Experiment(

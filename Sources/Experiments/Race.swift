@@ -13,8 +13,9 @@ public enum Race {
   /// - Parameter steps: where it ends; the rate decays to zero there.
   public static func experiment(vocabularySize: Int, steps: Int? = nil) throws(ConfigurationError) -> Experiment {
     var experiment = try Preset.best.experiment(.nanoBest, vocabularySize: vocabularySize)
-    experiment.iterations = steps ?? 1_600
+    experiment.iterations = steps ?? 1_900
     experiment.schedule.warmUpSteps = 50
+    experiment.averagedShare = nil
     for index in experiment.optimizer.groups.indices {
       let isMuon = experiment.optimizer.groups[index].rule.isForMatrices
       experiment.optimizer.groups[index].rule.learningRate = isMuon ? 0.015 : 1e-2

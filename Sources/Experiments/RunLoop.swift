@@ -24,7 +24,7 @@ struct RunLoop: ~Copyable {
     let counts = (all: fresh.parameterCount, active: fresh.activeParameterCount)
     let expertCounts = Self.selectionBiases(of: fresh).map(\.count)
     let state = try ResumableTrainer(
-      run.checkpoints, fresh: consume fresh, rule: experiment.optimizer.makeOptimizer(precision: experiment.precision),
+      run.checkpoints, fresh: consume fresh, rule: experiment.makeOptimizer(),
       schedule: experiment.schedule.schedule(steps: experiment.iterations), configuration: experiment.trainer,
       iterations: experiment.iterations, device: run.device, pool: run.pool)
     guard state.progress.loads.fit(expertCounts: expertCounts) else {
@@ -68,7 +68,8 @@ struct RunLoop: ~Copyable {
     else { return }
     state.updateProgress()
     let watch = Stopwatch()
-    let found = evaluator.evaluate(state.trainer.model, step: step)
+    let model = evaluatedModel
+    let found = evaluator.evaluate(model, step: step)
     state.progress.evaluationSeconds += watch.seconds
     guard found.validation.nllPerToken.isFinite else {
       throw TrainingError.notFinite(step: step, tensor: "the validation loss")
@@ -82,11 +83,19 @@ struct RunLoop: ~Copyable {
     state.progress.recentLosses = []
     if try isBest(point) {
       try ModelFolder.save(
-        state.trainer.model, tokenizer: run.corpus.tokenizer, data: run.corpus.record, to: run.folder)
+        model, tokenizer: run.corpus.tokenizer, data: run.corpus.record, to: run.folder)
       state.progress.best = point
     }
     try observer.didEvaluate(point, of: experiment.iterations)
     try observer.didProgress(resultSoFar)
+  }
+
+  /// That of the last step; in the run's last evaluation with the averaged weights, if there are such.
+  private var evaluatedModel: Decoder {
+    guard state.progress.step >= experiment.iterations - 1,
+      experiment.averagingStart.map({ $0 < state.progress.step }) ?? false
+    else { return state.trainer.model }
+    return state.trainer.averagedModel ?? state.trainer.model
   }
 
   /// Whether no evaluation before was better. A full pass at the end is set against one of the best weights so far,
