@@ -1,4 +1,5 @@
 import Foundation
+import NanoTestSupport
 import NanoTraining
 import Testing
 

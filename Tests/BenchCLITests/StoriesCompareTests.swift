@@ -2,6 +2,7 @@ import Foundation
 import NanoData
 import NanoExperiments
 import NanoTensor
+import NanoTestSupport
 import NanoTraining
 import Testing
 

@@ -1,6 +1,7 @@
 import Foundation
 import NanoData
 import NanoExperiments
+import NanoTestSupport
 import NanoTraining
 import Testing
 
