@@ -15,7 +15,7 @@ if [[ ${1:-} =~ ^[0-9]+$ ]]; then pairs=$1; shift; fi
 [[ ${1:-} == -- ]] && shift
 [[ $# -gt 0 ]] || set -- --model nanokimi --steps 40
 
-step() { "$@" --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["trainStepMedianMs"])'; }
+step() { "$@" --json | python3 -c 'import json, sys; print("%.4f" % json.load(sys.stdin)["trainStepMedianMs"])'; }
 
 times=()
 for ((i = 0; i < pairs; i++)); do
