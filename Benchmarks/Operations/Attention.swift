@@ -6,16 +6,19 @@ extension OperationBenchmark {
     (32, 16, 16), (256, 32, 32), (256, 48, 32),
   ]
 
-  static func measureAttention() -> [Attention] {
-    heads.flatMap { head in
+  static func measureAttention(where isMeant: (String) -> Bool) -> [Attention] {
+    let names = ["attention", "attention backward"].filter(isMeant)
+    guard !names.isEmpty else { return [] }
+    return heads.flatMap { head in
       let kernels = Self.table
       let speeds = [(kernels.gemm, NK_FP32), (kernels.gemm_split, NK_FP32), (kernels.gemm_bf16, NK_BF16)].map {
         measure(length: head.length, keyWidth: head.keyWidth, valueWidth: head.valueWidth, gemm: $0.0, rounding: $0.1)
       }
-      return [("attention", speeds.map(\.forward)), ("attention backward", speeds.map(\.backward))].map {
-        Attention(
-          name: $0.0, length: head.length, keyWidth: head.keyWidth, valueWidth: head.valueWidth,
-          own: $0.1[0], split: $0.1[1], bf16: $0.1[2])
+      return names.map { name in
+        let speeds = speeds.map(name == "attention" ? \.forward : \.backward)
+        return Attention(
+          name: name, length: head.length, keyWidth: head.keyWidth, valueWidth: head.valueWidth, own: speeds[0],
+          split: speeds[1], bf16: speeds[2])
       }
     }
   }

@@ -8,13 +8,37 @@ struct BenchCLI: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench-cli",
     abstract: "Train, measure and compare small language models on the CPU.",
+    discussion: CommandConfiguration.examples(
+      "data shakespeare", "compare --iterations 1000", "generate --prompt 'ROMEO:' --temperature 0.8",
+      note: "Without a command: compare."),
     version: "0.1.0",
     subcommands: [
-      CompareCommand.self, AblateCommand.self, StudyCommand.self, StudyRunCommand.self, RunCommand.self,
-      RaceCommand.self, GenerateCommand.self, EvaluateCommand.self, TokenizeCommand.self,
+      CompareCommand.self, TrainCommand.self, AblateCommand.self, StudyCommand.self, StudyRunCommand.self,
+      RunCommand.self, RaceCommand.self, GenerateCommand.self, EvaluateCommand.self, TokenizeCommand.self,
       PruneCommand.self, ExportCommand.self, ImportCommand.self, DataCommand.self, BenchCommand.self,
+      PresetsCommand.self,
     ],
     defaultSubcommand: CompareCommand.self)
+
+  /// Throws for a word in the place of a command that is none.
+  static func requireCommands(in arguments: [String]) throws {
+    var command: any ParsableCommand.Type = BenchCLI.self
+    var path = "bench-cli"
+    for word in arguments {
+      let known = command.configuration.subcommands
+      guard !known.isEmpty, !word.hasPrefix("-"), word != "help" else { return }
+      let next = known.first {
+        $0.configuration.commandName == word || $0.configuration.aliases.contains(word)
+      }
+      guard let next else {
+        let names = known.filter { $0.configuration.shouldDisplay }
+          .compactMap { $0.configuration.commandName }.joined(separator: ", ")
+        throw ValidationError("\(path) has no command '\(word)'; its commands: \(names)")
+      }
+      command = next
+      path += " " + word
+    }
+  }
 }
 
 @main
@@ -40,6 +64,7 @@ enum Main {
     }
     do {
       try EnvironmentVariables.validate()
+      try BenchCLI.requireCommands(in: Array(CommandLine.arguments.dropFirst()))
       let arguments = try SettingsFile.expand(Array(CommandLine.arguments.dropFirst()))
       var command = try BenchCLI.parseAsRoot(arguments)
       try command.run()
@@ -60,6 +85,7 @@ enum Main {
     }
     let message = BenchCLI.message(for: error).split(separator: "\n").joined(separator: " ")
     Terminal.writeError("bench-cli: error: \(message)")
-    exit(code == .validationFailure ? code.rawValue : 1)
+    let isOfUsage = code == .validationFailure || (error as? RunError)?.isOfUsage ?? false
+    exit(isOfUsage ? ExitCode.validationFailure.rawValue : 1)
   }
 }

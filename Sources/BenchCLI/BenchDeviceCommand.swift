@@ -13,24 +13,26 @@ import NanoTraining
 struct BenchDeviceCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "device",
-    abstract: "Compare a GPU with the CPU: loss, every gradient and some training steps of each model.")
+    abstract: "Compare a GPU with the CPU: loss, every gradient and some training steps of each model.",
+    discussion: CommandConfiguration.examples(
+      "bench device", "bench device --model nanokimik2 --size 10M --precision bf16"))
 
-  @Option(parsing: .unconditional, help: "Training steps made on both.")
+  @Option("Training steps made on both", "count")
   var steps = 20
 
-  @Option(help: "One model alone: nanogpt, nanokimi; of the stories nanogpt2, nanokimik2. By default all four.")
+  @Option("One model alone: nanogpt, nanokimi; of the stories nanogpt2, nanokimik2", "name", default: "all four")
   var model: String?
 
-  @Option(help: "The size of the stories models: 0.3M, 3M, 10M, 30M.")
+  @Option("The size of the stories models: \(list(FamilySize.self))", "name")
   var size = FamilySize.tiny.rawValue
 
-  @Option(parsing: .unconditional, help: "Sequences in a batch.")
+  @Option("Sequences in a batch, from 2 to 4096", "sequences")
   var batch = 8
 
-  @Option(parsing: .unconditional, help: "Tokens of a stories model's sequences.")
+  @Option("Tokens of a stories model's sequences, from 8 to 4096", "tokens")
   var context = 96
 
-  @Option(help: "fp32, fp32-split or bf16; by default fp32 and bf16.")
+  @Option("fp32, fp32-split or bf16", "format", default: "fp32 and bf16")
   var precision: String?
 
   @OptionGroup var deviceOption: DeviceOption

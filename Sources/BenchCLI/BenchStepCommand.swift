@@ -12,26 +12,23 @@ import NanoTraining
 struct BenchStepCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "step",
-    abstract: "Time a training step (batch, forward, backward, optimizers) and a forward.")
+    abstract: "Time a training step (batch, forward, backward, optimizers) and a forward.",
+    discussion: CommandConfiguration.examples(
+      "bench step --model nanokimi --precision bf16", "bench step --preset stories --model nanokimik2 --size 10M"))
 
-  @OptionGroup(title: "Study") var study: StudyOptions
-  @OptionGroup(title: "Models") var models: ModelOptions
-  @OptionGroup(title: "Optimizers") var optimizers: OptimizerOptions
-  @OptionGroup(title: "Training") var training: TrainingOptions
-  @OptionGroup(title: "Evaluation and samples") var evaluation: EvaluationOptions
+  @OptionGroup(title: "Model") var preset: PresetOptions
+  @OptionGroup(title: "Model") var model: OneModelOption
+  @OptionGroup(title: "Parts and sizes of models") var models: ModelOptions
+  @OptionGroup(title: "Optimizer") var optimizers: OptimizerOptions
+  @OptionGroup(title: "Step") var training: StepOptions
 
-  @Option(help: "The model: \(list(ModelName.self)).")
-  var model = ModelName.nanoGPT.rawValue
-
-  @Option(parsing: .unconditional, help: "Pieces of a story's tokenizer (default: 4096).")
+  @Option("Pieces of a story's tokenizer", "count", default: "4096")
   var vocab: Int?
 
-  @Option(parsing: .unconditional, help: "Different characters of the random text; by default 65.")
+  @Option("Different characters of the random text", "count", default: "65")
   var vocabulary: Int?
 
-  @Option(
-    parsing: .unconditional,
-    help: "Timed steps, after a tenth as many to warm up; by default 200, for stories 10.")
+  @Option("Timed steps, after a tenth as many to warm up", "count", default: "200; of stories 10")
   var steps: Int?
 
   @OptionGroup(title: "Device") var deviceOption: DeviceOption
@@ -66,22 +63,13 @@ struct BenchStepCommand: ParsableCommand {
     guard (1...1_000_000).contains(steps ?? 1) else {
       throw ValidationError("steps is \(steps!); it must be from 1 to 1000000")
     }
-    guard study.models == nil, study.arms.isEmpty else {
-      throw ValidationError("bench step measures one model; name it with --model")
-    }
-    let unused = ["iterations", "memory-limit", "schedule", "warmup", "final-lr"]
-    if let flag = flags.map(\.name).first(where: unused.contains) ?? evaluation.givenFlags.first?.name {
-      throw ValidationError("--\(flag) has no part in a step that bench step measures; leave it out")
-    }
   }
 
-  private var flags: [GivenFlag] { models.givenFlags + optimizers.givenFlags + training.givenFlags }
-
   func run() throws {
-    var study = study
-    study.models = model
-    let builder = StudyBuilder(study: study, flags: flags)
-    let isOfStories = try builder.preset == .stories
+    let builder = try StudyBuilder(
+      preset: preset.preset, models: model.model,
+      flags: models.givenFlags + optimizers.givenFlags + training.givenFlags)
+    let isOfStories = builder.preset == .stories
     guard isOfStories ? vocabulary == nil : vocab == nil else {
       throw ValidationError(
         isOfStories
@@ -89,7 +77,7 @@ struct BenchStepCommand: ParsableCommand {
           : "--vocab is of stories; the character study has --vocabulary")
     }
     let made = try builder.newStudy(
-      corpus: CorpusRecipe(try builder.preset.corpusKind), vocabulary: vocab ?? vocabulary)
+      corpus: CorpusRecipe(builder.preset.corpusKind), vocabulary: vocab ?? vocabulary)
     try made.validate()
     let planned = made.runs[0]
     let report = try measure(planned.experiment, try planned.experiment.makeModel(), steps ?? (isOfStories ? 10 : 200))
@@ -127,8 +115,10 @@ struct BenchStepCommand: ParsableCommand {
     }
     let parameters = fresh.parameterCount
     let device = try deviceOption.resolved(
-      precision: experiment.precision, dropout: experiment.dropout,
-      model: experiment.model)
+      precision: experiment.precision, dropout: experiment.dropout, model: experiment.model)
+    guard !profile || !device.isCPU else {
+      throw ValidationError("--profile is of a GPU, and this is computed on the CPU")
+    }
     MemoryPool.shared.resetPeak()
     device.resetPeak()
     var trainer = Trainer(
@@ -158,7 +148,7 @@ struct BenchStepCommand: ParsableCommand {
       shardCount: experiment.shardCount, precision: experiment.precision
     ).times(of: trainer.model, on: batch(), count: steps)
     return Report(
-      model: model, precision: experiment.precision, parameters: parameters,
+      model: model.model, precision: experiment.precision, parameters: parameters,
       shards: experiment.shardCount, threads: WorkerPool.shared.threadCount,
       kernels: Machine.current.kernels, device: device.description, trainStepMedianMs: stepTimes.median * 1e3,
       trainStepMinMs: stepTimes.min()! * 1e3, forwardMedianMs: forwardTimes.median * 1e3,

@@ -5,7 +5,9 @@ import NanoData
 /// `bench-cli data`: data from the network.
 struct DataCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "data", abstract: "Fetch data sets.", subcommands: [ShakespeareCommand.self, TinyStoriesCommand.self])
+    commandName: "data", abstract: "Fetch data sets.",
+    discussion: CommandConfiguration.examples("data shakespeare", "data tinystories --split valid"),
+    subcommands: [ShakespeareCommand.self, TinyStoriesCommand.self])
 }
 
 /// `bench-cli data shakespeare`: the text of the published character study.
@@ -13,9 +15,10 @@ struct ShakespeareCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "shakespeare",
     abstract: "Download tiny Shakespeare (1.1 MB) as input.txt, which the character study reads by default.",
-    discussion: DownloadOptions.discussion)
+    discussion: CommandConfiguration.examples(
+      "data shakespeare", "data shakespeare --out data", note: DownloadOptions.discussion))
 
-  @Option(help: "The folder for input.txt.")
+  @Option("The folder for input.txt", "folder")
   var out = "."
 
   @OptionGroup var options: DownloadOptions
@@ -34,12 +37,13 @@ struct TinyStoriesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tinystories",
     abstract: "Download TinyStories (V2, GPT-4 only): 2.2 GB to train on, 22 MB to validate.",
-    discussion: DownloadOptions.discussion)
+    discussion: CommandConfiguration.examples(
+      "data tinystories", "data tinystories --split valid --out stories", note: DownloadOptions.discussion))
 
-  @Option(help: "The folder for the files.")
+  @Option("The folder for the files", "folder")
   var out = "data/tinystories"
 
-  @Option(help: "Which files: valid, train, all.")
+  @Option("Which files: valid, train, all", "name")
   var split = "all"
 
   @OptionGroup var options: DownloadOptions
@@ -72,10 +76,10 @@ struct DownloadOptions: ParsableArguments {
     against the published files', or at another address against --sha256 or what its server publishes.
     """
 
-  @Option(help: "The folder to fetch from, instead of where it is published.")
+  @Option("The folder to fetch from", "address", default: "where it is published")
   var url: String?
 
-  @Option(help: "The SHA-256 that the file must have; for one file alone.")
+  @Option("The SHA-256 that the file must have; for one file alone", "digits")
   var sha256: String?
 
   func validate() throws {
@@ -98,7 +102,7 @@ struct DownloadOptions: ParsableArguments {
     do {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     } catch {
-      throw ValidationError("\(folder): cannot be created; check the path and its permissions")
+      throw RunError("\(folder): cannot be created; check the path and its permissions")
     }
     for file in files {
       let path = folder + "/" + file.name
@@ -107,13 +111,13 @@ struct DownloadOptions: ParsableArguments {
         continue
       }
       let summary = try download(file, to: path, problem).run { done, total in
-        guard Terminal.isInteractive else { return }
+        guard Terminal.redraws else { return }
         let share = total.map {
           String(format: " of %.1f MB (%.0f%%)", Double($0) / 1e6, 100 * Double(done) / Double($0))
         }
         Terminal.rewriteLine(String(format: "%@: %.1f MB", file.name, Double(done) / 1e6) + (share ?? ""))
       }
-      if Terminal.isInteractive { Terminal.rewriteLine("") }
+      if Terminal.redraws { Terminal.rewriteLine("") }
       print(
         "\(path): \(summary.byteCount) bytes, SHA-256 \(summary.sha256)"
           + (summary.wasVerified

@@ -10,13 +10,20 @@ struct DeviceOption: ParsableArguments {
   }
 
   @Option(
-    help:
-      "Where to compute: cpu; cuda, an NVIDIA GPU; or auto, a GPU where there is a driver and a device. The CPU's results have the same bits on every machine of one instruction set; a GPU's differ from them in the last digits."
-  )
+    """
+    Where to compute: cpu; cuda, an NVIDIA GPU; or auto, a GPU where there is a driver and a device. The CPU's results \
+    have the same bits on every machine of one instruction set; a GPU's differ from them in the last digits
+    """, "name")
   var device = Choice.auto
 
   @Flag(name: .customLong("tf32"), help: "On a GPU, let float32 products round their operands to 10 bits of precision.")
   var allowsTF32 = false
+
+  func validate() throws {
+    guard device != .cpu || !allowsTF32 else {
+      throw ValidationError("--tf32 is of a GPU; --device cpu has no use for it")
+    }
+  }
 
   /// The device, with a line on standard error if it is a GPU.
   /// - Throws: what is missing, when a GPU is asked for by name, or what is not computed there.

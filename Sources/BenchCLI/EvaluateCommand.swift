@@ -11,32 +11,32 @@ import NanoTraining
 struct EvaluateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "evaluate",
-    abstract: "Score a trained model: NLL per token, perplexity, bits per character and byte.")
+    abstract: "Score a trained model: NLL per token, perplexity, bits per character and byte.",
+    discussion: CommandConfiguration.examples(
+      "evaluate", "evaluate --model runs/latest/nanogpt --valid other.txt --json"))
 
-  @Option(help: "A model folder, such as runs/<time>-compare/nanokimik2.")
-  var model: String
+  @OptionGroup(title: "Model") var model: ModelOption
 
   @Option(
-    help: """
-      A text or stories, of which the part is read that validates; by default what the model was validated on, which \
-      its folder tells.
-      """)
+    "A text or stories, of which the part is read that validates", "path",
+    default: "what the model was validated on, which its folder tells")
   var data: String?
 
-  @Option(help: "Stories, or a whole text, to score instead of what --data sets apart.")
+  @Option("Stories, or a whole text, to score instead of what --data sets apart", "path")
   var valid: String?
 
-  @Option(parsing: .unconditional, help: "Score the built-in corpus of this seed.")
-  var seed: UInt64?
-
   @Option(
-    parsing: .unconditional, help: "Tokens of a window, the stride; by default the model's context.")
+    name: [.customLong("data-seed"), .customLong("seed")], parsing: .unconditional,
+    help: ArgumentHelp("Score the built-in corpus of this seed.", valueName: "number"))
+  var dataSeed: UInt64?
+
+  @Option("Tokens of a window, the stride", "tokens", default: "the model's context")
   var context: Int?
 
-  @Option(help: "Operands of matrix products: fp32, fp32-split, bf16, fp16.")
+  @Option("Operands of matrix products: \(list(Precision.self))", "format", default: "fp32")
   var precision: String?
 
-  @OptionGroup var deviceOption: DeviceOption
+  @OptionGroup(title: "Device") var deviceOption: DeviceOption
 
   @Flag(help: "Print one JSON object.")
   var json = false
@@ -57,15 +57,22 @@ struct EvaluateCommand: ParsableCommand {
     }
   }
 
+  func validate() throws {
+    guard dataSeed == nil || data == nil && valid == nil else {
+      throw ValidationError("--data-seed is of the built-in corpus; --data and --valid name another text")
+    }
+  }
+
   func run() throws {
-    let contents = try ModelFolder.load(model)
+    let folder = try model.folder
+    let contents = try ModelFolder.load(folder)
     let window = context ?? contents.model.configuration.contextLength
     guard (1...contents.model.configuration.contextLength).contains(window) else {
       throw ValidationError(
         "context is \(window); it must be from 1 to the model's "
           + "\(contents.model.configuration.contextLength)")
     }
-    let scored = try scoredText(for: contents)
+    let scored = try scoredText(for: contents, in: folder)
     let evaluator = FullPassEvaluator(
       scored.text, windowLength: window,
       precision: try choose(precision, for: "precision") ?? .float32)
@@ -74,7 +81,7 @@ struct EvaluateCommand: ParsableCommand {
       precision: evaluator.precision, model: contents.model.configuration as? DecoderConfiguration)
     let evaluation = evaluator.evaluate(contents.model.on(device))
     try device.check()
-    guard evaluation.nllPerToken.isFinite else { throw RunError("\(model): \(NotFiniteLogits())") }
+    guard evaluation.nllPerToken.isFinite else { throw RunError("\(folder): \(NotFiniteLogits())") }
     if json {
       let report = Report(evaluation: evaluation, optimumNLL: scored.optimum)
       print(String(decoding: try JSONEncoder.readable.encode(report), as: UTF8.self))
@@ -103,15 +110,18 @@ struct EvaluateCommand: ParsableCommand {
   /// What is scored, what that is called, and what it costs the grammar that wrote it, if one did.
   private typealias Scored = (text: TokenizedText, content: String, optimum: Double?)
 
-  private func scoredText(for contents: ModelFolder.Contents) throws -> Scored {
+  private func scoredText(for contents: ModelFolder.Contents, in folder: String) throws -> Scored {
     switch contents.tokenizer {
     case let tokenizer as CharacterTokenizer:
       if let valid {
+        guard data == nil else {
+          throw ValidationError("--data has no effect beside --valid, whose characters are all scored; leave it out")
+        }
         let content = try TextFile.read(valid)
         let text = try RunError.naming(valid) { try TokenizedText(whole: content, tokenizer: tokenizer) }
         return (text, "\(valid): \(text.characterCount) characters", nil)
       }
-      var recipe = try recipe(.characters, contents.data)
+      var recipe = try recipe(.characters, contents.data, folder)
       recipe.vocabulary = tokenizer
       let corpus = try recipe.makeCorpus()
       try corpus.requireWindows(of: 1)
@@ -122,7 +132,7 @@ struct EvaluateCommand: ParsableCommand {
     case let tokenizer as any StoryTokenizer:
       let recipe =
         valid != nil && data == nil
-        ? CorpusRecipe(.stories, path: valid, validationPath: valid) : try recipe(.stories, contents.data)
+        ? CorpusRecipe(.stories, path: valid, validationPath: valid) : try recipe(.stories, contents.data, folder)
       let source = try recipe.storySource
       let tokens = try StoryPreparation(source).tokens(of: .validation, tokenizer: tokenizer)
       if valid == nil { try compare(source.name, tokens.header.sha256, with: contents.data) }
@@ -131,17 +141,17 @@ struct EvaluateCommand: ParsableCommand {
         "\(valid ?? source.name): \(source.form), \(tokens.header.storyCount) stories", nil
       )
     default:
-      throw RunError("\(model): a model with such a tokenizer is not scored")
+      throw RunError("\(folder): a model with such a tokenizer is not scored")
     }
   }
 
   /// The text: where flags say, else where the model's folder says.
-  private func recipe(_ kind: CorpusRecipe.Kind, _ record: DataRecord?) throws -> CorpusRecipe {
+  private func recipe(_ kind: CorpusRecipe.Kind, _ record: DataRecord?, _ folder: String) throws -> CorpusRecipe {
     if let data { return CorpusRecipe(kind, path: data, validationPath: valid) }
-    if let seed { return CorpusRecipe(kind, builtInSeed: seed) }
+    if let dataSeed { return CorpusRecipe(kind, builtInSeed: dataSeed) }
     guard let record else {
       throw RunError(
-        "\(model): does not say what the model was validated on; name a text with --data, of which a tenth is read, or "
+        "\(folder): does not say what the model was validated on; name a text with --data, of which a tenth is read, or "
           + "with --valid, of which all is")
     }
     let recipe = CorpusRecipe(record, kind: kind)
@@ -152,7 +162,7 @@ struct EvaluateCommand: ParsableCommand {
   /// Throws when the text that was meant has changed; of another that was named, says so.
   private func compare(_ source: String, _ hash: String, with record: DataRecord?) throws {
     guard let record, hash != record.validationSHA256 else { return }
-    guard data == nil, seed == nil else {
+    guard data == nil, dataSeed == nil else {
       Terminal.writeError(
         "Note: not the text that the model was validated on, which came from \(record.source).")
       return

@@ -6,21 +6,22 @@ import NanoTraining
 /// `bench-cli export`: a trained model for other programs.
 struct ExportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "export", abstract: "Write a stories model as a checkpoint of transformers.")
+    commandName: "export", abstract: "Write a stories model as a checkpoint of transformers.",
+    discussion: CommandConfiguration.examples(
+      "export --out exported", "export --model runs/latest/nanokimik2 --out exported-kimi"))
 
-  @Option(help: "A model folder, such as runs/<time>-compare/nanokimik2.")
-  var model: String
+  @OptionGroup var model: ModelOption
 
-  @Option(help: "The format: huggingface.")
+  @Option("The format: \(list(ModelFormat.self))", "name")
   var format = ModelFormat.huggingface.rawValue
 
-  @Option(help: "The folder to write.")
+  @Option(help: ArgumentHelp("The folder to write.", valueName: "folder"))
   var out: String
 
   func run() throws {
     let _: ModelFormat = try choose(format, for: "format")
     try OutputFolder.check(out)
-    let contents = try ModelFolder.load(model)
+    let contents = try ModelFolder.load(model.folder)
     var files: [String] = []
     try OutputFolder.create([out]) { files = try HuggingFaceFolder.export(contents, to: $0) }
     print("\(out): \(files.joined(separator: ", "))")
@@ -31,15 +32,17 @@ struct ExportCommand: ParsableCommand {
 struct ImportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "import",
-    abstract: "Read a transformers checkpoint (DeepseekV3ForCausalLM, GPT2LMHeadModel).")
+    abstract: "Read a transformers checkpoint (DeepseekV3ForCausalLM, GPT2LMHeadModel).",
+    discussion: CommandConfiguration.examples(
+      "import --model exported --out imported", "import --model exported --format huggingface --out imported-again"))
 
-  @Option(help: "The checkpoint's folder.")
+  @Option(help: ArgumentHelp("The checkpoint's folder.", valueName: "folder"))
   var model: String
 
-  @Option(help: "The format: huggingface.")
+  @Option("The format: \(list(ModelFormat.self))", "name")
   var format = ModelFormat.huggingface.rawValue
 
-  @Option(help: "The model folder to write.")
+  @Option(help: ArgumentHelp("The model folder to write.", valueName: "folder"))
   var out: String
 
   func run() throws {

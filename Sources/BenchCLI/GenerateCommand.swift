@@ -9,48 +9,56 @@ import NanoTraining
 /// `bench-cli generate`: text from a trained model.
 struct GenerateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "generate", abstract: "Continue a prompt with a trained model.")
+    commandName: "generate", abstract: "Continue a prompt with a trained model.",
+    discussion: CommandConfiguration.examples(
+      "generate --prompt 'ROMEO:' --temperature 0.8", "generate --model runs/latest/nanogpt --samples 3 --tokens 200",
+      "generate --interactive"),
+    aliases: ["sample"])
 
-  @Option(help: "A model folder, such as runs/<time>-compare/nanokimi.")
-  var model: String
+  @OptionGroup(title: "Model") var model: ModelOption
 
   @Option(
-    help: "The text to continue; by default the start of a story, or a line break, or a character that the model has.")
+    "The text to continue", "text", default: "the start of a story, or a line break, or a character that the model has")
   var prompt: String?
 
-  @Flag(help: "Read prompts from standard input, one a line.")
+  @Option("A file whose text, as it stands, is continued", "file")
+  var promptFile: String?
+
+  @Flag(help: "Read prompts from standard input, one a line, until it ends.")
   var interactive = false
 
-  @Option(parsing: .unconditional, help: "Tokens to write at most.")
+  @Option("Texts to write after a prompt, each with the next seed", "count")
+  var samples = 1
+
+  @Option("Tokens to write at most", "count")
   var tokens = 500
 
-  @Option(
-    parsing: .unconditional, help: "Below 1 bolder, above 1 wilder, 0 always the most likely.")
+  @Option("Below 1 more conservative, above 1 wilder, 0 always the most likely", "number")
   var temperature: Float = 1
 
-  @Option(parsing: .unconditional, help: "Draw from the K most likely tokens only.")
+  @Option("Draw from so many of the most likely tokens only", "count")
   var topK: Int?
 
-  @Option(
-    parsing: .unconditional, help: "Draw from the most likely tokens that sum to this only.")
+  @Option("Draw from the most likely tokens that sum to this only, above 0 and at most 1", "share")
   var topP: Float?
 
-  @Option(
-    parsing: .unconditional,
-    help: "Draw from tokens at least this share as likely as the most likely only.")
+  @Option("Draw from tokens at least this share as likely as the most likely only, above 0 and at most 1", "share")
   var minP: Float?
 
-  @Option(parsing: .unconditional, help: "Above 1, tokens that occurred become less likely.")
+  @Option("Above 1, tokens that occurred become less likely", "number")
   var repetitionPenalty: Float = 1
 
-  @Option(parsing: .unconditional, help: "What the drawing comes from.")
-  var seed: UInt64 = 1337
+  @Option("What the drawing comes from", "number", default: "1337")
+  var seed: UInt64?
 
-  @OptionGroup var deviceOption: DeviceOption
+  @OptionGroup(title: "Device") var deviceOption: DeviceOption
 
   func validate() throws {
     guard (1...10_000_000).contains(tokens) else {
       throw ValidationError("tokens is \(tokens); it must be from 1 to 10000000")
+    }
+    guard (1...100_000).contains(samples) else {
+      throw ValidationError("samples is \(samples); it must be from 1 to 100000")
     }
     guard temperature >= 0, temperature.isFinite else {
       throw ValidationError("temperature is \(temperature); it must be 0 or more")
@@ -67,27 +75,38 @@ struct GenerateCommand: ParsableCommand {
     guard prompt != "" else {
       throw ValidationError("the prompt is empty; give at least one character, or no --prompt")
     }
-    guard !(interactive && prompt != nil) else {
-      throw ValidationError("give --prompt or --interactive, not both")
+    guard [interactive, prompt != nil, promptFile != nil].count(where: { $0 }) <= 1 else {
+      throw ValidationError("give one of --prompt, --prompt-file and --interactive")
+    }
+    guard temperature == 0 else { return }
+    let drawing = [
+      ("top-k", topK != nil), ("top-p", topP != nil), ("min-p", minP != nil), ("seed", seed != nil),
+      ("samples", samples > 1),
+    ]
+    if let (name, _) = drawing.first(where: \.1) {
+      throw ValidationError("--\(name) has no effect at temperature 0, where nothing is drawn; leave one of them out")
     }
   }
 
   func run() throws {
-    let contents = try ModelFolder.load(model)
+    let text = try promptFile.map { try TextFile.read($0) } ?? prompt
+    let contents = try ModelFolder.load(model.folder)
     let device = try deviceOption.resolved(model: contents.model.configuration as? DecoderConfiguration)
     let placed = contents.model.on(device)
     guard interactive else {
-      try write(after: prompt, contents, placed)
+      try writeSamples(after: text, contents, placed)
       return
     }
+    if Terminal.isInteractive { Terminal.writeError("A prompt a line; Ctrl-D ends.") }
     while let line = promptedLine() {
       if line.isEmpty { continue }
       do {
-        try write(after: line, contents, placed)
+        try writeSamples(after: line, contents, placed)
       } catch let error as TokenizerError {
         Terminal.writeError("bench-cli: error: \(error)")
       }
     }
+    if Terminal.isInteractive { Terminal.writeError("") }
   }
 
   private func promptedLine() -> String? {
@@ -95,9 +114,19 @@ struct GenerateCommand: ParsableCommand {
     return readLine()
   }
 
+  private func writeSamples(
+    after prompt: String?, _ contents: ModelFolder.Contents, _ model: any LanguageModel
+  ) throws {
+    for index in 0..<samples {
+      let seed = (seed ?? 1337) &+ UInt64(index)
+      if samples > 1 { try Terminal.write((index == 0 ? "" : "\n") + "--- seed \(seed) ---\n") }
+      try write(after: prompt, contents, model, seed: seed)
+    }
+  }
+
   /// Streams the prompt and what follows it from the model, which lies where it computes; then the speed.
   private func write(
-    after prompt: String?, _ contents: ModelFolder.Contents, _ model: any LanguageModel
+    after prompt: String?, _ contents: ModelFolder.Contents, _ model: any LanguageModel, seed: UInt64
   ) throws {
     let tokenizer = contents.tokenizer
     // A story begins where another one ended (an imported model's as its tokenizer says); a text of characters, after a

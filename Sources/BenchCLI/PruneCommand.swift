@@ -10,24 +10,27 @@ import NanoTraining
 struct PruneCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "prune", abstract: "Remove experts from a trained dense mixture.",
-    discussion: """
-      In turn, each layer loses the expert that is missed least on windows of the training split; the loss that is \
-      printed is of the whole validation split. compare --init DIR --iterations 500 trains what is left a little more.
-      """)
+    discussion: CommandConfiguration.examples(
+      "prune --experts 2 --out pruned", "prune --model runs/latest/nanokimi --experts 3 --out pruned-to-3",
+      note: """
+        In turn, each layer loses the expert that is missed least on windows of the training split; the loss that is \
+        printed is of the whole validation split. compare --init DIR --iterations 500 trains what is left a little more.
+        """))
 
-  @Option(help: "A model folder, such as runs/<time>-compare/nanokimi.")
-  var model: String
+  @OptionGroup var source: ModelOption
 
-  @Option(parsing: .unconditional, help: "Experts that stay in each layer.")
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Experts that stay in each layer, at least 1.", valueName: "count"))
   var experts: Int
 
-  @Option(help: "The folder for the smaller model.")
+  @Option(help: ArgumentHelp("The folder for the smaller model.", valueName: "folder"))
   var out: String
 
-  @Option(help: "The text that the model was trained on; by default where its folder tells.")
+  @Option("The text that the model was trained on", "path", default: "where its folder tells")
   var data: String?
 
   func run() throws {
+    let model = try source.folder
     let contents = try ModelFolder.load(model)
     guard let decoder = contents.model as? Decoder, let tokenizer = contents.tokenizer as? CharacterTokenizer,
       let mixture = decoder.configuration.denseMoE
@@ -38,7 +41,7 @@ struct PruneCommand: ParsableCommand {
       throw ValidationError("experts is \(experts); it must be from 1 to \(mixture.expertCount - 1)")
     }
     try OutputFolder.check(out)
-    var recipe = try self.recipe(contents.data)
+    var recipe = try recipe(contents.data, of: model)
     recipe.vocabulary = tokenizer
     let corpus = try recipe.makeCorpus()
     try corpus.requireWindows(of: decoder.configuration.contextLength)
@@ -63,7 +66,7 @@ struct PruneCommand: ParsableCommand {
     }
   }
 
-  private func recipe(_ record: DataRecord?) throws -> CorpusRecipe {
+  private func recipe(_ record: DataRecord?, of model: String) throws -> CorpusRecipe {
     if let data { return CorpusRecipe(.characters, path: data) }
     guard let record else {
       throw RunError("\(model): does not tell what it was trained on; name the text with --data")

@@ -10,27 +10,29 @@ struct RaceCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "race",
     abstract: "Train until a target loss, as fast as possible, and tell how long the published NanoKimi takes.",
-    discussion: """
-      The recipe, whose stop step is fixed beforehand, is run with several seeds. Steps are timed; after the last one \
-      all of the validation text is scored.
-      """)
+    discussion: CommandConfiguration.examples(
+      "race", "race --seeds 1 --published",
+      note: """
+        The recipe, whose stop step is fixed beforehand, is run with several seeds. Steps are timed; after the last one \
+        all of the validation text is scored.
+        """))
 
-  @Option(help: "The loss to reach on all of the validation text, in nats a character.")
+  @Option("The loss to reach on all of the validation text, in nats a character", "nats")
   var target = Race.publishedLoss
 
-  @Option(parsing: .unconditional, help: "How many seeds: 1, 2 and so on.")
+  @Option("How many seeds: 1, 2 and so on, to 100", "count")
   var seeds = 3
 
-  @Option(parsing: .unconditional, help: "Where a run ends (default: the recipe's stop step).")
+  @Option("Where a run ends", "count", default: "the recipe's stop step")
   var steps: Int?
 
   @Flag(help: "Run the published NanoKimi too, to its end: minutes.")
   var published = false
 
-  @Option(help: "A UTF-8 text file; by default input.txt here, else the built-in corpus.")
+  @Option("A UTF-8 text file", "path", default: "input.txt here, else the built-in corpus")
   var data: String?
 
-  @Option(help: "The folder for results (default: runs/<time>-race).")
+  @Option("The folder for results", "folder", default: "a new one in runs")
   var out: String?
 
   @Flag(help: "Print no progress.")
@@ -72,7 +74,9 @@ struct RaceCommand: ParsableCommand {
       var session = try StudySession(beginning: study, corpus: corpus, folders: ["\(folder)/\(name)"])
       let path = session.folder
       let results = try session.run(
-        observer: { RunDisplay($0, isQuiet: quiet, tableInterval: nil) },
+        observer: {
+          RunDisplay($0, validationTokens: corpus.validation.count, isQuiet: quiet, tableInterval: nil)
+        },
         shouldStop: { Interruption.isRequested }, report: { try StudyReport.write($0, to: path) })
       if let failure = session.failure { throw failure }
       if results.interrupted { throw ExitCode(Interruption.exitStatus) }

@@ -8,13 +8,18 @@ import NanoTraining
 /// `bench-cli run`: an experiment from its file.
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "run", abstract: "Make the run of an experiment.json again.",
-    discussion: "Each run's folder holds one; the same file gives the same bits on the same text.")
+    commandName: "run", abstract: "Make the run of an experiment.json again, or the runs of a results.json.",
+    discussion: CommandConfiguration.examples(
+      "run runs/latest/nanokimi/experiment.json", "run runs/latest/results.json --out runs/again",
+      note: "Each run's folder holds such files; the same file gives the same bits on the same text."))
 
-  @Argument(help: "The experiment, such as runs/<time>-compare/nanokimi/experiment.json.")
+  @Argument(
+    help: ArgumentHelp(
+      "An experiment such as runs/latest/nanokimi/experiment.json, or a study's run.json or results.json.",
+      valueName: "file"))
   var file: String
 
-  @Option(help: "Where the text lies now; by default where it was.")
+  @Option("Where the text lies now", "path", default: "where it was")
   var data: String?
 
   @OptionGroup(title: "Device") var deviceOption: DeviceOption
@@ -26,20 +31,36 @@ struct RunCommand: ParsableCommand {
     guard let content = FileManager.default.contents(atPath: file) else {
       throw RunError("\(file): no such file, or not readable")
     }
-    var experiment: Experiment
+    var study = try study(of: content)
+    if let data { study.corpus.path = absolutePath(data) }
+    try study.validate()
+    let runner = StudyRunner(output: output, device: deviceOption)
+    let corpus = try runner.makeCorpus(study.corpus)
+    study.corpus = study.corpus.bound(to: corpus.record)
+    let device = try runner.device(of: study)
+    try runner.run(StudySession(beginning: study, corpus: corpus, folders: folders), on: device)
+  }
+
+  /// Of whichever of the files it is.
+  private func study(of content: Data) throws -> Study {
+    struct Results: Decodable { let study: Study }
+    let keys = (try? JSONSerialization.jsonObject(with: content) as? [String: Any])?.keys.map { $0 } ?? []
+    let decoder = JSONDecoder.readable
     do {
-      experiment = try JSONDecoder.readable.decode(Experiment.self, from: content)
+      if keys.contains("study") { return try decoder.decode(Results.self, from: content).study.anew }
+      if keys.contains("arms") { return try decoder.decode(Study.self, from: content).anew }
+      return Study(of: try decoder.decode(Experiment.self, from: content), name: "model", title: "Model")
     } catch let error as DecodingError {
       throw RunError("\(file): not an experiment: \(error.summary)")
     }
-    if let data { experiment.corpus.path = absolutePath(data) }
-    try experiment.validate()
-    let runner = StudyRunner(output: output, device: deviceOption)
-    let corpus = try runner.makeCorpus(experiment.corpus)
-    experiment.corpus = experiment.corpus.bound(to: corpus.record)
-    let study = Study(of: experiment, name: "model", title: "Model")
-    try study.validate()
-    let device = try runner.device(of: study)
-    try runner.run(StudySession(beginning: study, corpus: corpus, folders: folders), on: device)
+  }
+}
+
+extension Study {
+  /// The same study, whose runs are as long as they became from their start.
+  fileprivate var anew: Study {
+    var study = self
+    study.madeLongerAt = nil
+    return study
   }
 }

@@ -6,6 +6,8 @@ import NanoTraining
 /// A command that cannot do what it was asked for.
 struct RunError: Error, CustomStringConvertible {
   let description: String
+  /// Whether the command line is wrong, whatever it is used on; such a command ends with 64.
+  private(set) var isOfUsage = false
 
   init(_ description: String) { self.description = description }
 
@@ -31,12 +33,14 @@ struct RunError: Error, CustomStringConvertible {
       case nil: break
       }
       description = text
+      isOfUsage = error.setting.flatMap(Setting.flag(ofSetting:)) != nil
     case let error as RunFailure: description = error.description
     case let error as OutputFolderError: description = error.description + " (--out)"
     case let error as ConfigurationError:
       let key = error.reason.prefix { $0.isLetter }
       guard ModelRecipe.keys.contains(String(key)) || key == "context" else { return nil }
       description = "\(error) (--\(ModelSetting.flag(of: String(key))))"
+      isOfUsage = true
     case TrainingError.memoryLimit: description = "\(error) (--memory-limit, --batch, --context)"
     default: return nil
     }

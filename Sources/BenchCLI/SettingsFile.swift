@@ -71,15 +71,15 @@ struct SettingsFile {
     guard let (path, others) = try takeConfig(from: arguments) else { return arguments }
     let command = others.prefix { !$0.hasPrefix("-") }
     // Others refuse the flag as they do every unknown one.
-    guard [[], ["compare"], ["bench"], ["bench", "step"]].contains(Array(command)) else { return arguments }
+    guard [[], ["compare"], ["train"], ["bench"], ["bench", "step"]].contains(Array(command)) else { return arguments }
     let file = try SettingsFile(path)
     do {
       _ = try BenchCLI.parseAsRoot(command + file.arguments)
     } catch {
-      throw RunError("\(path): \(BenchCLI.message(for: error))")
+      throw ValidationError("\(path): \(BenchCLI.message(for: error))")
     }
     for name in file.unsetFlags where (try? BenchCLI.parseAsRoot(command + ["--\(name)"])) == nil {
-      throw RunError("\(path): '\(name)' is false, which only a flag can be; give it a value, or leave it out")
+      throw ValidationError("\(path): '\(name)' is false, which only a flag can be; give it a value, or leave it out")
     }
     return command + file.arguments + others.dropFirst(command.count)
   }
@@ -92,7 +92,7 @@ struct SettingsFile {
     while let argument = iterator.next() {
       if argument == "--config" {
         guard let file = iterator.next() else {
-          throw ValidationError("Missing value for '--config <config>'")
+          throw ValidationError("Missing value for '--config <file>'")
         }
         path = file
       } else if argument.hasPrefix("--config=") {

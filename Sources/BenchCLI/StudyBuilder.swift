@@ -3,15 +3,27 @@ import Foundation
 import NanoData
 import NanoExperiments
 import NanoModels
+import NanoOptim
 import NanoTraining
 
 /// Makes a study from the flags of a command line.
 struct StudyBuilder {
-  let study: StudyOptions
+  let preset: Preset
+  private let isPresetGiven: Bool
+  /// Separated by commas; nil for the preset's.
+  private let models: String?
+  /// Arms in place of models.
+  private let arms: [ArmText]
   /// Of models, optimizers, training, evaluations and checkpoints.
-  let flags: [GivenFlag]
-  /// Arms of a plan, in place of those that options name.
-  var armTexts: [ArmText] = []
+  private let flags: [GivenFlag]
+
+  init(preset: String?, models: String?, arms: [ArmText] = [], flags: [GivenFlag]) throws {
+    self.preset = try choose(preset, for: "preset") ?? .publishedCharacters
+    isPresetGiven = preset != nil
+    self.models = models
+    self.arms = arms
+    self.flags = flags
+  }
 
   /// What decides about the form of an experiment, before the other settings change it.
   private static let formative = ["model", "optimizer", "kimi-optimizer", "gpt-optimizer", "context", "seed", "seeds"]
@@ -21,10 +33,6 @@ struct StudyBuilder {
   /// Settings of an experiment that neither form it nor are its model's.
   private static func others(_ flags: [GivenFlag]) -> [GivenFlag] {
     flags.filter { !formative.contains($0.name) && ModelSetting.key(of: $0.name) == nil }
-  }
-
-  var preset: Preset {
-    get throws { try choose(study.preset, for: "preset") ?? .publishedCharacters }
   }
 
   var seeds: [UInt64] {
@@ -41,13 +49,12 @@ struct StudyBuilder {
   // MARK: New studies
 
   /// The arms that are asked for, each with the settings of its own.
-  private func arms(_ preset: Preset) throws -> [ArmText] {
-    guard armTexts.isEmpty else { return armTexts }
-    guard study.arms.isEmpty else {
-      guard study.models == nil else { throw ValidationError("give --models or --arm, not both") }
-      return try study.arms.map(ArmText.init)
+  private func armTexts() throws -> [ArmText] {
+    guard arms.isEmpty else {
+      guard models == nil else { throw ValidationError("give --models or --arm, not both") }
+      return arms
     }
-    let names = study.models?.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+    let names = models?.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
     return (names ?? preset.models.map(\.rawValue)).map { ArmText(name: $0, settings: []) }
   }
 
@@ -58,10 +65,9 @@ struct StudyBuilder {
   func newStudy(
     corpus: CorpusRecipe, vocabulary: Int? = nil, initial: (path: String, contents: ModelFolder.Contents)? = nil
   ) throws -> Study {
-    let preset = try preset
-    let texts = try arms(preset)
+    let texts = try armTexts()
     if let initial {
-      guard texts.count == 1 || study.models == nil && study.arms.isEmpty else {
+      guard texts.count == 1 || models == nil && self.arms.isEmpty else {
         throw ValidationError("--init has weights for one model alone; leave --models out")
       }
       if let flag = ModelSetting.all(in: flags).first?.flag {
@@ -72,9 +78,10 @@ struct StudyBuilder {
     var arms: [Arm] = []
     var used: Set<String> = []
     for text in initial == nil ? texts : [try initialArm(texts, initial!)] {
-      arms.append(try arm(text, preset, vocabulary, initial, &used))
+      arms.append(try arm(text, vocabulary, initial, &used))
     }
-    try requireUse(of: used, arms)
+    try requireUse(of: used)
+    try requireUseOfFamilies(texts)
     var experiments = arms.map(\.experiment)
     try Setting.apply(Self.others(flags), to: &experiments)
     for index in arms.indices {
@@ -82,11 +89,16 @@ struct StudyBuilder {
       var own = [experiments[index]]
       try Setting.apply(Self.others(text.settings), to: &own, of: "the arm \(text.name)")
       arms[index].experiment = own[0]
+      if text.settings.isEmpty, initial == nil { arms[index].title = try title(of: text.model, arms[index].experiment) }
       if let initial { arms[index].experiment.initialWeights = try InitialWeights(initial.path) }
+    }
+    guard flag("final-lr") == nil || arms.contains(where: { $0.experiment.schedule.form != .constant }) else {
+      throw ValidationError(
+        "--final-lr has no effect here: the rate is constant, and --schedule names another form; leave it out")
     }
     var study = Study(
       name: preset.rawValue, arms: arms, seeds: try seeds,
-      comparisons: self.study.arms.isEmpty && armTexts.isEmpty && initial == nil ? preset.comparisons : [])
+      comparisons: self.arms.isEmpty && initial == nil ? preset.comparisons : [])
     study.corpus = corpus
     return study
   }
@@ -104,15 +116,15 @@ struct StudyBuilder {
       case .denseMoE: .nanoKimi
       case .mlp, .swiGLU: .nanoGPT
       }
-    guard study.arms.isEmpty else { return texts[0] }
-    guard study.models == nil || texts[0].name == name.rawValue else {
+    guard arms.isEmpty else { return texts[0] }
+    guard models == nil || texts[0].name == name.rawValue else {
       throw ValidationError("--init has weights for \(name.rawValue) alone; leave --models out")
     }
     return ArmText(name: name.rawValue, settings: [])
   }
 
   private func arm(
-    _ text: ArmText, _ preset: Preset, _ vocabulary: Int, _ initial: Initial?, _ used: inout Set<String>
+    _ text: ArmText, _ vocabulary: Int, _ initial: Initial?, _ used: inout Set<String>
   ) throws -> Arm {
     let name = try text.model
     for flag in text.settings where flag.name.hasPrefix("seed") || flag.name.hasSuffix("-optimizer") {
@@ -124,10 +136,10 @@ struct StudyBuilder {
       model = given
     } else {
       let context = context ?? preset.contextLength
-      model = try self.model(name, text, preset, &used).configuration(
+      model = try self.model(name, text, &used).configuration(
         vocabularySize: vocabulary, contextLength: context)
       if name == .nanoGPTTotal {
-        let kimi = try self.model(.nanoKimiK2, text, preset, &used)
+        let kimi = try self.model(.nanoKimiK2, text, &used)
         model = model.matchingParameters(
           of: try kimi.configuration(vocabularySize: vocabulary, contextLength: context))
       }
@@ -147,7 +159,7 @@ struct StudyBuilder {
 
   /// A model's recipe with the flags that it has a use for, and the settings of its arm.
   private func model(
-    _ name: ModelName, _ text: ArmText, _ preset: Preset, _ used: inout Set<String>
+    _ name: ModelName, _ text: ArmText, _ used: inout Set<String>
   ) throws -> ModelRecipe {
     var recipe = try preset.recipe(of: name)
     // Parts that the arm names come first: what else applies follows from them.
@@ -155,7 +167,7 @@ struct StudyBuilder {
       do {
         try recipe.set(key, to: flag.value)
       } catch {
-        throw RunError("the arm \(text.name): \(error)")
+        throw ValidationError("the arm \(text.name): \(error)")
       }
     }
     for (flag, key) in ModelSetting.all(in: flags)
@@ -168,12 +180,48 @@ struct StudyBuilder {
   }
 
   /// Throws for a flag that no model has a use for.
-  private func requireUse(of used: Set<String>, _ arms: [Arm]) throws {
+  private func requireUse(of used: Set<String>) throws {
     for (flag, key) in ModelSetting.all(in: flags) where !used.contains(flag.name) {
-      let text = try self.arms(preset)[0]
+      let text = try armTexts()[0]
       let reason = try ModelSetting.obstacle(to: key, flag.value, in: preset.recipe(of: text.model))
       throw ValidationError("--\(flag.name) has no effect here: \(reason ?? "every arm sets it"); leave it out")
     }
+  }
+
+  /// The same for an optimizer of one family of models.
+  private func requireUseOfFamilies(_ texts: [ArmText]) throws {
+    for (name, isGPT) in [("gpt-optimizer", true), ("kimi-optimizer", false)] where flag(name) != nil {
+      guard flag("optimizer") == nil else {
+        throw ValidationError("--\(name) has no effect here: --optimizer is for all models; leave one of them out")
+      }
+      guard try texts.contains(where: { try $0.value("optimizer") == nil && $0.model.isGPT == isGPT }) else {
+        throw ValidationError("--\(name) has no effect here: no model of this study is of that family; leave it out")
+      }
+    }
+  }
+
+  /// What a model is called that is no arm with a name: itself, and in what it differs from the preset's.
+  private func title(of name: ModelName, _ experiment: Experiment) throws -> String {
+    let size: FamilySize? = try choose(flag("size"), for: "size")
+    let optimizer = try optimizer(ArmText(name: name.rawValue, settings: []), name) ?? name.optimizer
+    var differences: [String] = []
+    if let size, size != .small, experiment.model.width == (try? preset.experiment(name, size: size))?.model.width {
+      differences.append(size.rawValue)
+    }
+    if optimizer != name.optimizer { differences.append(optimizer.rawValue) }
+    if flag("embd") != nil, experiment.model.width != (try? preset.experiment(name, size: size))?.model.width {
+      differences.append("width \(experiment.model.width)")
+    }
+    let usual = preset.optimizer(optimizer).groups
+    for (isForMatrices, words) in [(false, "rate"), (true, "Muon's rate")] {
+      func rate(_ groups: [OptimizerRecipe.Group]) -> Float? {
+        groups.first { $0.rule.isForMatrices == isForMatrices }?.rule.learningRate
+      }
+      if let own = rate(experiment.optimizer.groups), own != rate(usual) { differences.append("\(words) \(own)") }
+    }
+    guard !differences.isEmpty else { return name.displayName }
+    let plain = name.displayName.hasSuffix(")") ? name.displayName.dropLast() + ", " : name.displayName + " ("
+    return plain + differences.joined(separator: ", ") + ")"
   }
 
   private func optimizer(_ text: ArmText, _ model: ModelName) throws -> OptimizerName? {
@@ -190,17 +238,17 @@ struct StudyBuilder {
 
   /// A study that was begun, with the settings that are now given.
   func changed(_ begun: Study, in folder: String) throws -> Study {
-    if study.preset != nil, try preset.rawValue != begun.name {
-      throw RunError("\(folder): begun with another --preset, \(begun.name); leave it out to resume")
+    if isPresetGiven, preset.rawValue != begun.name {
+      throw ValidationError("\(folder): begun with another --preset, \(begun.name); leave it out to resume")
     }
     for flag in flags where flag.name.hasSuffix("optimizer") || ModelSetting.key(of: flag.name) != nil {
       throw ValidationError("--\(flag.name) is for a new run; leave it out to resume")
     }
     var now = begun
-    if let models = study.models, models != begun.arms.map(\.name).joined(separator: ",") {
-      throw RunError("\(folder): begun with other --models; leave it out to resume")
+    if let models, models != begun.arms.map(\.name).joined(separator: ",") {
+      throw ValidationError("\(folder): begun with other --models; leave it out to resume")
     }
-    guard study.arms.isEmpty else { throw ValidationError("--arm is for a new run; leave it out to resume") }
+    guard arms.isEmpty else { throw ValidationError("--arm is for a new run; leave it out to resume") }
     if flag("seed") != nil || flag("seeds") != nil { now.seeds = try seeds }
     var experiments = now.arms.map(\.experiment)
     try Setting.apply(Self.others(flags), to: &experiments)

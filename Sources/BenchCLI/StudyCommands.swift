@@ -19,7 +19,9 @@ struct AblateCommand: ParsableCommand {
       muon-family     every Muon rule that has a name
 
       Settings that are given are for all arms. The same command again goes on with the runs that are missing.
-      """)
+
+      """
+        + CommandConfiguration.examples("ablate factorial --dry-run", "ablate ladder --seeds 3 --iterations 1000"))
 
   @Argument(help: "The study: \(list(AblationPreset.self)).")
   var preset: String
@@ -40,7 +42,9 @@ struct StudyCommand: ParsableCommand {
       The file is a JSON object: 'arms', a list of objects with a 'name' and any settings under their flags' names; \
       'grid', an object of lists of values, which are combined with each other and with each arm; 'settings' of all \
       arms; 'comparisons', a list of {"arm": …, "against": …}; 'seeds', 'delta', 'preset' and 'name'.
-      """)
+
+      """
+        + CommandConfiguration.examples("study mine.json --dry-run", "study mine.json --jobs 2 --out runs/mine"))
 
   @Argument(help: "The study, a JSON file.")
   var file: String
@@ -55,26 +59,27 @@ struct StudyCommand: ParsableCommand {
 /// How a study of many runs is carried out.
 struct PlannedStudyOptions: ParsableArguments {
   @Option(
-    parsing: .unconditional,
-    help: "Runs that are made at once, each with its share of the threads and the same bits as alone (default: 1).")
+    "Runs that are made at once, each with its share of the threads and the same bits as alone", "count", default: "1")
   var jobs: Int?
 
   @Flag(help: "Print the arms, their runs and parameters and the time that they will take, and make none.")
   var dryRun = false
 
-  @Option(parsing: .unconditional, help: "A difference in the loss that is smaller does not matter: δ.")
+  @Option("A difference in the loss that is smaller does not matter: δ", "nats")
   var delta: Double?
 
-  @Option(help: "The folder of a study to go on with.")
+  @Option("The folder of a study to go on with", "folder")
   var resume: String?
 
   @OptionGroup(title: "Tuning") var tuning: TuningOptions
   @OptionGroup(title: "Text") var text: TextOptions
-  @OptionGroup(title: "Models") var models: ModelOptions
-  @OptionGroup(title: "Optimizers") var optimizers: OptimizerOptions
-  @OptionGroup(title: "Training") var training: TrainingOptions
+  @OptionGroup(title: "Parts and sizes of models") var models: ModelOptions
+  @OptionGroup(title: "Optimizer") var optimizers: OptimizerOptions
+  @OptionGroup(title: "Study") var comparison: ComparisonOptions
+  @OptionGroup(title: "Step") var steps: StepOptions
+  @OptionGroup(title: "Length and schedule") var schedule: ScheduleOptions
   @OptionGroup(title: "Evaluation and samples") var evaluation: EvaluationOptions
-  @OptionGroup(title: "Checkpoints") var checkpoints: CheckpointOptions
+  @OptionGroup(title: "Checkpoints and memory") var checkpoints: CheckpointOptions
   @OptionGroup(title: "Device") var deviceOption: DeviceOption
   @OptionGroup(title: "Output") var output: OutputOptions
 
@@ -91,18 +96,19 @@ struct PlannedStudyOptions: ParsableArguments {
   }
 
   private var flags: [GivenFlag] {
-    models.givenFlags + optimizers.givenFlags + training.givenFlags + evaluation.givenFlags + checkpoints.givenFlags
+    comparison.givenFlags + models.givenFlags + optimizers.givenFlags + steps.givenFlags + schedule.givenFlags
+      + evaluation.givenFlags + checkpoints.givenFlags
   }
 
   private var runner: StudyRunner { StudyRunner(output: output, device: deviceOption) }
 
   func run(_ plan: StudyPlan, command: String) throws {
-    if let resume { return try goOn(resume) }
+    if let resume { return try goOn(LatestRun.resolved(resume)) }
     var plan = plan
     plan.margin = delta ?? plan.margin
     let seeds = try self.seeds(plan)
     let settings = flags.filter { !["seed", "seeds"].contains($0.name) }
-    let recipe = try corpusRecipe(plan.preset)
+    let recipe = try text.recipe(for: plan.preset)
     // Once before the text is read, so that what cannot be is refused at once.
     try plan.study(flags: settings, seeds: seeds, corpus: recipe).validate()
     let corpus = try runner.makeCorpus(recipe)
@@ -144,7 +150,9 @@ struct PlannedStudyOptions: ParsableArguments {
   }
 
   private func goOn(_ folder: String) throws {
-    if let flag = flags.first { throw ValidationError("--\(flag.name) is for a new study; leave it out to resume") }
+    if let flag = (flags + text.givenFlags.filter { $0.name != "data" }).first {
+      throw ValidationError("--\(flag.name) is for a new study; leave it out to resume")
+    }
     let hold = try OutputFolder.hold(folder)
     var study = try Study(resuming: folder)
     study.margin = delta ?? study.margin
@@ -159,11 +167,11 @@ struct PlannedStudyOptions: ParsableArguments {
   private static let firstSeed: UInt64 = 11
 
   private func seeds(_ plan: StudyPlan) throws -> [UInt64] {
-    guard training.seed == nil || training.seeds == nil else {
+    guard steps.seed == nil || comparison.seeds == nil else {
       throw ValidationError("give --seed or --seeds, not both")
     }
-    if let seed = training.seed { return [seed] }
-    let text = training.seeds ?? plan.seeds ?? "3"
+    if let seed = steps.seed { return [seed] }
+    let text = comparison.seeds ?? plan.seeds ?? "3"
     guard text.contains(",") else {
       guard let count = Int(text), (1...1000).contains(count) else {
         throw ValidationError("seeds is '\(text)'; it must be a number from 1 to 1000, or seeds separated by commas")
@@ -176,19 +184,6 @@ struct PlannedStudyOptions: ParsableArguments {
       }
       return seed
     }
-  }
-
-  private func corpusRecipe(_ preset: Preset) throws -> CorpusRecipe {
-    let kind = preset.corpusKind
-    if kind == .characters {
-      for flag in text.givenFlags where flag.name != "data" {
-        throw ValidationError("--\(flag.name) has no effect here: the text is one of characters; leave it out")
-      }
-    }
-    let here = kind == .characters && FileManager.default.fileExists(atPath: "input.txt") ? "input.txt" : nil
-    return CorpusRecipe(
-      kind, path: text.data ?? here, validationPath: text.valid, tokenizer: text.tokenizer,
-      vocabularySize: text.vocab ?? 4096)
   }
 
   // MARK: Carrying out
@@ -254,6 +249,7 @@ struct PlannedStudyOptions: ParsableArguments {
 
   private func carryOut(_ session: consuming StudySession) throws {
     var session = session
+    LatestRun.point(to: session.folder)
     if !output.quiet {
       Terminal.writeError(CorpusDescription(session.corpus, kind: session.study.corpus.kind).summary)
     }

@@ -29,10 +29,9 @@ struct PlannedArm {
 extension StudyPlan {
   /// The study that the plan and the flags of a command line make.
   func study(flags: [GivenFlag], seeds: [UInt64], corpus: CorpusRecipe, vocabulary: Int? = nil) throws -> Study {
-    var builder = StudyBuilder(
-      study: try StudyOptions.parse(["--preset", preset.rawValue]),
+    let builder = try StudyBuilder(
+      preset: preset.rawValue, models: nil, arms: arms.map(\.text),
       flags: settings + flags + [GivenFlag(name: "seeds", value: seeds.map(String.init).joined(separator: ","))])
-    builder.armTexts = arms.map(\.text)
     var study = try builder.newStudy(corpus: corpus, vocabulary: vocabulary)
     for comparison in comparisons {
       for name in [comparison.arm] + comparison.others where !arms.contains(where: { $0.text.name == name }) {

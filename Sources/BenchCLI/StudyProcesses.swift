@@ -83,7 +83,7 @@ struct StudyRunCommand: ParsableCommand {
         throw RunError("\(folder): the study there has no run '\(name)'")
       }
       var observer = StudyObserver(
-        display: RunDisplay(planned, isQuiet: true, tableInterval: nil),
+        display: RunDisplay(planned, validationTokens: 0, isQuiet: true, tableInterval: nil),
         eventFolder: tensorboard ? "\(folder)/\(planned.name)" : nil)
       // Whoever carries the study out may be killed: then nobody waits for this run, and another may begin it again.
       let outcome = try StudySession.makeRun(

@@ -10,10 +10,10 @@ import NanoTraining
 
 /// How a study's runs are shown.
 struct OutputOptions: ParsableArguments {
-  @Option(help: "The folder for results (default: runs/<time>-compare).")
+  @Option("The folder for results", "folder", default: "a new one in runs, which runs/latest then links to")
   var out: String?
 
-  @Option(parsing: .unconditional, help: "Steps from one line of the loss table to the next (default: no table).")
+  @Option("Steps from one line of the loss table to the next", "steps", default: "no table")
   var tableEvery: Int?
 
   @Flag(help: "Print no progress.")
@@ -28,6 +28,9 @@ struct OutputOptions: ParsableArguments {
   func validate() throws {
     guard tableEvery ?? 1 >= 1 else {
       throw ValidationError("table-every is \(tableEvery!); it must be at least 1")
+    }
+    guard tableEvery == nil || !quiet else {
+      throw ValidationError("--table-every has no effect beside --quiet; leave one of them out")
     }
   }
 
@@ -49,7 +52,7 @@ struct StudyRunner {
 
   /// Reads the text, telling how far that is.
   func makeCorpus(_ recipe: CorpusRecipe) throws -> Corpus {
-    let isShown = !output.quiet && Terminal.isInteractive
+    let isShown = !output.quiet && Terminal.redraws
     let corpus = try recipe.makeCorpus { stage, share in
       if isShown { Terminal.show(stage, share) }
     }
@@ -78,15 +81,17 @@ struct StudyRunner {
           + "For the real study: swift run -c release bench-cli")
     }
     Interruption.install()
-    let (path, output) = (session.folder, output)
+    LatestRun.point(to: session.folder)
+    let (path, output, validationTokens) = (session.folder, output, session.corpus.validation.count)
     let report = LiveReport(session.results, folder: path)
     let results: StudyResults
     do {
       results = try session.run(
         observer: {
           StudyObserver(
-            display: RunDisplay($0, isQuiet: output.quiet, tableInterval: output.tableEvery), report: report,
-            eventFolder: output.tensorboard ? "\(path)/\($0.name)" : nil)
+            display: RunDisplay(
+              $0, validationTokens: validationTokens, isQuiet: output.quiet, tableInterval: output.tableEvery),
+            report: report, eventFolder: output.tensorboard ? "\(path)/\($0.name)" : nil)
         },
         shouldStop: { Interruption.isRequested }, report: report.didEnd)
       try report.close()
@@ -98,7 +103,11 @@ struct StudyRunner {
       print(String(decoding: try JSONEncoder.readable.encode(results), as: UTF8.self))
     } else {
       if results.corpus.kind == .stories { print(StudyTable.losses(results) + "\n") }
-      print(StudyTable.text(results) + "\n\n" + Verdict.text(results))
+      print(StudyTable.text(results) + "\n")
+      Terminal.printProse(Verdict.text(results))
+      let width = min(78, (Terminal.outputColumns ?? 80) - 2)
+      print(SampleDocument.excerpts(of: sources(of: results, in: path), width: max(20, width)))
+      for caution in cautions(results) { Terminal.printProse(caution) }
       print("Results, pictures, samples and models: \(path)")
     }
     if let failure = session.failure { throw failure }
@@ -106,5 +115,27 @@ struct StudyRunner {
       Terminal.writeError("Go on with: bench-cli compare --resume \(path)")
       throw ExitCode(Interruption.exitStatus)
     }
+  }
+
+  /// One run of every arm, with its folder.
+  private func sources(of results: StudyResults, in folder: String) -> [SampleDocument.Source] {
+    results.study.runs.prefix(results.study.arms.count).map { ($0.title, "\(folder)/\($0.name)") }
+  }
+
+  /// What the figures must not be taken for.
+  private func cautions(_ results: StudyResults) -> [String] {
+    var cautions: [String] = []
+    if let busy = results.models.first(where: { $0.loadAverageAtStart ?? 0 > Double(results.machine.cores) + 0.5 }) {
+      cautions.append(
+        String(
+          format: "The machine was busy when %@ began (load %.1f on %d cores): times are not comparable.", busy.title,
+          busy.loadAverageAtStart ?? 0, results.machine.cores))
+    }
+    if results.corpus.kind == .characters, results.corpus.source == "built-in" {
+      cautions.append(
+        "The text is the built-in corpus: losses are not comparable with those on tiny Shakespeare, which "
+          + "`bench-cli data shakespeare` fetches.")
+    }
+    return cautions
   }
 }

@@ -8,16 +8,16 @@ import NanoTraining
 /// How settings are searched for before a study's runs.
 struct TuningOptions: ParsableArguments {
   @Option(
-    help: """
-      Settings to search for before the runs, for each arm with as many trials: some of lr, muon-lr, weight-decay, \
-      separated by commas. Trials read the training split alone and use a seed that no run has.
-      """)
+    """
+    Settings to search for before the runs, for each arm with as many trials: some of lr, muon-lr, weight-decay, \
+    separated by commas. Trials read the training split alone and use a seed that no run has
+    """, "list")
   var tune: String?
 
-  @Option(parsing: .unconditional, help: "Trials of each arm (default: 8).")
+  @Option("Trials of each arm", "count", default: "8")
   var tuneTrials: Int?
 
-  @Option(parsing: .unconditional, help: "Length of a trial as a share of a run's (default: 0.25).")
+  @Option("Length of a trial as a share of a run's, above 0 and at most 1", "share", default: "0.25")
   var tuneShare: Double?
 
   /// Names of the settings to search for.

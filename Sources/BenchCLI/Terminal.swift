@@ -2,8 +2,39 @@ import Foundation
 import NanoData
 
 /// Where words go: results to stdout, everything about the way there to stderr.
+///
+/// Nothing is coloured, so `NO_COLOR` has nothing to take away.
 enum Terminal {
   static let isInteractive = isatty(STDERR_FILENO) == 1
+  /// Whether a line can be replaced in place.
+  static let redraws = isInteractive && ProcessInfo.processInfo.environment["TERM"] != "dumb"
+
+  /// Columns of the window now; 80 where it does not say.
+  static var columns: Int { columns(of: STDERR_FILENO) ?? 80 }
+
+  /// Columns of the window that results go to; nil where they go elsewhere.
+  static var outputColumns: Int? { columns(of: STDOUT_FILENO) }
+
+  private static func columns(of file: Int32) -> Int? {
+    var size = winsize()
+    return ioctl(file, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : nil
+  }
+
+  /// A result in sentences, with lines broken between words where a window shows it.
+  static func printProse(_ text: String) {
+    guard let columns = outputColumns else { return print(text) }
+    for paragraph in text.split(separator: "\n", omittingEmptySubsequences: false) {
+      var line = ""
+      for word in paragraph.split(separator: " ") {
+        if !line.isEmpty, line.count + 1 + word.count > columns {
+          print(line)
+          line = ""
+        }
+        line += (line.isEmpty ? "" : " ") + word
+      }
+      print(line)
+    }
+  }
 
   /// Hands a result on at once, as `print` does not when its reader is a pipe.
   static func write(_ text: String) throws {
@@ -27,8 +58,8 @@ enum Terminal {
 
   static func writeError(_ line: String) { writeAside(line + "\n") }
 
-  /// Replaces the current line of an interactive terminal.
-  static func rewriteLine(_ text: String) { writeAside("\r\u{1B}[2K\(text)") }
+  /// Replaces the current line of a terminal that ``redraws``; one that is wider than the window would leave a rest.
+  static func rewriteLine(_ text: String) { writeAside("\r\u{1B}[2K\(text.prefix(max(1, columns - 1)))") }
 
   /// How far the preparation of stories is.
   static func show(_ stage: StoryPreparation.Stage, _ share: Double) {

@@ -15,6 +15,7 @@ struct RunLoop: ~Copyable {
   private var state: ResumableTrainer<Decoder, AnyOptimizer>
   private let log: MetricsLog
   private let evaluator: Evaluator
+  private let loadAverageAtStart = Machine.loadAverage
 
   private var experiment: Experiment { run.experiment }
 
@@ -146,7 +147,8 @@ struct RunLoop: ~Copyable {
   var resultSoFar: RunResult {
     RunResult(
       name: run.name, title: run.title, seed: experiment.seed, parameters: parameterCounts.all,
-      activeParameters: parameterCounts.active, progress: state.progress, tokensPerStep: experiment.tokensPerStep)
+      activeParameters: parameterCounts.active, progress: state.progress, tokensPerStep: experiment.tokensPerStep,
+      warmUpSteps: experiment.schedule.warmUp(of: experiment.iterations), loadAverageAtStart: loadAverageAtStart)
   }
 
   /// What the run came to, and what its best weights write; the memory that its steps needed goes back.

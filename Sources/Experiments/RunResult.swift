@@ -48,11 +48,15 @@ public struct RunResult: Hashable, Sendable, Codable {
   public var bestIteration: Int
   public var microBatches: Int
   public var checkpointsActivations: Bool
+  /// Steps of warm-up that were made, which are at most half of a run; nil in results of earlier versions.
+  public var warmUpSteps: Int?
+  /// Of the machine, as ``Machine/loadAverage``, when the run began or went on and when it ended.
+  public var loadAverageAtStart, loadAverageAtEnd: Double?
   public var curve: [EvaluationPoint]
 
   init(
     name: String, title: String, seed: UInt64, parameters: Int, activeParameters: Int, progress: RunProgress,
-    tokensPerStep: Int
+    tokensPerStep: Int, warmUpSteps: Int, loadAverageAtStart: Double?
   ) {
     let (curve, best) = (progress.curve, progress.best)
     let steps = Double(max(1, progress.step))
@@ -83,6 +87,9 @@ public struct RunResult: Hashable, Sendable, Codable {
     bestIteration = best?.step ?? 0
     microBatches = progress.trainer.microBatchCount
     checkpointsActivations = progress.trainer.checkpointsActivations
+    self.warmUpSteps = warmUpSteps
+    self.loadAverageAtStart = loadAverageAtStart
+    loadAverageAtEnd = Machine.loadAverage
     self.curve = curve
   }
 

@@ -22,10 +22,10 @@ public struct SampleRecipe: Hashable, Sendable, Codable {
   /// 500 characters of the best weights, after a line break.
   public static let characters = SampleRecipe(
     prompts: ["\n"], tokenCount: 500, temperature: 1, showsBest: true, stream: 100)
-  /// The beginnings of three stories, where an interval is set.
+  /// The beginnings of three stories.
   public static let stories = SampleRecipe(
     prompts: ["Once upon a time", "Lily and Ben", "One day, a little dog"], tokenCount: 160, temperature: 0.8, topK: 50,
-    showsBest: false, stream: 200)
+    showsBest: true, stream: 200)
 }
 
 /// A text that a model wrote.
@@ -78,6 +78,28 @@ public enum SampleDocument {
   public static func text(of runs: [Source]) -> String {
     runs.compactMap { title, folder in
       SampleRecipe.read(folder).last.map { "=== \(title) ===\n\($0.text)\n\n" }
+    }.joined()
+  }
+
+  /// The first lines of the last first sample of each run, for a look.
+  /// - Parameters:
+  ///   - lineCount: lines of each.
+  ///   - width: characters of a line at most.
+  public static func excerpts(of runs: [Source], lineCount: Int = 3, width: Int = 78) -> String {
+    runs.compactMap { title, folder -> String? in
+      let samples = SampleRecipe.read(folder)
+      guard let sample = samples.first(where: { $0.step == samples.last?.step }) else { return nil }
+      var lines: [String] = []
+      for paragraph in (sample.prompt + sample.text).split(separator: "\n") {
+        var rest = paragraph.drop { $0 == " " }
+        while rest.count > width {
+          let end = rest.prefix(width).lastIndex(of: " ") ?? rest.index(rest.startIndex, offsetBy: width)
+          lines.append(String(rest[..<end]))
+          rest = rest[end...].drop { $0 == " " }
+        }
+        if !rest.isEmpty { lines.append(String(rest)) }
+      }
+      return "\n\(title) writes:\n" + lines.prefix(lineCount).map { "  \($0)\n" }.joined()
     }.joined()
   }
 

@@ -25,9 +25,12 @@ public struct ScheduleRecipe: Hashable, Sendable, Codable {
     self.finalShare = finalShare
   }
 
+  /// Steps of warm-up in a run of so many steps.
+  func warmUp(of steps: Int) -> Int { min(warmUpSteps, steps / 2) }
+
   /// The schedule of a run of so many steps.
   public func schedule(steps: Int) -> any LearningRateSchedule {
-    let warmUp = min(warmUpSteps, steps / 2)
+    let warmUp = warmUp(of: steps)
     switch form {
     case .cosine: return CosineSchedule(warmUpSteps: warmUp, totalSteps: steps, finalFactor: finalShare)
     case .wsd:

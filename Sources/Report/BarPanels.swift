@@ -52,7 +52,7 @@ struct BarPanels {
     let axis = Axis(0...max(all.max() ?? 1, panel.reference?.value ?? 0, 1e-9) * 1.15, tickCount: 5)
     canvas.text(panel.title, at: Point(x: plot.x, y: cell.y + 30), size: 14, bold: true)
     canvas.text(panel.unit, at: Point(x: plot.x, y: cell.y + 47), size: 11, color: .faint)
-    if caution == nil, let ratio = Self.ratioText(values) {
+    if caution == nil, let ratio = ratioText(panel.bars) {
       canvas.text(
         ratio, at: Point(x: plot.maxX, y: cell.y + 30), size: 11.5, color: .faint, align: .right)
     }
@@ -104,8 +104,9 @@ struct BarPanels {
   }
 
   /// How the second bar compares with the first.
-  private static func ratioText(_ values: [Double]) -> String? {
-    guard values.count == 2, values[0] > 0 else { return nil }
-    return String(format: "%+.1f%%", 100 * (values[1] / values[0] - 1))
+  private func ratioText(_ bars: [Bar]) -> String? {
+    guard bars.count == 2, bars[0].value > 0, bars[1].value.isFinite else { return nil }
+    let first = bars[0].label.prefix { $0 != "(" }
+    return String(format: "%+.1f%% against ", 100 * (bars[1].value / bars[0].value - 1)) + first
   }
 }

@@ -35,7 +35,9 @@ struct RunFigure: Sendable {
     RunFigure(
       label: "step with evaluation, mean (ms)", key: "trainStepWithEvaluationMeanMs", digits: 3,
       value: \.trainStepWithEvaluationMeanMs),
-    RunFigure(label: "optimizers' share of it (%)", key: "updateShare", digits: 1, scale: 100, value: \.updateShare),
+    RunFigure(
+      label: "optimizers' share of a training step (%)", key: "updateShare", digits: 1, scale: 100,
+      value: \.updateShare),
     RunFigure(label: "inference, one batch (ms)", key: "inferenceMeanMs", digits: 3, value: \.inferenceMeanMs),
     RunFigure(label: "training tokens / s", key: "tokensPerSecond", digits: 0, value: \.tokensPerSecond),
     RunFigure(label: "training tokens", key: "trainingTokens", digits: 0) { Double($0.trainingTokens) },
@@ -50,6 +52,8 @@ struct RunFigure: Sendable {
       value: \.residentGrowthBytesPerStep),
     RunFigure(label: "training time (s)", key: "trainingSeconds", digits: 1, value: \.trainingSeconds),
     RunFigure(label: "total time (s)", key: "seconds", digits: 1, value: \.seconds),
+    RunFigure(label: "load of the machine, start", key: "loadAverageAtStart", digits: 1, value: \.loadAverageAtStart),
+    RunFigure(label: "load of the machine, end", key: "loadAverageAtEnd", digits: 1, value: \.loadAverageAtEnd),
   ]
 
   /// Those that some run has; where all parameters are active that needs no line.

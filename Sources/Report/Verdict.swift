@@ -23,9 +23,16 @@ public enum Verdict {
         + (reached.isEmpty ? " No model was evaluated." : " \(reached.joined(separator: ", ")) \(unit).")
     }
     let sides = results.study.arms.compactMap { Side($0, evaluated) }
+    if sides.count == 1 { return alone(sides[0], unit) }
     guard !results.study.comparisons.isEmpty else { return ranking(sides, results.corpus) }
     let lines = results.study.comparisons.map { line($0, sides, results) }
     return (lines + (results.study.seeds.count == 1 && sides.count > 1 ? [oneSeed] : [])).joined(separator: "\n")
+  }
+
+  private static func alone(_ side: Side, _ unit: String) -> String {
+    let runs = side.runs.count
+    return "\(side.title) reached a best validation loss of \(fixed(side.loss, 4)) \(unit)"
+      + (runs > 1 ? ", the mean of \(runs) seeds" : "") + ". No other model was trained to compare it with."
   }
 
   /// An arm, its losses averaged over seeds.
@@ -91,18 +98,22 @@ public enum Verdict {
     let ranked = sides.sorted { $0.loss < $1.loss }
     guard let best = ranked.first else { return "No model was evaluated." }
     let unit = "nats a \(corpus.unit)"
-    var verdict = "\(best.title) reached \(fixed(best.loss, 4)) \(unit)."
+    var verdict = ""
     if let last = ranked.dropFirst().last {
       let difference = last.loss - best.loss
       let (seeds, choices) = (paired(best, last), ranked.count * (ranked.count - 1) / 2)
-      let claim = seeds == nil ? "has the lower loss" : "is better"
+      let claim =
+        ranked.count > 2
+        ? (seeds == nil ? "has the lowest loss of" : "is the best of") + " \(ranked.count)"
+        : seeds == nil ? "has the lower loss" : "is better"
       let outcome =
         areLevel(best.loss, last.loss)
-        ? "\(best.title) and \(last.title) are level: \(fixed(best.loss, 4)) \(unit), \(best.title)"
+        ? "\(best.title) and \(last.title) are level: a best validation loss of \(fixed(best.loss, 4)) \(unit), \(best.title)"
         : isOpen(seeds, choices: choices)
-          ? "No difference is shown: \(fixed(best.loss, 4)) \(unit) and \(fixed(last.loss, 4)) of \(last.title), \(best.title)"
-          : "\(best.title) \(claim): \(fixed(best.loss, 4)) \(unit), \(fixed(difference, 4)) "
-            + "(\(fixed(100 * difference / last.loss, 1))%) below \(last.title),"
+          ? "No difference is shown: best validation losses of \(fixed(best.loss, 4)) \(unit), and \(fixed(last.loss, 4)) of "
+            + "\(last.title), \(best.title)"
+          : "\(best.title) \(claim): a best validation loss of \(fixed(best.loss, 4)) \(unit), \(fixed(difference, 4)) "
+            + "(\(fixed(100 * difference / last.loss, 1))%) below \(fixed(last.loss, 4)) of \(last.title),"
       verdict =
         outcome + " with \(fixed(Double(best.parameters) / Double(last.parameters), 2)) times its parameters and "
         + "\(fixed(best.stepMs / last.stepMs, 2)) times its training time. "
@@ -154,8 +165,8 @@ public enum Verdict {
         "no difference is shown, \(fixed(low, 4)) of \(better.title) and \(fixed(high, 4)) of \(worse.title), nats a \(unit)"
     }
     let claim = seeds == nil ? "has the lower loss" : "is better"
-    return "\(better.title) \(claim), \(fixed(low, 4)) against \(fixed(high, 4)) nats a \(unit) of \(worse.title), "
-      + "\(fixed(100 * (high - low) / high, 1))% lower"
+    return "\(better.title) \(claim), \(fixed(low, 4)) nats a \(unit), \(fixed(100 * (high - low) / high, 1))% below "
+      + "\(fixed(high, 4)) of \(worse.title)"
   }
 }
 

@@ -29,6 +29,12 @@ public struct Machine: Hashable, Sendable, Codable {
       threads: WorkerPool.shared.threadCount)
   }
 
+  /// How many processes wanted a core at once, on average over the last minute; nil where the system does not say.
+  public static var loadAverage: Double? {
+    var load = 0.0
+    return getloadavg(&load, 1) == 1 ? load : nil
+  }
+
   private static var processorName: String? {
     let line = systemLines("/proc/cpuinfo").first { $0.hasPrefix("model name") }
     return line?.split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) }

@@ -23,6 +23,13 @@ import Testing
   #expect(names.contains("SwiGLU backward") && Set(names).count == report.operations.count)
 }
 
+@Test func someOperationsAreMeasuredAlone() throws {
+  let result = try CommandResult(["bench", "ops", "--json", "--only", "NORM"])
+  let report = try JSONDecoder().decode(OperationBenchmark.self, from: Data(result.output.utf8))
+  #expect(report.products.isEmpty && report.attention.isEmpty)
+  #expect(report.operations.count == 4 && report.operations.allSatisfy { $0.name.contains(" norm") }, "\(report)")
+}
+
 /// A flag without effect would mislead.
 @Test func flagsThatAStepHasNoUseForAreRefused() throws {
   for flags in [

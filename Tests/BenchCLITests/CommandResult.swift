@@ -1,7 +1,7 @@
 import Foundation
 import NanoTestSupport
 
-/// A run of the built command.
+/// A run of the built command, in a folder of its own: what it writes beside what it was told to goes with that.
 struct CommandResult {
   let status: Int32
   let output, error: String
@@ -25,8 +25,9 @@ struct CommandResult {
       process.executableURL = Self.executable
       process.arguments = arguments
     }
-    // A command that waits until its errors are read cannot end its output: they go to a file.
     let folder = try TemporaryFolder()
+    process.currentDirectoryURL = URL(fileURLWithPath: folder.path)
+    // A command that waits until its errors are read cannot end its output: they go to a file.
     let errors = URL(fileURLWithPath: folder.path + "/errors")
     try Data().write(to: errors)
     let out = Pipe()

@@ -40,7 +40,7 @@ import Testing
   let foreign = folder.path + "/foreign.txt"
   try Data("wor€".utf8).write(to: URL(fileURLWithPath: foreign))
   let refused = try CommandResult(
-    ["evaluate", "--model", out + "/nanokimi", "--data", text, "--valid", foreign])
+    ["evaluate", "--model", out + "/nanokimi", "--valid", foreign])
   #expect(refused.status == 1 && refused.error.contains("foreign.txt: character"))
   #expect(refused.error.contains("position 3"))
 }
@@ -58,17 +58,17 @@ private func pngSize(_ path: String) throws -> (Int, Int) {
   let folder = try TemporaryFolder()
   let out = folder.path + "/run"
   let result = try CommandResult(
-    ["--json", "--quiet", "--models", "nanogpt", "--seed", "5", "--out", out] + small)
+    ["--json", "--quiet", "--models", "nanogpt", "--data-seed", "5", "--out", out] + small)
   let results = try JSONDecoder().decode(StudyResults.self, from: Data(result.output.utf8))
   #expect(result.error.isEmpty && results.corpus.source == "built-in")
   let optimum = try #require(results.corpus.optimumNLL)
   #expect(optimum > 0.05 && optimum < results.models[0].bestValidationLoss)
 
-  let evaluated = try CommandResult(["evaluate", "--model", out + "/nanogpt", "--seed", "5"])
+  let evaluated = try CommandResult(["evaluate", "--model", out])
   #expect(evaluated.status == 0 && evaluated.output.contains("built-in: "), "\(evaluated.error)")
   #expect(evaluated.output.contains(String(format: "wrote the text: %.4f nats", optimum)))
   let machine = try CommandResult(
-    ["evaluate", "--model", out + "/nanogpt", "--seed", "5", "--json"])
+    ["evaluate", "--model", out + "/nanogpt", "--data-seed", "5", "--json"])
   struct Scored: Decodable { let nllPerToken, optimumNLL: Double }
   let scored = try JSONDecoder().decode(Scored.self, from: Data(machine.output.utf8))
   #expect(scored.optimumNLL == optimum && scored.nllPerToken > optimum)
@@ -80,7 +80,7 @@ private func pngSize(_ path: String) throws -> (Int, Int) {
   try Data(repeating: UInt8(ascii: "a"), count: 1000).write(to: URL(fileURLWithPath: path))
   let result = try CommandResult(
     ["--data", path, "--quiet", "--out", folder.path + "/run"] + small)
-  #expect(result.output.contains("are level: 0.0000 nats"), "\(result.output)")
+  #expect(result.output.contains("are level: a best validation loss of 0.0000 nats"), "\(result.output)")
 }
 
 /// A flag without effect would mislead.
@@ -88,12 +88,17 @@ private func pngSize(_ path: String) throws -> (Int, Int) {
   for (flags, named) in [
     (["compare", "--size", "3M"], "--size"), (["compare", "--kv-rank", "8"], "--kv-rank"),
     (["compare", "--expert-width", "8", "--models", "nanogpt"], "--expert-width"),
-    (["compare", "--valid", "x"], "--valid"),
+    (["compare", "--valid", "x"], "--valid"), (["compare", "--final-lr", "0.1"], "--final-lr"),
+    (["compare", "--models", "nanogpt", "--kimi-optimizer", "muon"], "--kimi-optimizer"),
+    (["compare", "--optimizer", "muon", "--gpt-optimizer", "sgd"], "--gpt-optimizer"),
+    (["compare", "--data", "x", "--data-seed", "1"], "--data-seed"),
+    (["compare", "--quiet", "--table-every", "1"], "--table-every"),
+    (["compare", "--device", "cpu", "--tf32"], "--tf32"),
     (["compare", "--vocab", "400"], "--vocab"), (["compare", "--gating", "softmax"], "--gating"),
     (["bench", "step", "--expert-width", "64"], "--expert-width"),
   ] {
-    let result = try CommandResult(flags)
-    #expect(result.status != 0 && result.error.contains("\(named) "), "\(result.error)")
+    let result = try CommandResult(flags + (flags[0] == "compare" ? ["--iterations", "1"] : ["--steps", "1"]))
+    #expect(result.status == 64 && result.error.contains("\(named) "), "\(result.error)")
   }
 }
 
@@ -117,4 +122,41 @@ private func pngSize(_ path: String) throws -> (Int, Int) {
     ["--lr", "1e30", "--models", "nanogpt", "--quiet", "--out", out] + small)
   #expect(result.status == 1 && result.error.contains("not finite"))
   _ = try ModelFolder.load(out + "/nanogpt")
+}
+
+/// Seeds can be compared, since what is read does not change with them.
+@Test func theSeedOfARunIsNotThatOfItsText() throws {
+  let folder = try TemporaryFolder()
+  func run(_ flags: [String]) throws -> StudyResults {
+    let out = folder.path + "/" + flags.joined(separator: "-")
+    let result = try CommandResult(["train", "--json", "--quiet", "--out", out] + flags + small)
+    #expect(result.status == 0, "\(result.error)")
+    return try JSONDecoder().decode(StudyResults.self, from: Data(result.output.utf8))
+  }
+  let (first, other, text) = (try run(["--seed", "1337"]), try run(["--seed", "5"]), try run(["--data-seed", "5"]))
+  #expect(first.study.corpus == other.study.corpus && first.study.corpus.content != text.study.corpus.content)
+  #expect(first.models[0].bestValidationLoss != other.models[0].bestValidationLoss)
+  #expect(text.seed == 1337 && other.seed == 5 && text.study.corpus.builtInSeed == 5)
+}
+
+/// What stands in no preset is said where the model is named.
+@Test func titlesSayWhatDiffersFromThePreset() throws {
+  let folder = try TemporaryFolder()
+  let result = try CommandResult(
+    ["compare", "--optimizer", "muon", "--muon-lr", "0.02", "--quiet", "--out", folder.path + "/run"] + small)
+  #expect(result.output.contains("NanoGPT (muon, width 16, Muon's rate 0.02)"), "\(result.output)")
+  #expect(result.output.contains("NanoKimi (muon, width 16, Muon's rate 0.02) writes:"), "\(result.output)")
+}
+
+@Test func oneModelIsTrainedUnderTheNameOfThat() throws {
+  let folder = try TemporaryFolder()
+  let result = try CommandResult(["train", "--model", "nanokimi", "--quiet", "--out", folder.path + "/run"] + small)
+  #expect(result.status == 0 && result.output.contains("NanoKimi (width 16) reached a best validation loss of"))
+  // The whole study again, of its results.
+  let again = try CommandResult(["run", folder.path + "/run/results.json", "--quiet", "--out", folder.path + "/again"])
+  #expect(again.status == 0, "\(again.error)")
+  func weights(_ run: String) throws -> Data {
+    try Data(contentsOf: URL(fileURLWithPath: "\(folder.path)/\(run)/nanokimi/model.safetensors"))
+  }
+  #expect(try weights("run") == weights("again"))
 }

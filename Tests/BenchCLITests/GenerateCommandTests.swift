@@ -60,3 +60,20 @@ import Testing
     #expect(result.error.split(separator: "\n").count == 1, "\(command): \(result.error)")
   }
 }
+
+@Test func severalSamplesAreThoseOfTheNextSeeds() throws {
+  let folder = try TemporaryFolder()
+  let (run, prompt) = (folder.path + "/run", folder.path + "/prompt.txt")
+  #expect(try CommandResult(["train", "--quiet", "--out", run] + small).status == 0)
+  try "the ".write(toFile: prompt, atomically: true, encoding: .utf8)
+  func generate(_ arguments: [String]) throws -> String {
+    let result = try CommandResult(["generate", "--model", run + "/nanogpt", "--tokens", "9"] + arguments)
+    #expect(result.status == 0, "\(result.error)")
+    return result.output
+  }
+  let both = try generate(["--prompt-file", prompt, "--samples", "2", "--seed", "4"])
+  let (first, second) = (
+    try generate(["--prompt", "the ", "--seed", "4"]), try generate(["--prompt", "the ", "--seed", "5"])
+  )
+  #expect(both == "--- seed 4 ---\n\(first)\n--- seed 5 ---\n\(second)" && first != second)
+}

@@ -225,7 +225,7 @@ private let text = (0..<4_000).map { "word\($0 % 17 * $0 % 23) " }.joined()
   let begun = try CommandResult(
     ["compare", "--init", path + "/nanokimi", "--iterations", "5", "--eval-iters", "2", "--out", folder.path + "/next"]
       + data)
-  #expect(begun.status == 0 && begun.output.contains("NanoKimi reached"), "\(begun.error)")
+  #expect(begun.status == 0 && begun.output.contains("NanoKimi reached"), "\(begun.output)")
   try (text + "€").write(toFile: folder.path + "/text.txt", atomically: true, encoding: .utf8)
   let changed = try resume([])
   #expect(changed.status == 1 && changed.error.contains("holds another text"), "\(changed.error)")

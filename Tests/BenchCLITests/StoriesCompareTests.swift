@@ -46,6 +46,10 @@ import Testing
   }
   let samples = String(decoding: try stories.file("run/samples.md"), as: UTF8.self)
   #expect(samples.contains("## Step 15") && samples.contains("## Step 30"))
+  for title in results.models.map(\.title) { #expect(result.output.contains("\(title) writes:\n  ")) }
+  // What was asked for, and what a run of so few steps made of it.
+  #expect(results.study.arms.allSatisfy { $0.experiment.schedule.warmUpSteps == 100 })
+  #expect(results.models.allSatisfy { $0.warmUpSteps == 15 && $0.loadAverageAtEnd ?? 0 >= 0 })
 
   // What was trained is what is read back.
   let model = stories.folder.path + "/run/nanokimik2"

@@ -17,6 +17,10 @@ import Testing
   )
   #expect(training.header.storyCount > 8 * validation.header.storyCount)
   #expect(validation.count > 0)
+  let both = try stories.run([
+    "tokenize", "--data", stories.data, "--tokenizer", out + "/tokenizer.model", "--vocab", "350", "--out", out + "2",
+  ])
+  #expect(both.status == 64 && both.error.contains("--vocab has no effect"), "\(both.error)")
 }
 
 /// As a corpus of TinyStories is published: the form is told, and no syntax is taken for stories.
