@@ -10,6 +10,7 @@
     own, with few and small steps. What would be downloaded comes from a server on this machine. What is left out is named.
 """
 import http.server
+import json
 import os
 import pathlib
 import re
@@ -28,7 +29,12 @@ LEFT_OUT = (
 STEPS = ["--iterations", "4", "--eval-interval", "2", "--eval-iters", "2", "--batch", "4"]
 STORIES = ["--size", "0.3M", "--context", "32"]
 PLAY = "ROMEO:\nTo be, or not to be, that is the question.\n\n" * 400
-TALES = "".join(f"Once upon a time, {n} kites flew over the river. It was windy.\n<|endoftext|>\n" for n in range(600))
+# Words enough for a tokenizer of 330 pieces.
+WORDS = "kite river window garden yellow little mother jumped under bridge happy morning rabbit carrot friend puddle".split()
+STORIES_TOLD = [
+    f"Once upon a time, a {WORDS[n % 16]} met a {WORDS[n // 16 % 16]} near the {WORDS[n * 7 % 16]}. They were {n} days old."
+    for n in range(600)]
+TALES = "".join(f"{tale}\n<|endoftext|>\n" for tale in STORIES_TOLD)
 
 
 def prose_problems():
@@ -99,7 +105,8 @@ def scaled(words, address):
         return words + STEPS + (STORIES if isOfStories else []) + (
             ["--vocab", "330"] if isOfStories and "--tokenizer" not in words else [])
     if first == "race":
-        return words + ["--steps", "2", "--seeds", "1"]
+        # The published run has no small size.
+        return [word for word in words if word != "--published"] + ["--steps", "2", "--seeds", "1"]
     if first in ("ablate", "study"):
         return words + STEPS + ["--seeds", "1"]
     if first == "tokenize" and "--tokenizer" not in words:
@@ -149,7 +156,9 @@ class Folder:
         """What examples of a command take for granted."""
         (self.path / "other.txt").write_text(TALES)
         (self.path / "mine.json").write_text('{"grid": {"model": ["nanogpt"], "lr": ["0.001", "0.004"]}}')
-        (self.path / "stories.jsonl").write_text('{"text": "Once upon a time, a kite flew."}\n' * 300)
+        (self.path / "stories.jsonl").write_text("".join(json.dumps({"text": tale}) + "\n" for tale in STORIES_TOLD))
+        if not (self.path / "data").exists() and (problem := self.run("bench-cli data tinystories")):
+            return problem
         models = "nanokimik2" if path[:1] in (("export",), ("import",)) else "nanogpt,nanokimi,nanokimik2"
         name = "-".join(path) or "all"
         if path == ("prune",):
