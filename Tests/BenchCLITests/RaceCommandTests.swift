@@ -19,7 +19,7 @@ import Testing
 
   let lost = try race([], "lost")
   #expect(lost.status == 0 && lost.output.contains("0 of 2 runs score at most 1.6756"), "\(lost.output)\(lost.error)")
-  #expect(lost.output.contains("was not run; --published does"))
+  #expect(lost.output.contains("was not run. With --published it is."))
 }
 
 @Test func wrongRacesAreRefused() throws {

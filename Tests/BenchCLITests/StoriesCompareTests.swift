@@ -135,7 +135,8 @@ import Testing
   let out = ["--out", stories.folder.path + "/new"]
   let cases: [(arguments: [String], part: String)] = [
     (Stories.small + ["--data", lines] + out, "line 2 is not a JSON object"),
-    (Stories.small + ["--data", stories.data, "--tokenizer", foreign] + out, "not a SentencePiece"),
+    (["compare", "--preset", "stories", "--data", stories.data, "--tokenizer", foreign] + out, "not a SentencePiece"),
+    (Stories.small + ["--data", stories.data, "--tokenizer", foreign] + out, "--vocab has no effect beside"),
     (Stories.small + ["--data", stories.folder.path + "/nowhere"] + out, "no such file"),
     (Stories.small + ["--data", stories.data, "--memory-limit", "lots"] + out, "size in bytes"),
     (Stories.small + ["--data", stories.data, "--experts-per-token", "99"] + out, "more than experts"),
@@ -148,7 +149,7 @@ import Testing
     (["compare", "--preset", "stories", "--valid", stories.data] + out, "--valid needs --data"),
     (["compare", "--resume", stories.folder.path] + out, "--out is for a new run"),
     (["compare", "--resume", stories.folder.path, "--tokenizer", foreign], "--tokenizer is for a new run"),
-    (["bench", "step", "--models", "nanokimi"], "name it with --model"),
+    (["bench", "step", "--models", "nanokimi"], "Did you mean '--model'"),
     (["export", "--model", stories.folder.path] + out, "config.json"),
     (["import", "--model", stories.folder.path] + out, "config.json"),
     (["tokenize", "--data", lines] + out, "line 2"),
