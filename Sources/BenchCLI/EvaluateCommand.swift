@@ -134,7 +134,8 @@ struct EvaluateCommand: ParsableCommand {
         valid != nil && data == nil
         ? CorpusRecipe(.stories, path: valid, validationPath: valid) : try recipe(.stories, contents.data, folder)
       let source = try recipe.storySource
-      let tokens = try StoryPreparation(source).tokens(of: .validation, tokenizer: tokenizer)
+      let preparation = StoryPreparation(source, threadCount: WorkerPool.shared.threadCount)
+      let tokens = try preparation.tokens(of: .validation, tokenizer: tokenizer)
       if valid == nil { try compare(source.name, tokens.header.sha256, with: contents.data) }
       return (
         TokenizedText(tokens, endOfStory: tokenizer.endOfStory),

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import NanoData
+import NanoTensor
 import NanoTraining
 
 /// `bench-cli tokenize`: a tokenizer and token files from stories.
@@ -44,7 +45,7 @@ struct TokenizeCommand: ParsableCommand {
     try OutputFolder.check(out)
     let isQuiet = quiet || !Terminal.redraws
     let source = try StorySource(data, validation: valid)
-    let preparation = StoryPreparation(source) { stage, share in
+    let preparation = StoryPreparation(source, threadCount: WorkerPool.shared.threadCount) { stage, share in
       if !isQuiet { Terminal.show(stage, share) }
     }
     let model = try preparation.tokenizer(model: tokenizer, vocabularySize: vocab ?? 4096)

@@ -71,7 +71,7 @@ public final class AtomicFile {
   }
 
   /// Adds bytes to what has been written.
-  public func append(_ data: Data) throws(FileWriteError) {
+  public func append(_ data: some ContiguousBytes) throws(FileWriteError) {
     try Self.withBytes(of: data) { bytes throws(FileWriteError) in try append(bytes) }
   }
 

@@ -65,6 +65,9 @@ public struct ByteLevelTokenizer: StoryTokenizer {
         bytes.enumerated().map { ($1, Int32($0)) }, uniquingKeysWith: { first, _ in first }) : [:]
   }
 
+  /// No word has a space behind what is visible. Of characters beyond ASCII some are white space.
+  public var wordEnds: Set<UInt8> { Set(0x21...0x7E) }
+
   public func encode(_ text: String) throws(TokenizerError) -> [Int32] {
     var tokens: [Int32] = []
     for word in Self.words(of: text) {

@@ -1,6 +1,6 @@
 /// The SHA-256 hash, for checking downloads and naming cache entries (FIPS 180-4).
 public struct SHA256 {
-  private var state: [UInt32] = [
+  private var state: SIMD8<UInt32> = [
     0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab,
     0x5be0_cd19,
   ]
@@ -45,11 +45,9 @@ public struct SHA256 {
       pending.withUnsafeBytes { compress($0) }
       pending.removeAll(keepingCapacity: true)
     }
-    while start + 64 <= bytes.count {
-      compress(UnsafeRawBufferPointer(rebasing: bytes[start..<start + 64]))
-      start += 64
-    }
-    pending += bytes[start...]
+    let end = bytes.count - (bytes.count - start) % 64
+    compress(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+    pending += bytes[end...]
   }
 
   /// The hash of everything so far.
@@ -59,35 +57,40 @@ public struct SHA256 {
     padding += Array(repeating: 0, count: (119 - pending.count) % 64)
     padding += (0..<8).map { UInt8(truncatingIfNeeded: bits >> (56 - 8 * $0)) }
     update(padding)
-    return state.map { word in
-      let digits = String(word, radix: 16)
+    return state.indices.map { index in
+      let digits = String(state[index], radix: 16)
       return String(repeating: "0", count: 8 - digits.count) + digits
     }.joined()
   }
 
-  private mutating func compress(_ block: UnsafeRawBufferPointer) {
+  /// Adds whole blocks of 64 bytes.
+  private mutating func compress(_ blocks: UnsafeRawBufferPointer) {
     func rotated(_ x: UInt32, _ count: UInt32) -> UInt32 { x >> count | x << (32 - count) }
-    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { w in
-      for i in 0..<16 {
-        w[i] = (0..<4).reduce(0) { $0 << 8 | UInt32(block[4 * i + $1]) }
+    Self.constants.withUnsafeBufferPointer { constants in
+      withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { w in
+        for start in stride(from: 0, to: blocks.count, by: 64) {
+          for i in 0..<16 {
+            w[i] = UInt32(bigEndian: blocks.loadUnaligned(fromByteOffset: start + 4 * i, as: UInt32.self))
+          }
+          for i in 16..<64 {
+            let (x, y) = (w[i - 15], w[i - 2])
+            let low = rotated(x, 7) ^ rotated(x, 18) ^ x >> 3
+            let high = rotated(y, 17) ^ rotated(y, 19) ^ y >> 10
+            w[i] = w[i - 16] &+ low &+ w[i - 7] &+ high
+          }
+          var (a, b, c, d) = (state[0], state[1], state[2], state[3])
+          var (e, f, g, h) = (state[4], state[5], state[6], state[7])
+          for i in 0..<64 {
+            let first =
+              h &+ (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)) &+ (e & f ^ ~e & g)
+              &+ constants[i] &+ w[i]
+            let second =
+              (rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)) &+ (a & b ^ a & c ^ b & c)
+            (h, g, f, e, d, c, b, a) = (g, f, e, d &+ first, c, b, a, first &+ second)
+          }
+          state &+= SIMD8(a, b, c, d, e, f, g, h)
+        }
       }
-      for i in 16..<64 {
-        let (x, y) = (w[i - 15], w[i - 2])
-        let low = rotated(x, 7) ^ rotated(x, 18) ^ x >> 3
-        let high = rotated(y, 17) ^ rotated(y, 19) ^ y >> 10
-        w[i] = w[i - 16] &+ low &+ w[i - 7] &+ high
-      }
-      var (a, b, c, d) = (state[0], state[1], state[2], state[3])
-      var (e, f, g, h) = (state[4], state[5], state[6], state[7])
-      for i in 0..<64 {
-        let first =
-          h &+ (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)) &+ (e & f ^ ~e & g)
-          &+ Self.constants[i] &+ w[i]
-        let second =
-          (rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)) &+ (a & b ^ a & c ^ b & c)
-        (h, g, f, e, d, c, b, a) = (g, f, e, d &+ first, c, b, a, first &+ second)
-      }
-      for (index, word) in [a, b, c, d, e, f, g, h].enumerated() { state[index] &+= word }
     }
   }
 }

@@ -40,6 +40,8 @@ public struct SentencePieceModel: Sendable {
   public var algorithm: Algorithm
   /// The piece that ends a story.
   public var endPiece: String
+  /// Whether text reaches the pieces as it is, but for U+2581 in place of spaces, and bytes stand for what no piece has.
+  private(set) var takesTextAsIs = true
 
   public init(pieces: [Piece], algorithm: Algorithm, endPiece: String) {
     self.pieces = pieces
@@ -54,6 +56,7 @@ public struct SentencePieceModel: Sendable {
     pieces = []
     var algorithm: Algorithm? = .unigram
     endPiece = "</s>"
+    var (hasByteFallback, normalizer) = (false, Normalizer())
     var message = ProtocolBufferReader(data)
     while let field = try message.next() {
       switch field.number {
@@ -62,8 +65,10 @@ public struct SentencePieceModel: Sendable {
         var trainer = ProtocolBufferReader(field.data)
         while let setting = try trainer.next() {
           if setting.number == 3 { algorithm = Algorithm(rawValue: Int(clamping: setting.integer)) }
+          if setting.number == 35 { hasByteFallback = setting.integer != 0 }
           if setting.number == 47 { endPiece = String(decoding: setting.data, as: UTF8.self) }
         }
+      case 3: try normalizer.read(field.data)
       default: break
       }
     }
@@ -71,6 +76,40 @@ public struct SentencePieceModel: Sendable {
       throw TokenizerError(description: "the SentencePiece model is neither byte-pair nor unigram")
     }
     self.algorithm = algorithm
+    takesTextAsIs = hasByteFallback && normalizer.isIdentity
+  }
+
+  /// What is done to text before it is cut into pieces.
+  private struct Normalizer {
+    private(set) var mapsCharacters = false
+    private(set) var addsDummyPrefix = true, removesExtraWhitespace = true, escapesWhitespace = true
+
+    var isIdentity: Bool { !mapsCharacters && !addsDummyPrefix && !removesExtraWhitespace && escapesWhitespace }
+
+    mutating func read(_ data: Data) throws(TokenizerError) {
+      var message = ProtocolBufferReader(data)
+      while let field = try message.next() {
+        switch field.number {
+        case 2: mapsCharacters = !field.data.isEmpty
+        case 3: addsDummyPrefix = field.integer != 0
+        case 4: removesExtraWhitespace = field.integer != 0
+        case 5: escapesWhitespace = field.integer != 0
+        default: break
+        }
+      }
+    }
+  }
+
+  /// Whether the pieces of a text are those of its parts when it is cut before each space that follows another character:
+  /// then no merge goes over a cut, and none depends on what lies behind one.
+  ///
+  /// Only of byte-pair encodings: the sums of a unigram model's scores are rounded, and what lies before a cut decides how.
+  var piecesStayInWords: Bool {
+    takesTextAsIs && algorithm == .bytePair
+      && pieces.allSatisfy { piece in
+        let spaces = piece.text.unicodeScalars.map { $0 == " " || $0 == "\u{2581}" }
+        return zip(spaces, spaces.dropFirst()).allSatisfy { $0 || !$1 }
+      }
   }
 
   private static func piece(_ data: Data) throws(TokenizerError) -> Piece {

@@ -95,6 +95,12 @@ public final class SentencePieceTokenizer: StoryTokenizer {
     return TokenizerError(description: "\(problem) (\(message)); use more text or fewer pieces")
   }
 
+  /// All bytes but the space itself, where no piece has a space behind another character, as in every model trained here.
+  public var wordEnds: Set<UInt8> {
+    guard let model = try? SentencePieceModel(model), model.piecesStayInWords else { return [] }
+    return Set(0...255).subtracting([UInt8(ascii: " ")])
+  }
+
   public func encode(_ text: String) throws(TokenizerError) -> [Int32] {
     guard text.unicodeScalars.contains("\u{2581}") else { return try encodePlain(text) }
     var tokens: [Int32] = []

@@ -1,5 +1,4 @@
-internal import Dispatch
-internal import Foundation
+public import Foundation
 
 /// Makes tokenizer and token files from stories, and keeps them for the next time.
 public struct StoryPreparation: Sendable {
@@ -14,22 +13,26 @@ public struct StoryPreparation: Sendable {
   public let source: StorySource
   /// Where what was prepared is kept.
   public let cacheFolder: String
+  /// Threads that read and tokenize; what comes of it is the same on any number of them.
+  public let threadCount: Int
   /// Told the stage and its share done, now and then.
   public let progress: @Sendable (Stage, Double) -> Void
 
   /// About as much text as a tokenizer learns from; more adds time and little else.
   private static let tokenizerBytes = 24_000_000
-  /// Stories that are encoded at once, spread over the cores.
-  private static let storiesAtOnce = 4_096
 
-  /// - Parameter cacheFolder: nil for the user's cache (`NANO_KIMI_CACHE`, else `XDG_CACHE_HOME`/nano-kimi,
-  ///   else ~/.cache/nano-kimi).
+  /// - Parameters:
+  ///   - cacheFolder: nil for the user's cache (`NANO_KIMI_CACHE`, else `XDG_CACHE_HOME`/nano-kimi,
+  ///     else ~/.cache/nano-kimi).
+  ///   - threadCount: by default one for each core.
   public init(
     _ source: StorySource, cacheFolder: String? = nil,
+    threadCount: Int = ProcessInfo.processInfo.activeProcessorCount,
     progress: @escaping @Sendable (Stage, Double) -> Void = { _, _ in }
   ) {
     self.source = source
     self.cacheFolder = cacheFolder ?? Self.defaultCacheFolder
+    self.threadCount = threadCount
     self.progress = progress
   }
 
@@ -79,7 +82,7 @@ public struct StoryPreparation: Sendable {
   private func tokenizerSample() throws -> [String] {
     let step = max(1, source.byteCount(of: .training) / Self.tokenizerBytes)
     var (index, sample) = (0, [String]())
-    try source.forEachStory(of: .training) { story, _ in
+    try source.forEachStory(of: .training, threadCount: threadCount) { story, _ in
       if index % step == 0 { sample.append(story) }
       index += 1
     }
@@ -113,42 +116,16 @@ public struct StoryPreparation: Sendable {
   ) throws {
     let writer = try TokenFileWriter(path, tokenizer: tokenizer)
     let total = Double(max(1, source.byteCount(of: split)))
-    var pending: [String] = []
-    func flush() throws {
-      for (story, tokens) in zip(pending, try encoded(pending, tokenizer)) {
-        try writer.append(tokens, of: story)
-      }
-      pending.removeAll(keepingCapacity: true)
+    let wordEnds = tokenizer.wordEnds
+    try source.forEachBlock(of: split, threadCount: threadCount) {
+      let words = WordTokenizer(tokenizer, wordEnds: wordEnds)
+      return words.tokenized
+    } take: { stories, bytesRead in
+      try writer.append(stories)
+      if Double(bytesRead) < total { progress(.tokenizing, Double(bytesRead) / total) }
     }
-    try source.forEachStory(of: split) { story, bytesRead in
-      pending.append(story)
-      if pending.count == Self.storiesAtOnce {
-        try flush()
-        progress(.tokenizing, Double(bytesRead) / total)
-      }
-    }
-    try flush()
     try writer.finish()
     progress(.tokenizing, 1)
-  }
-
-  /// Encodes stories on all cores; order and result are those of one.
-  private func encoded(
-    _ stories: [String], _ tokenizer: some StoryTokenizer
-  ) throws(TokenizerError) -> [[Int32]] {
-    var results = [Result<[Int32], TokenizerError>](repeating: .success([]), count: stories.count)
-    let block = 64
-    results.withUnsafeMutableBufferPointer { buffer in
-      nonisolated(unsafe) let results = buffer
-      DispatchQueue.concurrentPerform(iterations: (stories.count + block - 1) / block) { index in
-        for story in index * block..<min((index + 1) * block, stories.count) {
-          results[story] = Result { () throws(TokenizerError) in try tokenizer.encode(stories[story]) }
-        }
-      }
-    }
-    var tokens: [[Int32]] = []
-    for result in results { tokens.append(try result.get()) }
-    return tokens
   }
 
   /// What is in the cache, or else made and put there, by one process at a time.

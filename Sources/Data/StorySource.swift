@@ -1,4 +1,4 @@
-internal import Foundation
+public import Foundation
 
 /// Where stories come from, and which of them validate.
 public struct StorySource: Sendable {
@@ -72,26 +72,73 @@ public struct StorySource: Sendable {
     }
   }
 
-  /// Calls `body` with every story of a split, and how many bytes have been read.
+  /// Calls `body` with every story of a split in order, and how many bytes have been read. Threads read ahead.
+  /// - Throws: for broken UTF-8 or NUL bytes (with the offset), malformed JSON (with the line or the story), when there is
+  ///   no story at all, or what `body` throws.
   public func forEachStory(
-    of split: Split, _ body: (_ story: String, _ bytesRead: Int) throws -> Void
+    of split: Split, threadCount: Int = ProcessInfo.processInfo.activeProcessorCount,
+    _ body: (_ story: String, _ bytesRead: Int) throws -> Void
   ) throws {
-    func belongs(_ index: Int) -> Bool { (index % 10 == 1) == (split == .validation) }
-    var index = 0
-    switch content {
-    case .files(let training, nil):
-      try training.forEachStory { story, bytes in
-        if belongs(index) { try body(story, bytes) }
-        index += 1
+    try withoutActuallyEscaping(body) { body in
+      try forEachBlock(of: split, threadCount: threadCount) {
+        { texts in texts }
+      } take: { texts, bytesRead in
+        for text in texts.strings { try body(text, bytesRead) }
       }
-    case .files(let training, let validation?):
-      try (split == .training ? training : validation).forEachStory(body)
+    }
+  }
+
+  /// Calls `take` with what workers return for the stories of a split, block after block, and how many bytes have been read.
+  ///
+  /// Each thread makes a worker of its own; one thread at a time takes.
+  /// - Throws: as ``forEachStory(of:_:)``, and what worker and `take` throw.
+  func forEachBlock<Output>(
+    of split: Split, threadCount: Int,
+    makeWorker: @escaping () -> (StoryTexts) throws -> Output,
+    take: @escaping (_ output: Output, _ bytesRead: Int) throws -> Void
+  ) throws {
+    let isShared = if case .files(_, _?) = content { false } else { true }
+    let blocks = OrderedBlocks(threadCount: threadCount, nextBlock: try blocks(of: split)) {
+      let work = makeWorker()
+      return { texts, storiesBefore in
+        var texts = texts
+        if isShared {
+          texts.stories = texts.stories.enumerated().filter {
+            ((storiesBefore + $0.offset) % 10 == 1) == (split == .validation)
+          }.map(\.element)
+        }
+        return try work(texts)
+      }
+    } take: {
+      try take($0, $1)
+    }
+    if try blocks.run() == 0 {
+      throw StoryError(description: "\(name): holds no story; every one is empty")
+    }
+  }
+
+  /// Gives the blocks one after another that hold the stories of a split, and the others where it has no file of its own.
+  private func blocks(of split: Split) throws -> () throws -> StoryBlock? {
+    switch content {
+    case .files(let training, let validation):
+      var reader = try StoryBlockReader(split == .validation ? validation ?? training : training)
+      return { try reader.next() }
     case .memory(let stories):
-      var bytes = 0
-      for story in stories {
-        bytes += story.utf8.count
-        if belongs(index) { try body(story, bytes) }
-        index += 1
+      var (rest, end) = (stories[...], 0)
+      return {
+        guard !rest.isEmpty else { return nil }
+        var (bytes, stretches): ([UInt8], [Range<Int>]) = ([], [])
+        for story in rest.prefix(1_000) {
+          stretches.append(bytes.count..<bytes.count + story.utf8.count)
+          bytes += story.utf8
+        }
+        defer {
+          rest = rest.dropFirst(stretches.count)
+          end += bytes.count
+        }
+        return StoryBlock(
+          path: "built-in", form: .plainText, bytes: bytes, stretches: stretches, firstIndex: 1, offset: end,
+          end: end + bytes.count)
       }
     }
   }

@@ -45,9 +45,11 @@ public struct TokenFile: Sendable {
   /// - Complexity: reads all tokens once, to see that the tokenizer has them.
   public init(_ path: String, tokenizer: some StoryTokenizer) throws(TokenFileError) {
     func problem(_ text: String) -> TokenFileError { TokenFileError(description: "\(path): \(text)") }
-    guard let data = try? Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped) else {
-      throw problem("no such file, or not readable")
-    }
+    // The same file through both, also if another one takes its name meanwhile.
+    guard let handle = FileHandle(forReadingAtPath: path),
+      let data = try? Data(
+        contentsOf: URL(fileURLWithPath: "/dev/fd/\(handle.fileDescriptor)"), options: .alwaysMapped)
+    else { throw problem("no such file, or not readable") }
     guard data.count >= 16, Array(data.prefix(8)) == Self.magic else {
       let isAnother = data.starts(with: Self.magic.dropLast()) && !data.starts(with: Self.magic)
       throw problem(
@@ -71,8 +73,9 @@ public struct TokenFile: Sendable {
     self.header = header
     self.data = data
     start = 16 + Int(length)
-    let (largest, checksum) = readThrough()
-    guard checksum == data.word(at: data.count - Self.checksumLength) else {
+    guard let (largest, checksum) = readThrough(handle),
+      checksum == data.word(at: data.count - Self.checksumLength)
+    else {
       throw problem("the checksum differs; the file is damaged: delete it and tokenize again")
     }
     guard largest < tokenizer.vocabularySize else {
@@ -82,23 +85,26 @@ public struct TokenFile: Sendable {
     }
   }
 
-  /// The largest token, and the checksum of all of them and the header.
-  private func readThrough() -> (largest: UInt32, checksum: UInt64) {
-    data.withUnsafeBytes { bytes in
-      func read<Token: FixedWidthInteger & UnsignedInteger>(_: Token.Type) -> (UInt32, UInt64) {
-        var (largest, checksum): (Token, Checksum) = (0, Checksum())
-        for offset in stride(
-          from: start, to: bytes.count - Self.checksumLength, by: MemoryLayout<Token>.size)
-        {
-          let token = Token(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Token.self))
+  /// The largest token, and the checksum of all of them and the header; nil where they cannot be read.
+  ///
+  /// Reads the file rather than its mapping, all of which would stay in memory.
+  private func readThrough(_ handle: FileHandle) -> (largest: UInt32, checksum: UInt64)? {
+    guard (try? handle.seek(toOffset: UInt64(start))) != nil else { return nil }
+    var (largest, checksum, rest) = (UInt32(0), Checksum(), header.tokenCount * header.bytesPerToken)
+    while rest > 0 {
+      guard let part = try? handle.read(upToCount: min(rest, 1 << 20)), !part.isEmpty,
+        part.count % header.bytesPerToken == 0
+      else { return nil }
+      part.withUnsafeBytes { bytes in
+        forEachToken(bytes, of: header.bytesPerToken) { token in
           largest = max(largest, token)
           checksum.add(UInt64(token))
         }
-        for byte in bytes[..<start] { checksum.add(UInt64(byte)) }
-        return (UInt32(largest), checksum.value)
       }
-      return header.bytesPerToken == 2 ? read(UInt16.self) : read(UInt32.self)
+      rest -= part.count
     }
+    for byte in data[..<start] { checksum.add(UInt64(byte)) }
+    return (largest, checksum.value)
   }
 
   /// Tokens of the file.
@@ -142,7 +148,7 @@ public final class TokenFileWriter {
     endOfStory = tokenizer.endOfStory
     header = TokenFile.Header(
       tokenizer: tokenizer.digest,
-      bytesPerToken: tokenizer.vocabularySize <= 1 << 16 ? 2 : 4, tokenCount: 0, storyCount: 0,
+      bytesPerToken: TokenFile.bytesPerToken(of: tokenizer), tokenCount: 0, storyCount: 0,
       characterCount: 0, byteCount: 0, sha256: "")
     file = try AtomicFile(path)
     try file.append(Data(count: 16 + TokenFile.headerLength))
@@ -150,21 +156,23 @@ public final class TokenFileWriter {
 
   /// Adds a story and the token that ends it.
   public func append(_ tokens: [Int32], of story: String) throws(FileWriteError) {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity((tokens.count + 1) * header.bytesPerToken)
-    for token in tokens + [endOfStory] {
-      let token = UInt32(bitPattern: token)
-      for index in 0..<header.bytesPerToken {
-        bytes.append(UInt8(truncatingIfNeeded: token >> (8 * UInt32(index))))
-      }
-      checksum.add(UInt64(token))
+    try append(
+      TokenizedStories(
+        tokens: TokenFile.bytes(of: tokens + [endOfStory], each: header.bytesPerToken), storyCount: 1,
+        characterCount: story.unicodeScalars.count, byteCount: story.utf8.count))
+  }
+
+  /// Adds stories.
+  func append(_ stories: TokenizedStories) throws(FileWriteError) {
+    stories.tokens.withUnsafeBytes { bytes in
+      forEachToken(bytes, of: header.bytesPerToken) { checksum.add(UInt64($0)) }
+      hash.update(bytes)
     }
-    hash.update(bytes)
-    try file.append(Data(bytes))
-    header.tokenCount += tokens.count + 1
-    header.storyCount += 1
-    header.characterCount += story.unicodeScalars.count
-    header.byteCount += story.utf8.count
+    try file.append(stories.tokens)
+    header.tokenCount += stories.tokens.count / header.bytesPerToken
+    header.storyCount += stories.storyCount
+    header.characterCount += stories.characterCount
+    header.byteCount += stories.byteCount
   }
 
   /// Puts the file in place.
@@ -180,6 +188,33 @@ public final class TokenFileWriter {
     try file.append(Data(littleEndian: checksum.value))
     try file.overwriteStart(with: start)
     try file.commit()
+  }
+}
+
+extension TokenFile {
+  /// 2, where that is enough for all tokens, else 4.
+  static func bytesPerToken(of tokenizer: some StoryTokenizer) -> Int {
+    tokenizer.vocabularySize <= 1 << 16 ? 2 : 4
+  }
+
+  /// Tokens in two or four bytes each, little-endian.
+  static func bytes(of tokens: [Int32], each bytesPerToken: Int) -> [UInt8] {
+    tokens.flatMap { token in
+      (0..<bytesPerToken).map { UInt8(truncatingIfNeeded: UInt32(bitPattern: token) >> (8 * UInt32($0))) }
+    }
+  }
+}
+
+/// Tokens in two or four bytes each, little-endian.
+private func forEachToken(_ bytes: UnsafeRawBufferPointer, of bytesPerToken: Int, _ body: (UInt32) -> Void) {
+  if bytesPerToken == 2 {
+    for offset in stride(from: 0, to: bytes.count, by: 2) {
+      body(UInt32(UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self))))
+    }
+  } else {
+    for offset in stride(from: 0, to: bytes.count, by: 4) {
+      body(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
+    }
   }
 }
 

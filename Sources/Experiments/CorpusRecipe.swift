@@ -136,7 +136,7 @@ public struct CorpusRecipe: Hashable, Sendable, Codable {
 
   private func makeStories(progress: @escaping @Sendable (StoryPreparation.Stage, Double) -> Void) throws -> Corpus {
     let source = try storySource
-    let preparation = StoryPreparation(source, progress: progress)
+    let preparation = StoryPreparation(source, threadCount: WorkerPool.shared.threadCount, progress: progress)
     let pieces = try preparation.tokenizer(model: tokenizer, vocabularySize: vocabularySize)
     let training = try preparation.tokens(of: .training, tokenizer: pieces)
     let validation = try preparation.tokens(of: .validation, tokenizer: pieces)

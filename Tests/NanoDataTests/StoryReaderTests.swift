@@ -5,7 +5,7 @@ import Testing
 
 private func stories(_ path: String) throws -> [String] {
   var result: [String] = []
-  try StoryReader(path).forEachStory { story, _ in result.append(story) }
+  try StorySource(path, validation: path).forEachStory(of: .training) { story, _ in result.append(story) }
   return result
 }
 
