@@ -8,12 +8,13 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomString
   /// The number of axes, 0 (a scalar) to 4.
   public let rank: Int
 
-  /// - Precondition: at most four extents, none negative.
+  /// - Precondition: at most four extents, none negative and none beyond 2,147,483,647.
   public init(_ extents: [Int]) {
     checkPrecondition(extents.count <= 4, "Shape: \(extents.count) axes, but at most 4 are supported")
     var stored = SIMD4<Int32>(repeating: 1)
     for (axis, extent) in extents.enumerated() {
       checkPrecondition(extent >= 0, "Shape: extent \(extent) on axis \(axis) is negative")
+      checkPrecondition(extent <= Int32.max, "Shape: extent \(extent) on axis \(axis) is beyond \(Int32.max)")
       stored[axis] = Int32(extent)
     }
     self.extents = stored

@@ -106,15 +106,21 @@ enum CausalAttentionOperation {
     }
   }
 
+  /// Room for the probabilities of so many heads.
+  private static func uninitializedProbabilities(_ count: Int, of head: CausalHead) -> Tensor {
+    // Of long sequences they are more than an extent can count.
+    Tensor(uninitialized: [count, head.probabilityCount / head.probabilityStride, head.probabilityStride])
+  }
+
   /// - Returns: the probabilities of all heads if they are kept, and the largest logit of each head.
   private static func forward(
     _ operands: Operands, into output: MutableNumbers, _ geometry: Geometry
   ) -> (probabilities: Tensor?, largestLogits: Tensor) {
     let head = geometry.head
     let keptCount = geometry.keepsProbabilities ? geometry.pairCount : 1
-    var probabilities = Tensor(uninitialized: [keptCount, head.probabilityCount])
+    var probabilities = uninitializedProbabilities(keptCount, of: head)
     var largest = [Float](repeating: -.infinity, count: geometry.headCount)
-    var dropped = Tensor(uninitialized: [geometry.dropout == nil ? 0 : head.probabilityCount])
+    var dropped = uninitializedProbabilities(geometry.dropout == nil ? 0 : 1, of: head)
     for pair in 0..<geometry.pairCount {
       let offsets = geometry.offsets(ofPair: pair)
       let start = geometry.keepsProbabilities ? pair * head.probabilityCount : 0
@@ -136,8 +142,8 @@ enum CausalAttentionOperation {
     _ gradient: Numbers, _ operands: Operands, probabilities: Tensor?, into gradients: Gradients, _ geometry: Geometry
   ) {
     let head = geometry.head
-    var recomputed = Tensor(uninitialized: [probabilities == nil ? head.probabilityCount : 0])
-    var dropped = Tensor(uninitialized: [geometry.dropout == nil ? 0 : head.probabilityCount])
+    var recomputed = uninitializedProbabilities(probabilities == nil ? 1 : 0, of: head)
+    var dropped = uninitializedProbabilities(geometry.dropout == nil ? 0 : 1, of: head)
     for pair in 0..<geometry.pairCount {
       let offsets = geometry.offsets(ofPair: pair)
       if probabilities == nil {
