@@ -72,10 +72,22 @@ private func expectSame(_ one: ModelFolder.Contents, _ other: some LanguageModel
   #expect(configuration["n_ctx"] == 16 && configuration["bos_token_id"] == 2 && configuration["eos_token_id"] == 2)
   let settings = try checkpoint.object("tokenizer_config.json")
   #expect(settings["bos_token"] == "</s>" && settings["eos_token"] == "</s>")
+  let generation = try checkpoint.object("generation_config.json")
+  #expect(generation.members.map(\.value) == [2, 2, 2] && generation["pad_token_id"] == 2)
   let imported = try checkpoint.load()
   #expect(imported.contents.textStart == [2])
   #expect(imported.notes.isEmpty)
   expectSame(imported.contents, model)
+}
+
+@Test func tiedHeadsAreWrittenOutWhereAsked() throws {
+  let (model, folder) = (try kimiForExport(), try TemporaryFolder())
+  let contents = ModelFolder.Contents(model: model, tokenizer: try tokenizer())
+  try HuggingFaceFolder.export(contents, to: folder.path + "/untied", untied: true)
+  let read = try #require(try HuggingFaceFolder.load(folder.path + "/untied").contents.model as? Decoder)
+  #expect(read.configuration.head == .own(hasBias: false))
+  #expect(read.head?.weight.value.scalars == model.tokenEmbedding.table.value.scalars)
+  #expect(read.weights.dropLast().map(\.tensor.scalars) == model.weights.map(\.tensor.scalars))
 }
 
 /// The file that is pinned by a generator which compares its ids with SentencePiece's.
@@ -152,7 +164,9 @@ func settingsThatChangeTokensAreRefused(key: String) throws {
 
 @Test func pairsOfBytesAreReadFromEitherForm() throws {
   let checkpoint = try ExportedFolder(try gptForExport(vocabularySize: 340))
-  for file in ["tokenizer.model", "tokenizer.json", "tokenizer_config.json"] { try checkpoint.remove(file) }
+  for file in ["tokenizer.model", "tokenizer.json", "tokenizer_config.json", "generation_config.json"] {
+    try checkpoint.remove(file)
+  }
   checkpoint.expectRefusal("no tokenizer.json or vocab.json with merges.txt")
   try checkpoint.write(Fixture.data("byte_level/vocab.json"), to: "vocab.json")
   try checkpoint.write(Fixture.data("byte_level/merges.txt"), to: "merges.txt")
@@ -202,6 +216,7 @@ func settingsThatChangeTokensAreRefused(key: String) throws {
 
 @Test func anotherEndOfTextIsNoted() throws {
   let checkpoint = try ExportedFolder(try kimiForExport())
+  try checkpoint.remove("generation_config.json")
   try checkpoint.set("eos_token_id", to: [163_585, 7], in: "config.json")
   #expect(try checkpoint.load().notes.contains { $0.contains("not with eos_token_id 163585, 7") })
 }

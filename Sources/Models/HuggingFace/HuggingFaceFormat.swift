@@ -135,6 +135,19 @@ extension Decoder {
     }
   }
 
+  /// The same model with a head of its own, whose weights are those of the token embedding that was the head.
+  package func untied() throws -> Decoder {
+    guard configuration.head == .tied else { return self }
+    var configuration = configuration
+    configuration.head = .own(hasBias: false)
+    var generator = RandomGenerator(seed: 0)
+    var result = try Decoder(configuration, using: &generator)
+    var tensors = Dictionary(uniqueKeysWithValues: weights.map { ($0.name, $0.tensor) })
+    tensors["head.weight"] = tensors["token_embedding.weight"]
+    try result.loadWeights(tensors)
+    return result
+  }
+
   /// A model from a checkpoint's description and tensors.
   /// - Throws: `ConfigurationError` or `WeightMismatch`, naming what does not fit.
   package init(huggingFace description: HuggingFaceDescription, tensors: [String: Tensor]) throws {

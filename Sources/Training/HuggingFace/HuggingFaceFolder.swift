@@ -8,20 +8,30 @@ public enum HuggingFaceFolder {
   // MARK: Writing
 
   /// Writes a model so that `AutoModelForCausalLM` and `AutoTokenizer` load it.
+  /// - Parameter untied: whether a head that is the token embedding is written as a matrix of its own too, for programs
+  ///   that know no tied heads.
   /// - Returns: the names of the files.
   /// - Throws: when transformers has no such model, or a file cannot be written.
   @discardableResult
-  public static func export(_ contents: ModelFolder.Contents, to path: String) throws -> [String] {
+  public static func export(
+    _ contents: ModelFolder.Contents, to path: String, untied: Bool = false
+  ) throws -> [String] {
     guard let tokenizer = contents.tokenizer as? any StoryTokenizer else {
       throw ModelFolderError(
         description: "models of characters have no counterpart in transformers; models of the stories study have")
     }
-    guard let model = contents.model as? Decoder else {
+    guard var model = contents.model as? Decoder else {
       throw ModelFolderError(description: "\(type(of: contents.model).displayName) has no counterpart in transformers")
     }
+    if untied { model = try model.untied() }
     var configuration = try model.huggingFaceConfiguration()
-    configuration["eos_token_id"] = Int(tokenizer.endOfStory)
-    configuration["bos_token_id"] = Int(contents.textStart?.first ?? tokenizer.endOfStory)
+    let end = Int(tokenizer.endOfStory)
+    // Texts of a batch are filled up with what ends them; no token stands for nothing.
+    let generation = [
+      "bos_token_id": contents.textStart?.first.map(Int.init) ?? end, "eos_token_id": end, "pad_token_id": end,
+    ]
+    configuration["eos_token_id"] = end
+    configuration["bos_token_id"] = generation["bos_token_id"]
     let files = try HuggingFaceTokenizer.files(
       for: tokenizer, textStart: contents.textStart, contextLength: model.configuration.contextLength)
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
@@ -29,8 +39,9 @@ public enum HuggingFaceFolder {
       Safetensors.encode(model.huggingFaceWeights(), metadata: ["format": "pt"]),
       to: path + "/model.safetensors")
     try AtomicFile.write(try json(configuration), to: path + "/config.json")
+    try AtomicFile.write(try json(generation), to: path + "/generation_config.json")
     for (name, data) in files { try AtomicFile.write(data, to: path + "/" + name) }
-    return ["config.json", "model.safetensors"] + files.map(\.name)
+    return ["config.json", "generation_config.json", "model.safetensors"] + files.map(\.name)
   }
 
   static func json(_ object: [String: Any]) throws -> Data {
