@@ -254,16 +254,4 @@ extension Float {
       }
     self = sign == 1 ? -magnitude : magnitude
   }
-
-  /// From the bits of an IEEE half; spelled out, because Float16 does not exist on Intel Macs.
-  fileprivate init(half bits: UInt16) {
-    let (sign, exponent, fraction) = (bits >> 15, Int(bits >> 10 & 0x1F), Float(bits & 0x3FF))
-    let magnitude: Float =
-      switch exponent {
-      case 0: fraction * 0x1p-24
-      case 31: fraction == 0 ? .infinity : .nan
-      default: Float(sign: .plus, exponent: exponent - 15, significand: 1 + fraction / 1024)
-      }
-    self = sign == 1 ? -magnitude : magnitude
-  }
 }
