@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import NanoData
 import NanoModels
 import NanoTraining
@@ -6,57 +7,82 @@ import NanoTraining
 /// `bench-cli export`: a trained model for other programs.
 struct ExportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "export", abstract: "Write a stories model as a checkpoint of transformers.",
+    commandName: "export", abstract: "Write a stories model for other programs: transformers, llama.cpp, ollama.",
     discussion: CommandConfiguration.examples(
-      "export --out exported", "export --model runs/latest/nanokimik2 --out exported-kimi"))
+      "export --out exported", "export --model runs/latest/nanokimik2 --format gguf --out exported-gguf",
+      "export --format gguf --type q8_0 --out exported-small"))
 
   @OptionGroup var model: ModelOption
 
   @Option("The format: \(list(ModelFormat.self))", "name")
   var format = ModelFormat.huggingface.rawValue
 
+  @Option("How a GGUF file holds numbers: \(list(GGUFTensorType.self))", "name", default: "f32")
+  var type: String?
+
+  @Flag(help: "Write a head that is the token embedding out too, for programs that know no tied heads (mlx-lm).")
+  var untied = false
+
   @Option(help: ArgumentHelp("The folder to write.", valueName: "folder"))
   var out: String
 
   func run() throws {
-    let _: ModelFormat = try choose(format, for: "format")
+    let format: ModelFormat = try choose(format, for: "format")
+    let type: GGUFTensorType? = try choose(type, for: "type")
+    guard type == nil || format == .gguf else { throw ValidationError("--type is of --format gguf alone") }
+    guard !untied || format == .huggingface else { throw ValidationError("--untied is of --format huggingface alone") }
     try OutputFolder.check(out)
-    let contents = try ModelFolder.load(model.folder)
+    let folder = try model.folder
+    let contents = try ModelFolder.load(folder)
+    let card = ModelCard(of: contents, from: folder)
     var files: [String] = []
-    try OutputFolder.create([out]) { files = try HuggingFaceFolder.export(contents, to: $0) }
+    try OutputFolder.create([out]) { folder in
+      switch format {
+      case .huggingface:
+        files = try HuggingFaceFolder.export(contents, to: folder, untied: untied)
+        try AtomicFile.write(Data(card.text.utf8), to: folder + "/README.md")
+        files.append("README.md")
+      case .gguf: files = try GGUFModel.export(contents, as: type ?? .f32, to: folder)
+      }
+    }
     print("\(out): \(files.joined(separator: ", "))")
-  }
-}
-
-/// `bench-cli import`: a checkpoint of another program as a model folder.
-struct ImportCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "import",
-    abstract: "Read a transformers checkpoint (DeepseekV3ForCausalLM, GPT2LMHeadModel).",
-    discussion: CommandConfiguration.examples(
-      "import --model exported --out imported", "import --model exported --format huggingface --out imported-again"))
-
-  @Option(help: ArgumentHelp("The checkpoint's folder.", valueName: "folder"))
-  var model: String
-
-  @Option("The format: \(list(ModelFormat.self))", "name")
-  var format = ModelFormat.huggingface.rawValue
-
-  @Option(help: ArgumentHelp("The model folder to write.", valueName: "folder"))
-  var out: String
-
-  func run() throws {
-    let _: ModelFormat = try choose(format, for: "format")
-    try OutputFolder.check(out)
-    let imported = try HuggingFaceFolder.load(model)
-    try OutputFolder.create([out]) { try ModelFolder.save(imported.contents, to: $0) }
-    let tokenizer = imported.contents.tokenizer is ByteLevelTokenizer ? "tokenizer.json" : "tokenizer.model"
-    print("\(out): config.json, model.safetensors, \(tokenizer)")
-    for note in imported.notes { print("note: \(note)") }
+    print("Try it:")
+    for line in format.usage(of: out, files: files) { print("  " + line) }
   }
 }
 
 /// Formats of other programs.
 enum ModelFormat: String, CaseIterable {
-  case huggingface
+  case huggingface, gguf
+
+  /// Command lines that let an exported model write.
+  func usage(of folder: String, files: [String]) -> [String] {
+    let prompt = "'Once upon a time'"
+    switch self {
+    case .huggingface:
+      let code =
+        "import sys, transformers as t; "
+        + "print(t.pipeline('text-generation', sys.argv[1])(sys.argv[2], max_new_tokens=100)[0]['generated_text'])"
+      return ["python3 -c \"\(code)\" \(shellQuoted(folder)) \(prompt)"]
+    case .gguf:
+      return [
+        "llama-completion -m \(shellQuoted("\(folder)/\(files[0])")) -no-cnv -n 100 -p \(prompt)",
+        "ollama create nano-kimi -f \(shellQuoted(folder + "/Modelfile")) && ollama run nano-kimi \(prompt)",
+      ]
+    }
+  }
+
+  /// A word as a shell reads it back.
+  private func shellQuoted(_ word: String) -> String {
+    let isPlain = word.utf8.allSatisfy { byte in
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "/"), UInt8(ascii: "."), UInt8(ascii: "-"),
+        UInt8(ascii: "_"):
+        true
+      default: false
+      }
+    }
+    return isPlain ? word : "'" + word.replacing("'", with: "'\\''") + "'"
+  }
 }

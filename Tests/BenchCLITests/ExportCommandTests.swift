@@ -46,3 +46,49 @@ import Testing
   #expect(result.status == 1 && result.error.contains("groups of one expert"), "\(result.error)")
   #expect(!FileManager.default.fileExists(atPath: out))
 }
+
+@Test func ggufFilesAreWrittenAndReadBack() throws {
+  let stories = try Stories()
+  let run = try stories.compare(["--models", "nanogpt2", "--iterations", "1"], out: "run")
+  #expect(run.status == 0, "\(run.error)")
+  let folder = stories.folder.path
+  let (model, out) = (folder + "/run/nanogpt2", folder + "/it's gguf")
+  let exported = try stories.run(["export", "--model", model, "--format", "gguf", "--type", "q8_0", "--out", out])
+  #expect(exported.status == 0, "\(exported.error)")
+  #expect(
+    exported.output.contains("ollama create nano-kimi -f '\(folder)/it'\\''s gguf/Modelfile'"), "\(exported.output)")
+  let modelfile = try String(contentsOfFile: out + "/Modelfile", encoding: .utf8)
+  #expect(modelfile.hasPrefix("FROM ./model-q8_0.gguf\n"))
+  let imported = try stories.run(
+    ["import", "--format", "gguf", "--model", out + "/model-q8_0.gguf", "--out", folder + "/again"])
+  #expect(imported.status == 0, "\(imported.error)")
+  let generated = try stories.run(
+    ["generate", "--model", folder + "/again", "--prompt", "Kim", "--tokens", "4", "--seed", "2"])
+  #expect(generated.status == 0 && generated.output.hasPrefix("Kim"), "\(generated.error)")
+  let other = try stories.run(
+    ["import", "--format", "gguf", "--model", out + "/Modelfile", "--out", folder + "/other"])
+  #expect(other.status == 1 && other.error.contains("not a GGUF file"), "\(other.error)")
+}
+
+@Test func exportsHaveAModelCard() throws {
+  let stories = try Stories()
+  let run = try stories.compare(["--models", "nanogpt2", "--iterations", "1"], out: "run")
+  #expect(run.status == 0, "\(run.error)")
+  let (model, out) = (stories.folder.path + "/run/nanogpt2", stories.folder.path + "/hf")
+  let exported = try stories.run(["export", "--model", model, "--out", out, "--untied"])
+  #expect(exported.status == 0, "\(exported.error)")
+  let card = try String(contentsOfFile: out + "/README.md", encoding: .utf8)
+  #expect(card.contains("# NanoGPT2") && card.contains("| steps of training | 1 |"), "\(card)")
+  #expect(card.contains("SHA-256 of what trained") && !card.contains(stories.folder.path), "\(card)")
+}
+
+@Test(arguments: [
+  (["--type", "f16"], "--type is of --format gguf alone"),
+  (["--format", "gguf", "--type", "q4_0"], "unknown type 'q4_0'"),
+  (["--format", "gguf", "--untied"], "--untied is of --format huggingface alone"),
+])
+func flagsOfOtherFormatsAreRefused(flags: [String], message: String) throws {
+  let stories = try Stories()
+  let result = try stories.run(["export", "--out", stories.folder.path + "/out"] + flags)
+  #expect(result.status != 0 && result.error.contains(message), "\(result.error)")
+}
