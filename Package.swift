@@ -5,11 +5,11 @@ import PackageDescription
 // Targets stack strictly: each may import only what stands below it.
 //
 //   bench-cli > NanoReport > NanoExperiments > NanoTraining > NanoModels > NanoOptim, NanoLayers > NanoAutograd > NanoTensor > NanoCUDA
-//                                         > NanoData
+//                                         > NanoData, NanoCommunication
 //
 // All of them stand on NanoPreconditions, one function.
 //
-// OpenBLAS, LAPACKE and libcurl are loaded at run time, so a client of NanoOptim or NanoLayers needs no system
+// OpenBLAS, LAPACKE, libcurl and MPI are loaded at run time, so a client of NanoOptim or NanoLayers needs no system
 // package at all; only NanoReport (Cairo) and NanoData (SentencePiece) link one.
 
 let swiftSettings: [SwiftSetting] = [
@@ -43,6 +43,7 @@ let package = Package(
     .library(name: "NanoOptim", targets: ["NanoOptim"]),
     .library(name: "NanoModels", targets: ["NanoModels"]),
     .library(name: "NanoData", targets: ["NanoData"]),
+    .library(name: "NanoCommunication", targets: ["NanoCommunication"]),
     .library(name: "NanoTraining", targets: ["NanoTraining"]),
     .library(name: "NanoExperiments", targets: ["NanoExperiments"]),
     .library(name: "NanoReport", targets: ["NanoReport"]),
@@ -59,6 +60,7 @@ let package = Package(
     .target(name: "CSystemAllocator"),
     .target(name: "COpenBLAS"),
     .target(name: "CCurl"),
+    .target(name: "CMPI"),
     .target(name: "CLAPACKE", dependencies: ["COpenBLAS"]),
     .systemLibrary(
       name: "CCairo", pkgConfig: "cairo", providers: [.apt(["libcairo2-dev"]), .brew(["cairo"])]),
@@ -70,6 +72,7 @@ let package = Package(
       linkerSettings: [.linkedLibrary("sentencepiece"), .linkedLibrary("sentencepiece_train")]),
 
     library("NanoPreconditions", path: "Preconditions", dependencies: []),
+    library("NanoCommunication", path: "Communication", dependencies: ["CMPI", "NanoPreconditions"]),
     .target(name: "CUDAKernelSources"),
     .target(
       name: "NanoCUDA", dependencies: ["CUDAKernelSources", "NanoPreconditions"], path: "Sources/CUDA",
@@ -88,13 +91,13 @@ let package = Package(
       "NanoTraining", path: "Training",
       dependencies: [
         "NanoModels", "NanoData", "NanoLayers", "NanoOptim", "NanoAutograd", "NanoTensor", "NanoCUDA",
-        "NanoPreconditions",
+        "NanoCommunication", "NanoPreconditions",
       ]),
     library(
       "NanoExperiments", path: "Experiments",
       dependencies: [
         "NanoTraining", "NanoModels", "NanoData", "NanoLayers", "NanoOptim", "NanoAutograd", "NanoTensor",
-        "NanoPreconditions",
+        "NanoCommunication", "NanoPreconditions",
       ]),
     library(
       "NanoReport", path: "Report",
@@ -107,12 +110,13 @@ let package = Package(
       name: "BenchCLI",
       dependencies: [
         "NanoReport", "NanoExperiments", "NanoTraining", "NanoModels", "NanoData", "NanoLayers", "NanoOptim",
-        "NanoAutograd", "NanoTensor", "OperationBenchmarks", "CSystemAllocator",
+        "NanoAutograd", "NanoTensor", "NanoCommunication", "OperationBenchmarks", "CSystemAllocator",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
 
     testSupport("NanoTestSupport", dependencies: []),
+    testSupport("CommunicationTestSupport", dependencies: ["NanoCommunication"]),
     testSupport("TensorTestSupport", dependencies: ["NanoTestSupport", "NanoTensor", "NanoCUDA"]),
     testSupport("AutogradTestSupport", dependencies: ["TensorTestSupport", "NanoAutograd", "NanoTensor"]),
     testSupport("ModelsTestSupport", dependencies: ["NanoModels", "NanoAutograd", "NanoTensor"]),
@@ -121,6 +125,7 @@ let package = Package(
       cSettings: [.headerSearchPath("../../Sources/CNanoKernels")]),
     .testTarget(name: "CUDAEmulationTests", exclude: ["Programs"], swiftSettings: swiftSettings),
     tests("NanoCUDA", dependencies: ["NanoCUDA", "NanoTestSupport"]),
+    tests("NanoCommunication", dependencies: ["NanoCommunication", "CommunicationTestSupport"]),
     tests("NanoPreconditions", dependencies: ["NanoPreconditions"]),
     tests(
       "NanoTensor",
@@ -141,7 +146,7 @@ let package = Package(
       "NanoTraining",
       dependencies: [
         "NanoTraining", "NanoModels", "NanoLayers", "NanoOptim", "NanoData", "NanoAutograd", "NanoTensor",
-        "ModelsTestSupport", "TensorTestSupport", "NanoTestSupport",
+        "NanoCommunication", "CommunicationTestSupport", "ModelsTestSupport", "TensorTestSupport", "NanoTestSupport",
       ]),
     tests(
       "NanoExperiments",

@@ -52,7 +52,7 @@ enum Main {
           format: "bench-cli: error: out of memory: the system refused %.1f MB beside the %.1f MB of tensors "
             + "held; a smaller --batch, --context or model needs less",
           Double(bytes) / 1e6, Double(held) / 1e6))
-      exit(1)
+      Ranks.abort()
     }
     MemoryGuard.watch { limit in
       Terminal.writeError(
@@ -64,6 +64,7 @@ enum Main {
     }
     do {
       try EnvironmentVariables.validate()
+      try Ranks.join()
       try BenchCLI.requireCommands(in: Array(CommandLine.arguments.dropFirst()))
       let arguments = try SettingsFile.expand(Array(CommandLine.arguments.dropFirst()))
       var command = try BenchCLI.parseAsRoot(arguments)

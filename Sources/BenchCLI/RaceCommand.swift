@@ -72,6 +72,7 @@ struct RaceCommand: ParsableCommand {
       let study = Study(name: name, arms: [Arm(name: name, title: title, experiment: experiment)], seeds: seeds)
       try study.validate()
       var session = try StudySession(beginning: study, corpus: corpus, folders: ["\(folder)/\(name)"])
+      session.communicator = Ranks.communicator
       let path = session.folder
       let results = try session.run(
         observer: {

@@ -84,6 +84,9 @@ struct PlannedStudyOptions: ParsableArguments {
   @OptionGroup(title: "Output") var output: OutputOptions
 
   func validate() throws {
+    guard jobs == nil || Ranks.count == 1 else {
+      throw ValidationError("each of the \(Ranks.count) ranks makes one run at a time; leave --jobs out")
+    }
     guard (1...256).contains(jobs ?? 1) else {
       throw ValidationError("jobs is \(jobs!); it must be from 1 to 256")
     }
@@ -191,6 +194,9 @@ struct PlannedStudyOptions: ParsableArguments {
   /// Threads of each run.
   private var threads: Int { max(1, WorkerPool.shared.threadCount / (jobs ?? 1)) }
 
+  /// Runs that are made at once.
+  private var atOnce: Int { jobs ?? Ranks.count }
+
   private func printPlan(_ study: Study, _ corpus: Corpus) throws {
     let pool = WorkerPool(threadCount: threads)
     var total = 0.0
@@ -206,7 +212,7 @@ struct PlannedStudyOptions: ParsableArguments {
       )
     }
     print(
-      "\nAbout \(duration(total / Double(jobs ?? 1))) in all, \(jobs ?? 1) at once on \(threads) thread(s) each, by "
+      "\nAbout \(duration(total / Double(atOnce))) in all, \(atOnce) at once on \(threads) thread(s) each, by "
         + "twelve steps of every arm on this machine as busy as it is.")
   }
 

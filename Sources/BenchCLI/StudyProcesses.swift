@@ -1,7 +1,9 @@
 import ArgumentParser
 import Foundation
+import NanoCommunication
 import NanoData
 import NanoExperiments
+import NanoModels
 import NanoReport
 import NanoTraining
 
@@ -19,42 +21,75 @@ struct StudyProcesses {
   /// - Returns: whether an interruption was asked for, after which the runs have ended with a checkpoint.
   /// - Throws: when a process ends in another way than a run does, and what `didMake` throws.
   func make(_ missing: [Study.PlannedRun], didMake: (Study.PlannedRun) throws -> Void) throws -> Bool {
-    var waiting = missing[...]
+    var waiting = (Ranks.count > 1 ? try missing.longestFirst : missing)[...]
     var running: [(planned: Study.PlannedRun, process: Process)] = []
+    var others = StudyRanks()
     defer {
       for (_, process) in running { process.terminate() }
       for (_, process) in running { process.waitUntilExit() }
     }
-    while !(waiting.isEmpty && running.isEmpty), !Interruption.isRequested {
-      while running.count < jobs, let planned = waiting.popFirst() { running.append((planned, try start(planned))) }
-      guard let index = running.firstIndex(where: { !$0.process.isRunning }) else {
+    while !(waiting.isEmpty && running.isEmpty && others.isEmpty), !Interruption.isRequested {
+      while running.count < jobs, let planned = waiting.popFirst() {
+        running.append((planned, try Self.start(arguments(of: planned), threads: threads)))
+      }
+      others.start(&waiting, self)
+      let planned: Study.PlannedRun
+      let status: Int32
+      if let index = running.firstIndex(where: { !$0.process.isRunning }) {
+        let ended = running.remove(at: index)
+        (planned, status) = (ended.planned, Self.status(of: ended.process))
+      } else if let ended = others.ended() {
+        (planned, status) = ended
+      } else {
         usleep(20_000)
         continue
       }
-      let (planned, process) = running.remove(at: index)
       guard !Interruption.isRequested else { break }
-      guard [0, StudyRunCommand.failureStatus].contains(process.terminationStatus), process.terminationReason == .exit
-      else {
+      guard [0, StudyRunCommand.failureStatus].contains(status) else {
         throw RunError(
-          "\(planned.title): its process ended with status \(process.terminationStatus); the same command goes on with "
-            + "what is missing")
+          "\(planned.title): its process ended with status \(status); the same command goes on with what is missing")
       }
       try didMake(planned)
     }
     return Interruption.isRequested
   }
 
-  private func start(_ planned: Study.PlannedRun) throws -> Process {
+  /// Of the process that makes a run.
+  func arguments(of planned: Study.PlannedRun) -> [String] {
+    ["study-run", absolutePath(folder), planned.name, "--device", device.device.rawValue]
+      + (device.allowsTF32 ? ["--tf32"] : []) + (writesEvents ? ["--tensorboard"] : [])
+  }
+
+  static func start(_ arguments: [String], threads: Int) throws -> Process {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: Bundle.main.executablePath ?? CommandLine.arguments[0])
-    process.arguments =
-      ["study-run", absolutePath(folder), planned.name, "--device", device.device.rawValue]
-      + (device.allowsTF32 ? ["--tf32"] : []) + (writesEvents ? ["--tensorboard"] : [])
-    process.environment = ProcessInfo.processInfo.environment.merging(["NANO_THREADS": "\(threads)"]) { $1 }
+    process.arguments = arguments
+    process.environment = Launcher.environmentWithoutIt.merging(["NANO_THREADS": "\(threads)"]) { $1 }
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = FileHandle.nullDevice
     try process.run()
     return process
+  }
+
+  /// As a shell has it: of a process that a signal ended, 128 and its number.
+  static func status(of process: Process) -> Int32 {
+    process.terminationStatus + (process.terminationReason == .exit ? 0 : 128)
+  }
+}
+
+extension [Study.PlannedRun] {
+  /// In the order in which they keep several processes busy to the end.
+  fileprivate var longestFirst: [Study.PlannedRun] {
+    get throws {
+      var parameters: [String: Int] = [:]
+      for planned in self where parameters[planned.arm.name] == nil {
+        parameters[planned.arm.name] = try planned.experiment.makeModel().activeParameterCount
+      }
+      func work(_ planned: Study.PlannedRun) -> Int {
+        planned.experiment.iterations * planned.experiment.tokensPerStep * parameters[planned.arm.name]!
+      }
+      return enumerated().sorted { (work($0.element), $1.offset) > (work($1.element), $0.offset) }.map(\.element)
+    }
   }
 }
 

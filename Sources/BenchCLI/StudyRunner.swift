@@ -70,11 +70,16 @@ struct StudyRunner {
   }
 
   func run(_ session: consuming StudySession, on device: Device) throws {
+    guard Ranks.count == 1 || device.isCPU else {
+      throw ValidationError("the \(Ranks.count) ranks of a run compute on CPUs; add --device cpu")
+    }
     var session = session
     session.device = device
+    session.communicator = Ranks.communicator
     if !output.quiet {
       Terminal.writeError(CorpusDescription(session.corpus, kind: session.study.corpus.kind).summary)
     }
+    if !output.quiet, let notice = Ranks.notice(of: session.study.arms[0].experiment) { Terminal.writeError(notice) }
     if !output.quiet, Build.isDebug {
       Terminal.writeError(
         "This is a debug build, many times slower: a run of \(session.study.iterations) iterations. "

@@ -1,4 +1,5 @@
 public import Foundation
+public import NanoCommunication
 public import NanoData
 internal import NanoModels
 internal import NanoOptim
@@ -44,6 +45,8 @@ public struct Run: Sendable {
   public let folder: String
   /// Where the model is trained and evaluated.
   public var device = Device.cpu
+  /// The ranks that share each step, of which this is the first. The others are in ``RunReplicas/serve(_:)``.
+  public var communicator: any Communicator = SingleRank()
   let pool: WorkerPool
 
   public init(

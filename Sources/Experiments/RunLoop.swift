@@ -1,5 +1,6 @@
 internal import Foundation
 internal import NanoAutograd
+internal import NanoCommunication
 internal import NanoData
 internal import NanoLayers
 internal import NanoModels
@@ -13,6 +14,7 @@ struct RunLoop: ~Copyable {
   private let parameterCounts: (all: Int, active: Int)
   private let learningRates: (adamW: Float, muon: Float?)
   private var state: ResumableTrainer<Decoder, AnyOptimizer>
+  private let replicas: RunReplicas
   private let log: MetricsLog
   private let evaluator: Evaluator
   private let loadAverageAtStart = Machine.loadAverage
@@ -27,7 +29,7 @@ struct RunLoop: ~Copyable {
     let state = try ResumableTrainer(
       run.checkpoints, fresh: consume fresh, rule: experiment.makeOptimizer(),
       schedule: experiment.schedule.schedule(steps: experiment.iterations), configuration: experiment.trainer,
-      iterations: experiment.iterations, device: run.device, pool: run.pool)
+      iterations: experiment.iterations, device: run.device, pool: run.pool, communicator: run.communicator)
     guard state.progress.loads.fit(expertCounts: expertCounts) else {
       throw run.checkpoints.refusal(of: state.progress.step, "loads of other experts")
     }
@@ -38,6 +40,8 @@ struct RunLoop: ~Copyable {
     self.run = run
     self.log = log
     self.state = state
+    replicas = RunReplicas(of: experiment, run.communicator)
+    self.state.trainer.takeOverStateOfRankZero()
     parameterCounts = counts
     let groups = experiment.optimizer.groups
     learningRates = (
@@ -206,6 +210,7 @@ struct RunLoop: ~Copyable {
     let batch = run.trainingBatch(state.trainer.stepCount)
     while true {
       do throws(TrainingError) {
+        replicas.beginStep(on: batch, state.trainer.configuration)
         return try state.trainer.step(on: batch)
       } catch {
         guard case .memoryLimit(let step, let needed, let limit) = error else { throw error }

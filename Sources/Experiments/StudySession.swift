@@ -1,4 +1,5 @@
 internal import Foundation
+public import NanoCommunication
 public import NanoData
 public import NanoTensor
 public import NanoTraining
@@ -10,6 +11,8 @@ public struct StudySession {
   public let corpus: Corpus
   public let folder: String
   public var device = Device.cpu
+  /// The ranks that share each step of every run.
+  public var communicator: any Communicator = SingleRank()
   /// Why a run's training failed, if it did.
   public private(set) var failure: TrainingError?
   private let lock: FolderLock
@@ -74,6 +77,7 @@ public struct StudySession {
   ) throws {
     var run = Self.run(planned, of: corpus, in: folder)
     run.device = device
+    run.communicator = communicator
     if let finished = try run.finishedResult {
       models.append(finished)
       return

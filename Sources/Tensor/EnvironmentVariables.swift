@@ -33,6 +33,12 @@ package enum EnvironmentVariables {
     variable("NANO_THREADS").flatMap(Int.init).flatMap { threadRange.contains($0) ? $0 : nil }
   }
 
+  /// How many processes Open MPI, MPICH or Slurm started together on this machine.
+  static var localRankCount: Int {
+    ["OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "SLURM_NTASKS_PER_NODE"].lazy
+      .compactMap { variable($0).flatMap(Int.init) }.first { $0 > 0 } ?? 1
+  }
+
   static var instructionSet: InstructionSet? {
     variable("NANO_INSTRUCTION_SET").flatMap(InstructionSet.init)
   }

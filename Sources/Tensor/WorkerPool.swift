@@ -8,7 +8,8 @@ internal import Synchronization
 /// What an index computes must not depend on which thread runs it, so that results are the same on any
 /// number of threads.
 public final class WorkerPool: @unchecked Sendable {
-  /// One thread a processor core, or what a container's time suffices for (`NANO_THREADS` overrides).
+  /// One thread a processor core, or what a container's time suffices for; of an MPI launcher's processes on one machine
+  /// each has its share (`NANO_THREADS` overrides).
   public static let shared = WorkerPool(threadCount: defaultThreadCount)
 
   /// Threads that work during ``run(_:_:)``, the calling one included.
@@ -31,7 +32,9 @@ public final class WorkerPool: @unchecked Sendable {
   private static var defaultThreadCount: Int {
     if let requested = EnvironmentVariables.threadCount { return requested }
     let cores = max(1, ProcessInfo.processInfo.activeProcessorCount)
-    return min(cores, ControlGroups().processorLimit ?? cores)
+    // A launcher may have given each of its processes cores of its own: then the share is less than these.
+    let share = ProcessInfo.processInfo.processorCount / EnvironmentVariables.localRankCount
+    return max(1, min(cores, share, ControlGroups().processorLimit ?? cores))
   }
 
   /// Runs `body` for every index below `count` and returns when all have ended. A run inside a run, or

@@ -1,4 +1,5 @@
 internal import NanoAutograd
+package import NanoCommunication
 internal import NanoData
 package import NanoModels
 package import NanoOptim
@@ -21,7 +22,8 @@ package struct ResumableTrainer<Model: LanguageModel, Rule: Optimizer>: ~Copyabl
   /// - Throws: when the checkpoint is damaged, or not of such a run.
   package init(
     _ checkpoints: CheckpointFolder, fresh: consuming Model, rule: Rule, schedule: any LearningRateSchedule,
-    configuration: TrainerConfiguration, iterations: Int, device: Device, pool: WorkerPool
+    configuration: TrainerConfiguration, iterations: Int, device: Device, pool: WorkerPool,
+    communicator: any Communicator
   ) throws {
     MemoryPool.shared.resetPeak()
     ResidentMemory.resetPeak()
@@ -41,7 +43,8 @@ package struct ResumableTrainer<Model: LanguageModel, Rule: Optimizer>: ~Copyabl
     }
     fresh.move(to: device)
     var trainer = Trainer(
-      consume fresh, rule: rule, schedule: schedule, configuration: progress.trainer, pool: pool)
+      consume fresh, rule: rule, schedule: schedule, configuration: progress.trainer, pool: pool,
+      communicator: communicator)
     if let saved {
       do {
         try trainer.restore(

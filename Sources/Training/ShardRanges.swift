@@ -23,4 +23,11 @@ struct ShardRanges: Sendable {
     }
     ranges = zip(borders, borders.dropFirst()).map { $0..<$1 }
   }
+
+  /// Which of `count` shards a rank takes: ranks have as many as each other, or the first of them one more. With more
+  /// ranks than shards the last ones have none.
+  static func shards(of rank: Int, among rankCount: Int, count: Int) -> Range<Int> {
+    func border(_ rank: Int) -> Int { rank * (count / rankCount) + min(rank, count % rankCount) }
+    return border(rank)..<border(rank + 1)
+  }
 }

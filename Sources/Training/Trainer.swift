@@ -1,5 +1,6 @@
 internal import Foundation
 internal import NanoAutograd
+public import NanoCommunication
 public import NanoData
 internal import NanoLayers
 public import NanoModels
@@ -12,7 +13,8 @@ public import NanoTensor
 /// A step splits its batch into a fixed number of shards. Workers run forward and backward of each shard on
 /// a tape of its own, gradients are added in shard order, and each parameter is updated by itself. What is
 /// computed depends on the shard count and never on the number of threads, so the same seed gives the same
-/// bits on any machine of one instruction set.
+/// bits on any machine of one instruction set. Several ranks may share a step's shards: each has a trainer with the same
+/// model, gives it the same batches, and comes to the same bits as one rank alone.
 public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
   /// The model as the last update left it.
   public internal(set) var model: Model
@@ -31,6 +33,8 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
   /// May change from step to step.
   public var configuration: TrainerConfiguration
   private let pool: WorkerPool
+  /// The ranks among which the shards of a step on the CPU are dealt.
+  let communicator: any Communicator
   let ids: [Parameter.ID]
   let descriptions: [ParameterDescription]
   private var names: [String] { descriptions.map(\.name) }
@@ -46,7 +50,8 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
 
   public init(
     _ model: consuming Model, rule: Rule, schedule: any LearningRateSchedule = ConstantSchedule(),
-    configuration: TrainerConfiguration = TrainerConfiguration(), pool: WorkerPool = .shared
+    configuration: TrainerConfiguration = TrainerConfiguration(), pool: WorkerPool = .shared,
+    communicator: any Communicator = SingleRank()
   ) {
     let parameters = model.namedParameters.filter { $0.parameter.role != .state }
     checkPrecondition(
@@ -66,6 +71,7 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
     self.schedule = schedule
     self.configuration = configuration
     self.pool = pool
+    self.communicator = communicator
     lossScale = configuration.precision == .float16 ? LossScale() : nil
   }
 
@@ -121,13 +127,13 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
     if let gpu = model.device.gpu { return try step(on: gpu, batch) }
     while true {
       let attempt = MemoryPool.shared.enforcingLimit { shardGradients(of: batch) }
-      if let needed = attempt.needed {
-        throw .memoryLimit(
-          step: stepCount, needed: needed, limit: MemoryPool.shared.limit ?? needed)
-      }
-      var (shards, statistics) = attempt.result
-      let loss = shards.reduce(0) { $0 + $1.weightedLoss }
+      var shards = attempt.result
+      let reports = try exchange(
+        shards, missingMemory: attempt.needed.map { (needed: $0, limit: MemoryPool.shared.limit ?? $0) })
+      let loss = reports.reduce(0) { $0 + $1.weightedLoss }
       guard loss.isFinite else { throw .notFinite(step: stepCount, tensor: "the loss") }
+      var statistics = ForwardStatistics()
+      for report in reports { statistics.merge(report.statistics) }
 
       let gradients = reduced(&shards)
       if let index = gradients.sumsOfSquares.firstIndex(where: { !$0.isFinite }) {
@@ -163,38 +169,33 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
 
   // MARK: Gradients
 
-  /// Every micro-batch in turn, its shards in parallel; a shard adds up its gradients over micro-batches.
-  private func shardGradients(
-    of batch: TokenBatch
-  ) -> (shards: [ShardResult], statistics: ForwardStatistics) {
+  /// Every micro-batch in turn, this rank's shards of it in parallel; a shard adds up its gradients over micro-batches.
+  private func shardGradients(of batch: TokenBatch) -> [ShardResult] {
     let microBatches = min(configuration.microBatchCount, batch.sequenceCount)
     // As many shards in every micro-batch: a shard adds up over all of them.
     let count = min(configuration.shardCount, batch.sequenceCount / microBatches)
-    var results = [ShardResult](repeating: ShardResult(), count: count)
+    let mine = ShardRanges.shards(of: communicator.rank, among: communicator.rankCount, count: count)
+    var results = [ShardResult](repeating: ShardResult(), count: mine.count)
     let worker = ShardWorker(
       model: model, ids: ids, configuration: configuration, lossScale: lossScale?.value ?? 1,
       generator: RandomGenerator(seed: configuration.dropoutSeed).split(UInt64(stepCount)),
-      packedWeights: packedWeights(parts: count * microBatches))
+      packedWeights: packedWeights(parts: mine.count * microBatches))
     for microBatch in 0..<microBatches {
       let sequences =
         microBatch * batch.sequenceCount / microBatches..<(microBatch + 1) * batch.sequenceCount
         / microBatches
-      let shards = ShardRanges(of: sequences, count: count).ranges
+      let shards = ShardRanges(of: sequences, count: count).ranges[mine]
       results.withUnsafeMutableBufferPointer { buffer in
         nonisolated(unsafe) let results = buffer
-        pool.run(count) { shard in
-          let result = worker.gradients(of: shards[shard], in: batch)
+        pool.run(mine.count) { index in
+          let result = worker.gradients(of: shards[mine.lowerBound + index], in: batch)
           // What was computed beyond the memory limit is incomplete.
-          if !MemoryPool.shared.isOverLimit { results[shard].add(result) }
+          if !MemoryPool.shared.isOverLimit { results[index].add(result) }
         }
       }
       if MemoryPool.shared.isOverLimit { break }
     }
-    var statistics = ForwardStatistics()
-    if !MemoryPool.shared.isOverLimit {
-      for result in results { statistics.merge(result.statistics) }
-    }
-    return (results, statistics)
+    return results
   }
 
   /// What the parts of a batch share; nothing where memory counts more than time.
@@ -207,17 +208,19 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
   private func reduced(
     _ shards: inout [ShardResult]
   ) -> (tensors: [Tensor], sumsOfSquares: [Double]) {
-    var tensors: [Tensor?] = Array(repeating: nil, count: ids.count)
     var sumsOfSquares = [Double](repeating: 0, count: ids.count)
-    let descriptions = descriptions
     // One row a parameter: its gradient in every shard, each taken over so that sums form in place.
     var columns = ids.indices.map { index in
       shards.indices.map { shard in
-        let gradient = shards[shard].gradients[index]
+        guard let gradient = shards[shard].gradients[index] else {
+          fatalError("Trainer: \(descriptions[index].name) takes no part in the loss")
+        }
         shards[shard].gradients[index] = nil
         return gradient
       }
     }
+    if communicator.rankCount > 1 { addOverRanks(&columns) }
+    var tensors = Array(repeating: Tensor(zeros: [0]), count: ids.count)
     let updateOrder = updateOrder
     columns.withUnsafeMutableBufferPointer { columnBuffer in
       tensors.withUnsafeMutableBufferPointer { tensorBuffer in
@@ -225,18 +228,13 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
           nonisolated(unsafe) let (columns, tensors, sums) = (columnBuffer, tensorBuffer, sumBuffer)
           pool.run(updateOrder.count) { position in
             let index = updateOrder[position]
-            guard var sum = columns[index][0] else {
-              fatalError("Trainer: \(descriptions[index].name) takes no part in the loss")
-            }
-            columns[index][0] = nil
-            for shard in columns[index].indices.dropFirst() { sum += columns[index][shard]! }
-            sums[index] = sum.sumOfSquares
-            tensors[index] = sum
+            tensors[index] = Tensor.sum(taking: &columns[index])
+            sums[index] = tensors[index].sumOfSquares
           }
         }
       }
     }
-    return (tensors.map { $0! }, sumsOfSquares)
+    return (tensors, sumsOfSquares)
   }
 
   // MARK: Update
