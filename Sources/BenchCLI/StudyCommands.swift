@@ -59,7 +59,10 @@ struct StudyCommand: ParsableCommand {
 /// How a study of many runs is carried out.
 struct PlannedStudyOptions: ParsableArguments {
   @Option(
-    "Runs that are made at once, each with its share of the threads and the same bits as alone", "count", default: "1")
+    """
+    Runs that are made at once, each with the same bits as alone: on the CPU with its share of the threads, on a GPU with \
+    a stream of its own
+    """, "count", default: "1")
   var jobs: Int?
 
   @Flag(help: "Print the arms, their runs and parameters and the time that they will take, and make none.")
@@ -199,11 +202,12 @@ struct PlannedStudyOptions: ParsableArguments {
 
   private func printPlan(_ study: Study, _ corpus: Corpus) throws {
     let pool = WorkerPool(threadCount: threads)
+    let device = try runner.device(of: study)
     var total = 0.0
     print("\(study.arms.count) arms × \(study.seeds.count) seeds = \(study.runs.count) runs")
     print("Seeds: \(study.seeds.map(String.init).joined(separator: ", "))\n")
     for arm in study.arms {
-      let estimate = try RunEstimate(arm.experiment, corpus: corpus, pool: pool)
+      let estimate = try RunEstimate(arm.experiment, corpus: corpus, device: device, pool: pool)
       total += estimate.seconds * Double(study.seeds.count)
       print(
         "\(arm.title)\n  \(arm.experiment.iterations) iterations, \(estimate.parameters) parameters, about "
@@ -211,9 +215,11 @@ struct PlannedStudyOptions: ParsableArguments {
           + RoutingTable(of: try arm.experiment.makeModel(), arm.experiment.optimizer).summary.joined(separator: "\n  ")
       )
     }
+    let basis = "by twelve steps of every arm on this machine as busy as it is."
     print(
-      "\nAbout \(duration(total / Double(atOnce))) in all, \(atOnce) at once on \(threads) thread(s) each, by "
-        + "twelve steps of every arm on this machine as busy as it is.")
+      device.isCPU
+        ? "\nAbout \(duration(total / Double(atOnce))) in all, \(atOnce) at once on \(threads) thread(s) each, \(basis)"
+        : "\nAbout \(duration(total)) in all if made one after another, \(basis)")
   }
 
   /// Makes the runs that are missing.
@@ -228,13 +234,11 @@ struct PlannedStudyOptions: ParsableArguments {
         "\(session.study.name): \(session.study.arms.count) arms × \(session.study.seeds.count) seeds = \(count) runs, "
           + "\(count - missing.count) of them done before")
     }
-    let processes = StudyProcesses(
-      folder: session.folder, jobs: jobs ?? 1, threads: threads, device: deviceOption,
-      writesEvents: output.tensorboard)
+    let maker = maker(of: session)
     let watch = Stopwatch()
     var made = 0
     try session.report(isOver: false)
-    let wasStopped = try processes.make(missing) { planned in
+    let wasStopped = try maker.make(missing) { planned in
       try session.requireFolder()
       let left = try session.gather().count
       made += 1
@@ -251,6 +255,17 @@ struct PlannedStudyOptions: ParsableArguments {
       throw ExitCode(Interruption.exitStatus)
     }
     return results
+  }
+
+  /// Who makes several runs at once: processes on the CPU and of several ranks, threads on a GPU.
+  private func maker(of session: borrowing StudySession) -> any RunMaker {
+    session.device.isCPU || Ranks.count > 1
+      ? StudyProcesses(
+        folder: session.folder, jobs: jobs ?? 1, threads: threads, device: deviceOption,
+        writesEvents: output.tensorboard)
+      : StudyThreads(
+        study: session.study, corpus: session.corpus, folder: session.folder, jobs: jobs ?? 1, device: session.device,
+        writesEvents: output.tensorboard)
   }
 
   private func carryOut(_ session: consuming StudySession) throws {

@@ -16,6 +16,13 @@ struct StudyObserver: RunObserver {
     self.eventFolder = eventFolder
   }
 
+  /// Of a run that is one of many: nothing is shown.
+  init(quietlyWatching planned: Study.PlannedRun, in folder: String, writesEvents: Bool) {
+    self.init(
+      display: RunDisplay(planned, validationTokens: 0, isQuiet: true, tableInterval: nil),
+      eventFolder: writesEvents ? "\(folder)/\(planned.name)" : nil)
+  }
+
   mutating func didBegin(_ routing: RoutingTable) { display.didBegin(routing) }
 
   mutating func didStep(_ step: Int, of total: Int, loss: Double, tokensPerSecond: Double) {

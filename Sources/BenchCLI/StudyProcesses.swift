@@ -7,9 +7,16 @@ import NanoModels
 import NanoReport
 import NanoTraining
 
-/// Makes the runs of a study in processes of their own, several at once: each has its own memory to measure, and none
-/// takes others with it.
-struct StudyProcesses {
+/// Makes runs of a study, several at once.
+protocol RunMaker {
+  /// - Parameter didMake: told of each run that has ended by itself.
+  /// - Returns: whether an interruption was asked for, after which the runs have ended with a checkpoint.
+  /// - Throws: what ended a run in another way than training does, and what `didMake` throws.
+  func make(_ missing: [Study.PlannedRun], didMake: (Study.PlannedRun) throws -> Void) throws -> Bool
+}
+
+/// Makes the runs of a study in processes of their own: each has its own memory to measure, and none takes others with it.
+struct StudyProcesses: RunMaker {
   let folder: String
   let jobs: Int
   /// Of each run; its bits do not depend on them.
@@ -17,9 +24,6 @@ struct StudyProcesses {
   let device: DeviceOption
   let writesEvents: Bool
 
-  /// - Parameter didMake: told of each run that has ended by itself.
-  /// - Returns: whether an interruption was asked for, after which the runs have ended with a checkpoint.
-  /// - Throws: when a process ends in another way than a run does, and what `didMake` throws.
   func make(_ missing: [Study.PlannedRun], didMake: (Study.PlannedRun) throws -> Void) throws -> Bool {
     var waiting = (Ranks.count > 1 ? try missing.longestFirst : missing)[...]
     var running: [(planned: Study.PlannedRun, process: Process)] = []
@@ -117,9 +121,7 @@ struct StudyRunCommand: ParsableCommand {
       guard let planned = study.runs.first(where: { $0.name == name }) else {
         throw RunError("\(folder): the study there has no run '\(name)'")
       }
-      var observer = StudyObserver(
-        display: RunDisplay(planned, validationTokens: 0, isQuiet: true, tableInterval: nil),
-        eventFolder: tensorboard ? "\(folder)/\(planned.name)" : nil)
+      var observer = StudyObserver(quietlyWatching: planned, in: folder, writesEvents: tensorboard)
       // Whoever carries the study out may be killed: then nobody waits for this run, and another may begin it again.
       let outcome = try StudySession.makeRun(
         planned, of: study, corpus: corpus, in: folder, device: device, observer: &observer,

@@ -11,8 +11,10 @@ public struct RunEstimate: Sendable {
   public let seconds: Double
 
   /// - Throws: when the model cannot be made, or a step fails.
-  public init(_ experiment: Experiment, corpus: Corpus, pool: WorkerPool = .shared) throws {
-    let model = try experiment.makeModel()
+  public init(
+    _ experiment: Experiment, corpus: Corpus, device: Device = .cpu, pool: WorkerPool = .shared
+  ) throws {
+    let model = try experiment.makeModel().on(device)
     parameters = model.parameterCount
     let run = Run(experiment, name: "estimate", corpus: corpus, folder: "", pool: pool)
     var trainer = Trainer(

@@ -33,6 +33,16 @@ public struct Device: Sendable, Hashable, CustomStringConvertible {
     return Device(try result.get())
   }
 
+  /// The same GPU with a stream and memory of its own: work on it runs beside work on this one, and tensors of the one
+  /// are moved to the other through the host. The CPU stays what it is.
+  /// - Throws: what the driver refuses.
+  public func onNewStream() throws(CUDAError) -> Device {
+    guard let gpu else { return self }
+    let other = Device(try CUDADevice())
+    other.allowsTF32 = gpu.allowsTF32
+    return other
+  }
+
   private static let first = Mutex<Result<CUDADevice, CUDAError>?>(nil)
 
   /// Whether it is the host.

@@ -41,6 +41,31 @@ struct DeviceOptionTests {
     #expect(texts[0] == texts[1] && texts[0].count > 12)
   }
 
+  /// Runs at once on streams of one device have the bits of runs one after another; one that diverges costs the others
+  /// nothing.
+  @Test func aStudysRunsShareTheDevice() throws {
+    let folder = try TemporaryFolder()
+    let file = folder.path + "/study.json"
+    try Data(#"{"seeds": [1], "grid": {"model": ["nanogpt"], "lr": [0.001, 0.002, 1e30]}}"#.utf8).write(
+      to: URL(fileURLWithPath: file))
+    let outs = try [1, 3].map { jobs in
+      let out = "\(folder.path)/\(jobs)"
+      let study = try onGPU(
+        [
+          "study", file, "--device", "cuda", "--jobs", "\(jobs)", "--out", out, "--iterations", "4", "--eval-interval",
+          "4",
+          "--eval-iters", "1", "--embd", "8", "--layers", "1", "--heads", "2", "--context", "8", "--batch", "2",
+          "--optimizer", "adamw",
+        ])
+      #expect(study.status == 1 && study.error.contains("training failed in 1 of 3 runs"), "\(study.error)")
+      return out
+    }
+    for name in ["nanogpt-lr0.001-seed1", "nanogpt-lr0.002-seed1"] {
+      let weights = outs.map { FileManager.default.contents(atPath: "\($0)/\(name)/last/model.safetensors") }
+      #expect(weights[0] != nil && weights[0] == weights[1], "\(name)")
+    }
+  }
+
   /// Nothing is begun where the device is missing.
   @Test(arguments: [[], ["--preset", "stories", "--size", "0.3M", "--vocab", "400"]])
   func aMissingDriverLeavesNoFolder(_ study: [String]) throws {
