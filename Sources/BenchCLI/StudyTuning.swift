@@ -10,7 +10,8 @@ struct TuningOptions: ParsableArguments {
   @Option(
     """
     Settings to search for before the runs, for each arm with as many trials: some of lr, muon-lr, weight-decay, \
-    separated by commas. Trials read the training split alone and use a seed that no run has
+    separated by commas. Trials read the training split alone and use a seed that no run has. Arms of a named study that \
+    stand for published settings keep theirs
     """, "list")
   var tune: String?
 
@@ -62,8 +63,11 @@ struct StudyTuning {
   /// The first seed from 7 that no run has.
   private var seed: UInt64 { (7...).first { !study.seeds.contains($0) }! }
 
-  /// Settings that an arm has, of those that are searched for.
-  private func names(of arm: Arm) -> [String] { options.names.filter { arm.experiment.rate(of: $0) != nil } }
+  /// Settings that an arm has, of those that are searched for. Arms that stand as published beside tuned ones keep theirs.
+  private func names(of arm: Arm) -> [String] {
+    let keepsSettings = arm.tuning == nil && study.arms.contains { $0.tuning != nil }
+    return keepsSettings ? [] : options.names.filter { arm.experiment.rate(of: $0) != nil }
+  }
 
   /// The study with the best settings that were found.
   /// - Parameter make: makes the runs that a study lacks in a folder of its own.

@@ -113,6 +113,17 @@ private func study(_ folder: TemporaryFolder, _ text: String) throws -> String {
 }
 
 /// Equal numbers of trials, on other text and another seed than the runs; the same when it is done again.
+/// What stands for published settings is not searched for, or it would no longer be that.
+@Test func publishedArmsKeepTheirSettings() throws {
+  let folder = try TemporaryFolder()
+  let out = folder.path + "/out"
+  let result = try CommandResult(
+    ["ablate", "factorial", "--seeds", "1", "--tune", "lr", "--tune-trials", "2", "--out", out, "--jobs", "2"] + small)
+  #expect(result.status == 0, "\(result.error)")
+  let found = try results(out)
+  #expect(Set(found.trials?.map(\.arm) ?? []) == Set(found.study.arms.map(\.name).filter { $0.hasSuffix("-tuned") }))
+}
+
 @Test func settingsAreSearchedForBeforeTheRuns() throws {
   let folder = try TemporaryFolder()
   let file = try study(
