@@ -90,8 +90,8 @@ extension StudyPlan {
           "nanokimi-truemuon-published"),
         comparison("Muon against AdamW, NanoGPT, both tuned", "nanogpt-muon-tuned", "nanogpt-adamw-tuned"),
         comparison("Muon against AdamW, NanoKimi, both tuned", "nanokimi-muon-tuned", "nanokimi-adamw-tuned"),
-        comparison("The mixture with AdamW, both tuned", "nanokimi-adamw-tuned", "nanogpt-adamw-tuned"),
-        comparison("The mixture with Muon, both tuned", "nanokimi-muon-tuned", "nanogpt-muon-tuned"),
+        comparison("NanoKimi against NanoGPT with AdamW, both tuned", "nanokimi-adamw-tuned", "nanogpt-adamw-tuned"),
+        comparison("NanoKimi against NanoGPT with Muon, both tuned", "nanokimi-muon-tuned", "nanogpt-muon-tuned"),
       ], margin: 0.005)
   }
 }

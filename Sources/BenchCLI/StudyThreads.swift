@@ -44,7 +44,8 @@ struct StudyThreads: RunMaker {
     var observer = StudyObserver(quietlyWatching: planned, in: folder, writesEvents: writesEvents)
     do {
       return try StudySession.makeRun(
-        planned, of: study, corpus: corpus, in: folder, device: device, observer: &observer, shouldStop: shouldStop
+        planned, of: study, corpus: corpus, in: folder, device: device, sharesDevice: jobs > 1, observer: &observer,
+        shouldStop: shouldStop
       ).wasInterrupted
     } catch is RunFailure {
       // It is kept in the run's folder, where the study finds it.

@@ -47,6 +47,8 @@ public struct Run: Sendable {
   public var device = Device.cpu
   /// The ranks that share each step, of which this is the first. The others are in ``RunReplicas/serve(_:)``.
   public var communicator: any Communicator = SingleRank()
+  /// Whether other runs are at work on the device, so that seconds say little of the model.
+  public var sharesDevice = false
   let pool: WorkerPool
 
   public init(

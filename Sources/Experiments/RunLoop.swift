@@ -149,10 +149,12 @@ struct RunLoop: ~Copyable {
 
   /// What the run has come to so far.
   var resultSoFar: RunResult {
-    RunResult(
+    var result = RunResult(
       name: run.name, title: run.title, seed: experiment.seed, parameters: parameterCounts.all,
       activeParameters: parameterCounts.active, progress: state.progress, tokensPerStep: experiment.tokensPerStep,
       warmUpSteps: experiment.schedule.warmUp(of: experiment.iterations), loadAverageAtStart: loadAverageAtStart)
+    if run.sharesDevice { result.sharedDevice = true }
+    return result
   }
 
   /// What the run came to, and what its best weights write; the memory that its steps needed goes back.

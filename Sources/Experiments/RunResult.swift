@@ -52,6 +52,8 @@ public struct RunResult: Hashable, Sendable, Codable {
   public var warmUpSteps: Int?
   /// Of the machine, as ``Machine/loadAverage``, when the run began or went on and when it ended.
   public var loadAverageAtStart, loadAverageAtEnd: Double?
+  /// True where the run was one of several at work on a GPU: its seconds depend on the others.
+  public var sharedDevice: Bool?
   public var curve: [EvaluationPoint]
 
   init(

@@ -43,6 +43,9 @@ public struct StudyAnalysis: Hashable, Sendable, Codable {
     } else if let least = counts.min(), least < study.seeds.count {
       warnings.append("Not every run reached its end: what is compared are the seeds that both sides have.")
     }
+    if runs.contains(where: { $0.sharedDevice == true }) {
+      warnings.append("Runs shared a GPU: their seconds are of each other too, and are not compared.")
+    }
     for comparison in comparisons where comparison.isTunedAgainstUntuned {
       warnings.append("\(comparison.label): a tuned arm is set against an untuned one.")
     }
@@ -122,7 +125,7 @@ public struct ArmComparison: Hashable, Sendable, Codable {
   /// After as many steps; nil where no seed has both.
   public var paired: PairedComparison?
   /// After as many seconds of training as the faster of each pair of runs took in all, on the text that evaluations on the
-  /// way read.
+  /// way read; nil where a run shared its device with others, for then seconds are of them too.
   public var pairedAtEqualTime: PairedComparison?
   /// By Holm, over the comparisons of the study.
   public var adjustedPValue: Double?
@@ -160,6 +163,7 @@ public struct ArmComparison: Hashable, Sendable, Codable {
 extension ArmComparison {
   private static func pairedAtEqualTime(_ first: [RunResult], _ second: [RunResult]) -> PairedComparison? {
     var losses: (first: [UInt64: Double], second: [UInt64: Double]) = ([:], [:])
+    guard !(first + second).contains(where: { $0.sharedDevice == true }) else { return nil }
     for run in first {
       guard let other = second.first(where: { $0.seed == run.seed }) else { continue }
       let seconds = min(run.trainingSeconds, other.trainingSeconds)

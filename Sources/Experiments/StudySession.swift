@@ -134,10 +134,11 @@ extension StudySession {
   /// - Throws: a ``RunFailure``, which is kept in the run's folder, where training failed and would again.
   public static func makeRun(
     _ planned: Study.PlannedRun, of study: Study, corpus: Corpus, in folder: String, device: Device,
-    observer: inout some RunObserver, shouldStop: () -> Bool
+    sharesDevice: Bool = false, observer: inout some RunObserver, shouldStop: () -> Bool
   ) throws -> Run.Outcome {
     var run = self.run(planned, of: corpus, in: folder)
     run.device = device
+    run.sharesDevice = sharesDevice
     try OutputFolder.make(run.folder)
     let lock = FolderLock(run.folder, waits: true)
     defer { withExtendedLifetime(lock) {} }

@@ -64,7 +64,7 @@ public enum StudySummary {
   private static func finding(_ row: Row) -> String? {
     guard let paired = row.paired, let verdict = row.verdict else { return nil }
     let difference = "\(fixed(abs(paired.mean), 4)) \(paired.mean < 0 ? "lower" : "higher")"
-    let interval = "95% interval \(range(paired.interval)), Holm's p \(fixed(row.adjusted ?? .nan, 4))"
+    let interval = "95% interval \(range(paired.interval)), Holm's p \(probability(row.adjusted))"
     switch verdict {
     case .better, .worse: return "\(verdict.rawValue), the loss is \(difference) (\(interval))"
     case .noDifferenceShown:
@@ -152,8 +152,8 @@ public enum StudySummary {
         var cells = [row.label, "\(row.paired?.count ?? 0)"]
         if let paired = row.paired {
           cells += [
-            signed(paired.mean), range(paired.interval), fixed(paired.pValue ?? .nan, 5),
-            fixed(row.adjusted ?? .nan, 5), fixed(paired.exactPValue ?? .nan, 4),
+            signed(paired.mean), range(paired.interval), probability(paired.pValue),
+            probability(row.adjusted), probability(paired.exactPValue),
             fixed(paired.smallestShown ?? .nan, 4),
             row.verdict?.rawValue ?? "-",
           ]

@@ -28,6 +28,12 @@ func fixed(_ value: Double, _ digits: Int) -> String {
   value.isFinite ? String(format: "%.\(digits)f", value) : "-"
 }
 
+/// A probability with four digits; below the last of them, that.
+func probability(_ value: Double?) -> String {
+  guard let value, value.isFinite else { return "-" }
+  return value < 0.000_05 ? "below 0.0001" : fixed(value, 4)
+}
+
 /// Whether two losses are the same to the four digits that reports give.
 func areLevel(_ first: Double, _ second: Double) -> Bool { fixed(first, 4) == fixed(second, 4) }
 
