@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import NanoExperiments
 import NanoTensor
 
 /// The command `bench-cli`: trains the study's models, compares them, measures them, and writes text with
@@ -7,11 +8,11 @@ import NanoTensor
 struct BenchCLI: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench-cli",
-    abstract: "Train, measure and compare small language models on the CPU.",
+    abstract: "Train, measure and compare small language models.",
     discussion: CommandConfiguration.examples(
       "data shakespeare", "compare --iterations 1000", "generate --prompt 'ROMEO:' --temperature 0.8",
       note: "Without a command: compare."),
-    version: "0.1.0",
+    version: Versions.current.nanoKimi,
     subcommands: [
       CompareCommand.self, TrainCommand.self, AblateCommand.self, StudyCommand.self, StudyRunCommand.self,
       RunCommand.self, RaceCommand.self, GenerateCommand.self, EvaluateCommand.self, TokenizeCommand.self,

@@ -110,6 +110,6 @@ public struct Versions: Hashable, Sendable, Codable {
     #else
       let swift = "6.1"
     #endif
-    return Versions(nanoKimi: "0.1.0", swift: swift)
+    return Versions(nanoKimi: "0.2.0-dev", swift: swift)
   }
 }
