@@ -64,7 +64,7 @@ public enum StudySummary {
   private static func finding(_ row: Row) -> String? {
     guard let paired = row.paired, let verdict = row.verdict else { return nil }
     let difference = "\(fixed(abs(paired.mean), 4)) \(paired.mean < 0 ? "lower" : "higher")"
-    let interval = "95% interval \(range(paired.interval)), Holm's p \(probability(row.adjusted))"
+    let interval = "95% interval \(range(paired.interval)), Holm's p \(probabilityText(row.adjusted))"
     switch verdict {
     case .better, .worse: return "\(verdict.rawValue), the loss is \(difference) (\(interval))"
     case .noDifferenceShown:
@@ -153,7 +153,7 @@ public enum StudySummary {
         if let paired = row.paired {
           cells += [
             signed(paired.mean), range(paired.interval), probability(paired.pValue),
-            probability(row.adjusted), probability(paired.exactPValue),
+            probability(row.adjusted), fixed(paired.exactPValue ?? .nan, 4),
             fixed(paired.smallestShown ?? .nan, 4),
             row.verdict?.rawValue ?? "-",
           ]

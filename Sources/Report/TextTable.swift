@@ -28,10 +28,16 @@ func fixed(_ value: Double, _ digits: Int) -> String {
   value.isFinite ? String(format: "%.\(digits)f", value) : "-"
 }
 
-/// A probability with four digits; below the last of them, that.
+/// A probability in a sentence: four digits; below the last of them, that.
+func probabilityText(_ value: Double?) -> String {
+  guard let value, value < 0.000_05 else { return fixed(value ?? .nan, 4) }
+  return "below 0.0001"
+}
+
+/// A probability in a table: five digits, or a power of ten where these would be zeros.
 func probability(_ value: Double?) -> String {
-  guard let value, value.isFinite else { return "-" }
-  return value < 0.000_05 ? "below 0.0001" : fixed(value, 4)
+  guard let value, value < 0.000_05 else { return fixed(value ?? .nan, 5) }
+  return String(format: "%.1e", value)
 }
 
 /// Whether two losses are the same to the four digits that reports give.

@@ -79,7 +79,7 @@ public enum Verdict {
       return "All \(comparison.count) pairs of runs agree to the last digit."
     }
     return "Over \(comparison.count) paired seeds the difference is \(signed(comparison.mean)), its 95% interval from "
-      + "\(signed(interval.lowerBound)) to \(signed(interval.upperBound)), p \(probability(min(1, p * Double(choices))))"
+      + "\(signed(interval.lowerBound)) to \(signed(interval.upperBound)), p \(probabilityText(min(1, p * Double(choices))))"
       + (choices > 1 ? " for the extremes of \(choices) pairs" : "")
       + "; less than \(fixed(smallest, 4)) so few could not show."
   }
