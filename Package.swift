@@ -57,6 +57,7 @@ let package = Package(
     // Stands in for a GPU in tests; loaded at run time, so nothing depends on it. It ends the process by abort() where a
     // GPU's behaviour is undefined: a test has to end at the fault, not after it.
     .target(name: "CUDAEmulation", cxxSettings: [.define("NANO_CUDA_EMULATION")]),
+    .target(name: "CNanoData"),
     .target(name: "CSystemAllocator"),
     .target(name: "COpenBLAS"),
     .target(name: "CCurl"),
@@ -83,7 +84,7 @@ let package = Package(
     library("NanoAutograd", path: "Autograd", dependencies: ["NanoTensor", "NanoCUDA", "NanoPreconditions"]),
     library("NanoLayers", path: "Layers", dependencies: ["NanoAutograd", "NanoTensor", "NanoPreconditions"]),
     library("NanoOptim", path: "Optim", dependencies: ["NanoTensor", "NanoCUDA", "NanoPreconditions"]),
-    library("NanoData", path: "Data", dependencies: ["NanoPreconditions", "CSentencePiece", "CCurl"]),
+    library("NanoData", path: "Data", dependencies: ["NanoPreconditions", "CNanoData", "CSentencePiece", "CCurl"]),
     library(
       "NanoModels", path: "Models",
       dependencies: ["NanoLayers", "NanoAutograd", "NanoTensor", "NanoPreconditions"]),
@@ -141,7 +142,7 @@ let package = Package(
         "NanoModels", "NanoLayers", "NanoAutograd", "NanoTensor", "ModelsTestSupport", "AutogradTestSupport",
         "TensorTestSupport", "NanoTestSupport",
       ]),
-    tests("NanoData", dependencies: ["NanoData", "NanoTestSupport"]),
+    tests("NanoData", dependencies: ["NanoData", "CNanoData", "NanoTestSupport"]),
     tests(
       "NanoTraining",
       dependencies: [

@@ -1,3 +1,4 @@
+internal import CNanoData
 internal import Foundation
 
 /// Words and the bytes that belong to each, in bounded memory: a hash table with open addressing.
@@ -39,9 +40,11 @@ final class WordTable {
     return UnsafeMutableBufferPointer(start: memory, count: count)
   }
 
+  /// Asks for memory that looking up a word of this hash will read: where many are asked for first, waiting for it takes less.
+  func prefetch(hash: UInt32) { nk_prefetch(slots.baseAddress! + (Int(hash) & (slots.count - 1))) }
+
   /// What belongs to a word, until the next word is added; nil for a word that is not here.
-  func value(of word: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
-    let hash = Self.hash(word)
+  func value(of word: UnsafeRawBufferPointer, hash: UInt32) -> UnsafeRawBufferPointer? {
     let slots = slots
     var index = Int(hash) & (slots.count - 1)
     while slots[index].record != 0 {
@@ -60,12 +63,12 @@ final class WordTable {
   }
 
   /// Adds a word that is not here, if it is short enough.
-  func add(_ word: UnsafeRawBufferPointer, _ value: [UInt8]) {
+  func add(_ word: UnsafeRawBufferPointer, hash: UInt32, _ value: [UInt8]) {
     let size = Self.headerSize + word.count + value.count
     guard word.count <= Self.longestWord, value.count <= Int(UInt16.max), size < recordBytes else { return }
     if end + size > recordBytes { removeAll() }
     if 2 * (wordCount + 1) > slots.count { grow() }
-    insert(Slot(hash: Self.hash(word), record: UInt32(end)))
+    insert(Slot(hash: hash, record: UInt32(end)))
     let record = records + end
     record.storeBytes(of: UInt16(word.count), as: UInt16.self)
     record.storeBytes(of: UInt16(value.count), toByteOffset: 2, as: UInt16.self)
@@ -96,7 +99,7 @@ final class WordTable {
   }
 
   /// Eight bytes at a time, the last ones again where they are no eight; each step multiplies and mixes.
-  private static func hash(_ word: UnsafeRawBufferPointer) -> UInt32 {
+  static func hash(_ word: UnsafeRawBufferPointer) -> UInt32 {
     func mixed(_ hash: UInt64, _ bits: UInt64) -> UInt64 {
       let product = (hash ^ bits) &* 0x9E37_79B9_7F4A_7C15
       return product ^ product >> 32

@@ -1,4 +1,6 @@
+import CNanoData
 import NanoData
+import NanoTestSupport
 import Testing
 
 @Test func sha256OfKnownTexts() {
@@ -11,4 +13,17 @@ import Testing
   var hash = SHA256()
   for _ in 0..<10_000 { hash.update(Array(repeating: UInt8(ascii: "a"), count: 100)) }
   #expect(hash.finalized() == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
+}
+
+/// Whether or not the processor has instructions for it.
+@Test func instructionsAddWhatPlainCAdds() {
+  var generator = SeededGenerator(seed: 4)
+  for blockCount in [0, 1, 2, 7] {
+    let bytes = (0..<64 * blockCount).map { _ in UInt8.random(in: 0...255, using: &generator) }
+    var found = (0..<8).map { _ in UInt32.random(in: 0...UInt32.max, using: &generator) }
+    var expected = found
+    nk_sha256_add(&found, bytes, blockCount)
+    nk_sha256_add_portable(&expected, bytes, blockCount)
+    #expect(found == expected, "\(blockCount) blocks")
+  }
 }

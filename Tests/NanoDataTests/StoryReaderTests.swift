@@ -48,6 +48,16 @@ private func stories(_ path: String) throws -> [String] {
   #expect(try stories(path) == ["a", long, "b"])
 }
 
+/// Files are read in blocks of 1 MiB, in which a mark may begin and not end.
+@Test func marksMayLieAcrossBlocks() throws {
+  let folder = try TemporaryFolder()
+  for shift in 0...14 {
+    let first = String(repeating: "a", count: (1 << 20) - shift)
+    let path = try write(first + "<|endoftext|>b<|endoftext|>c", "marks.txt", in: folder)
+    #expect(try stories(path) == [first, "b", "c"], "\(shift) bytes before the end of a block")
+  }
+}
+
 @Test func badStoriesAreNamed() throws {
   let folder = try TemporaryFolder()
   func expect(_ data: Data, _ name: String, _ part: String) throws {

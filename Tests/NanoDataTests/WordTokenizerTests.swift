@@ -116,19 +116,20 @@ private func byteLevelTokenizer() -> ByteLevelTokenizer {
     let number = Int.random(in: 0..<60, using: &generator)
     let value = Array(bytes(number).reversed())
     bytes(number).withUnsafeBytes { word in
-      if let known = table.value(of: word) {
+      let hash = WordTable.hash(word)
+      if let known = table.value(of: word, hash: hash) {
         #expect(Array(known) == value)
         found += 1
       } else {
-        table.add(word, value)
-        #expect(table.value(of: word).map(Array.init) == value)
+        table.add(word, hash: hash, value)
+        #expect(table.value(of: word, hash: hash).map(Array.init) == value)
       }
     }
   }
   #expect(found > 10_000)
   let long = [UInt8](repeating: 1, count: WordTable.longestWord + 1)
   long.withUnsafeBytes { word in
-    table.add(word, [1])
-    #expect(table.value(of: word) == nil)
+    table.add(word, hash: 7, [1])
+    #expect(table.value(of: word, hash: 7) == nil)
   }
 }
