@@ -5,10 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-// A pointer in Open MPI and an int in MPICH, which reads the lower half of the register that it comes in.
+// A pointer in Open MPI and in the standard's binary interface, an int in MPICH, which reads the lower half of the register
+// that it comes in.
 typedef intptr_t handle;
 
-enum { THREAD_FUNNELED = 1, TAG = 0, LONGEST_VERSION = 8192, LARGEST_MESSAGE = 1 << 30 };
+enum { TAG = 0, LONGEST_VERSION = 8192, LARGEST_MESSAGE = 1 << 30 };
 
 static struct {
   int (*init_thread)(int *, char ***, int, int *);
@@ -25,6 +26,7 @@ static struct {
 // Of the library that is open.
 static handle world, byte;
 static void *ignored_status;
+static int thread_funneled = 1;
 static int own_rank, rank_count = 1;
 static char version[LONGEST_VERSION];
 static char problem[512];
@@ -57,8 +59,15 @@ static bool load_functions(void *library) {
   return true;
 }
 
-// The constants of each library's mpi.h.
-static bool know_constants(void *library) {
+// The constants of each library's mpi.h. MPICH has two libraries, which say the same of themselves.
+static bool know_constants(const char *name, void *library) {
+  if (strstr(name, "libmpi_abi")) {
+    world = 0x101;
+    byte = 0x247;
+    ignored_status = NULL;
+    thread_funneled = 1024;
+    return true;
+  }
   if (strstr(version, "Open MPI")) {
     world = (handle)dlsym(library, "ompi_mpi_comm_world");
     byte = (handle)dlsym(library, "ompi_mpi_byte");
@@ -83,8 +92,8 @@ const char *nk_mpi_open(const char *name) {
   int length = 0, granted = 0;
   mpi.get_library_version(version, &length);
   version[strcspn(version, "\n")] = 0;
-  if (!know_constants(library)) return failure(name, "neither Open MPI nor MPICH");
-  if (mpi.init_thread(NULL, NULL, THREAD_FUNNELED, &granted) != 0) return failure(name, "MPI_Init_thread failed");
+  if (!know_constants(name, library)) return failure(name, "neither Open MPI nor MPICH");
+  if (mpi.init_thread(NULL, NULL, thread_funneled, &granted) != 0) return failure(name, "MPI_Init_thread failed");
   mpi.comm_rank(world, &own_rank);
   mpi.comm_size(world, &rank_count);
   return NULL;

@@ -15,7 +15,7 @@ public struct Launcher: Hashable, Sendable {
   /// - Parameter environment: this process's by default; `NANO_MPI_LIBRARY` in it names another library.
   public init?(environment: [String: String] = ProcessInfo.processInfo.environment) {
     func number(_ name: String) -> Int? { environment[name].flatMap(Int.init) }
-    let (openMPI, mpich) = (["libmpi.so.40"], ["libmpich.so.12", "libmpi.so.12"])
+    let (openMPI, mpich) = (["libmpi.so.40"], ["libmpich.so.12", "libmpi.so.12", "libmpi_abi.so.1"])
     let kinds = [
       (rank: "OMPI_COMM_WORLD_RANK", count: "OMPI_COMM_WORLD_SIZE", libraries: openMPI),
       (rank: "PMI_RANK", count: "PMI_SIZE", libraries: mpich),

@@ -1,3 +1,4 @@
+internal import NanoCommunication
 public import NanoData
 internal import NanoModels
 internal import NanoTensor
@@ -38,16 +39,21 @@ struct Evaluator {
     var nllOfWindows: Double?
   }
 
-  init(_ experiment: Experiment, corpus: Corpus, generator: RandomGenerator, pool: WorkerPool) {
+  init(
+    _ experiment: Experiment, corpus: Corpus, generator: RandomGenerator, pool: WorkerPool,
+    communicator: any Communicator
+  ) {
     policy = experiment.evaluation
     total = experiment.iterations
     var batches = 1
     if case .randomWindows(let count, _) = policy { batches = count }
     randomWindows = RandomWindowEvaluator(
       corpus: corpus, batchCount: batches, sequenceCount: experiment.batchSize,
-      sequenceLength: experiment.sequenceLength, precision: experiment.precision, generator: generator, pool: pool)
+      sequenceLength: experiment.sequenceLength, precision: experiment.precision, generator: generator, pool: pool,
+      communicator: communicator)
     fullPass = FullPassEvaluator(
-      corpus.validation, windowLength: experiment.sequenceLength, precision: experiment.precision, pool: pool)
+      corpus.validation, windowLength: experiment.sequenceLength, precision: experiment.precision, pool: pool,
+      communicator: communicator)
   }
 
   func evaluate(_ model: some LanguageModel, step: Int) -> Finding {

@@ -6,6 +6,8 @@ public enum RankTask: Hashable, Sendable, Codable {
   case run(Experiment)
   /// One step of that run, on a batch that follows.
   case step(TrainerConfiguration)
+  /// Score a model, whose weights follow, on what rank 0 then names.
+  case evaluate
   /// No more steps of that run.
   case endRun
   /// Make whole runs of a study, which rank 0 names.

@@ -49,7 +49,8 @@ struct RunLoop: ~Copyable {
       groups.first { $0.rule.isForMatrices }?.rule.learningRate
     )
     evaluator = Evaluator(
-      experiment, corpus: run.corpus, generator: experiment.generator(of: .evaluation), pool: run.pool)
+      experiment, corpus: run.corpus, generator: experiment.generator(of: .evaluation), pool: run.pool,
+      communicator: run.communicator)
   }
 
   var isAtEnd: Bool { state.progress.step == experiment.iterations }
@@ -74,7 +75,8 @@ struct RunLoop: ~Copyable {
     state.updateProgress()
     let watch = Stopwatch()
     let model = evaluatedModel
-    let found = evaluator.evaluate(model, step: step)
+    let evaluator = evaluator
+    let found = replicas.evaluating(model) { evaluator.evaluate(model, step: step) }
     state.progress.evaluationSeconds += watch.seconds
     guard found.validation.nllPerToken.isFinite else {
       throw TrainingError.notFinite(step: step, tensor: "the validation loss")
@@ -107,8 +109,11 @@ struct RunLoop: ~Copyable {
   /// which were chosen on some windows.
   private mutating func isBest(_ point: EvaluationPoint) throws -> Bool {
     guard var best = state.progress.best else { return true }
+    let evaluator = evaluator
     guard point.nllOfWindows != nil else { return point.comparableNLL < best.comparableNLL }
-    if best.nllOfWindows == nil, let kept = try bestModel(), let evaluation = evaluator.fullScore(of: kept) {
+    if best.nllOfWindows == nil, let kept = try bestModel(),
+      let evaluation = replicas.evaluating(kept, { evaluator.fullScore(of: kept) })
+    {
       best.nllOfWindows = best.comparableNLL
       best.validation = evaluation
       state.progress.best = best

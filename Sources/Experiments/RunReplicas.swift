@@ -25,6 +25,16 @@ public final class RunReplicas {
     _ = communicator.broadcast([Int32(batch.sequenceLength)] + batch.inputs + batch.targets)
   }
 
+  /// What `body` returns, while the others help to score a model.
+  func evaluating<Result>(_ model: Decoder, _ body: () -> Result) -> Result {
+    guard communicator.rankCount > 1 else { return body() }
+    send(.evaluate)
+    var model = model
+    model.takeOverWeightsOfRankZero(communicator)
+    defer { PartScorer.end(communicator) }
+    return body()
+  }
+
   private func send(_ task: RankTask) {
     if communicator.rankCount > 1 { communicator.broadcast(encoding: task) }
   }
@@ -41,7 +51,7 @@ public final class RunReplicas {
         if last == .end { return }
       case .makeRuns: try makeRuns()
       case .end: return
-      case .step, .endRun: fatalError("RunReplicas: no run has begun")
+      case .step, .evaluate, .endRun: fatalError("RunReplicas: no run has begun")
       }
     }
   }
@@ -60,6 +70,12 @@ public final class RunReplicas {
     }
     while true {
       let task = communicator.receiveBroadcast(decoding: RankTask.self)
+      if case .evaluate = task {
+        var model = trainer.model
+        model.takeOverWeightsOfRankZero(communicator)
+        PartScorer.serve(model, pool: .shared, communicator)
+        continue
+      }
       guard case .step(let configuration) = task else { return task }
       let tokens = communicator.broadcast([Int32]())
       let inputs = 1..<1 + (tokens.count - 1) / 2

@@ -1,5 +1,5 @@
 internal import Foundation
-internal import NanoAutograd
+public import NanoCommunication
 public import NanoData
 internal import NanoLayers
 public import NanoModels
@@ -16,16 +16,17 @@ public struct FullPassEvaluator: Sendable {
   public let windowLength: Int
   /// What products round to.
   public let precision: Precision
-  private let pool: WorkerPool
+  private let scorer: PartScorer
 
+  /// - Parameter communicator: ranks that share the windows, of which this is the first.
   public init(
     _ text: TokenizedText, windowLength: Int, precision: Precision = .float32,
-    pool: WorkerPool = .shared
+    pool: WorkerPool = .shared, communicator: any Communicator = SingleRank()
   ) {
     self.text = text
     self.windowLength = windowLength
     self.precision = precision
-    self.pool = pool
+    scorer = PartScorer(precision: precision, pool: pool, communicator: communicator)
   }
 
   /// - Parameter windows: how many windows to read, spread over the text; nil for all.
@@ -66,23 +67,14 @@ public struct FullPassEvaluator: Sendable {
     let groups = stride(from: 0, to: windows.count, by: group).map {
       Array(windows[$0..<min($0 + group, windows.count)])
     }
-    let packedWeights = PackedWeights()
-    var sums = [Score](repeating: Score(), count: groups.count)
-    sums.withUnsafeMutableBufferPointer { buffer in
-      nonisolated(unsafe) let sums = buffer
-      pool.run(groups.count, on: model.device) { index in
-        let (batch, counted) = batch(ofWindows: groups[index])
-        let recorder = StatisticsRecorder()
-        let context = ForwardContext(
-          tape: Tape(recording: false, precision: precision, packedWeights: packedWeights),
-          sequenceLength: windowLength, recorder: recorder)
-        let loss = model.loss(inputs: batch.inputs, targets: batch.targets, in: context)
-        sums[index] = Score(
-          loss: Double(loss.value.scalar) * Double(counted), tokens: counted,
-          statistics: recorder.statistics)
-      }
+    let scores = scorer.scores(of: model, count: groups.count) { index in
+      let (batch, counted) = batch(ofWindows: groups[index])
+      return PartScorer.Part(batch: batch, kind: .windows(counted: counted))
     }
-    return sums
+    return scores.map { numbers in
+      var statistics = numbers.dropFirst(2)
+      return Score(loss: numbers[0], tokens: Int(numbers[1]), statistics: ForwardStatistics(takingFrom: &statistics))
+    }
   }
 
   private func evaluation(

@@ -1,4 +1,5 @@
 internal import NanoAutograd
+public import NanoCommunication
 public import NanoData
 public import NanoModels
 public import NanoTensor
@@ -16,12 +17,15 @@ public struct RandomWindowEvaluator: Sendable {
   /// What products round to.
   public let precision: Precision
   private let generator: RandomGenerator
-  private let pool: WorkerPool
+  private let scorer: PartScorer
 
-  /// - Parameter generator: what batches are drawn from; batch i of step s of a split is a function of it.
+  /// - Parameters:
+  ///   - generator: what batches are drawn from; batch i of step s of a split is a function of it.
+  ///   - communicator: ranks that share the batches, of which this is the first.
   public init(
     corpus: Corpus, batchCount: Int, sequenceCount: Int, sequenceLength: Int,
-    precision: Precision = .float32, generator: RandomGenerator, pool: WorkerPool = .shared
+    precision: Precision = .float32, generator: RandomGenerator, pool: WorkerPool = .shared,
+    communicator: any Communicator = SingleRank()
   ) {
     self.corpus = corpus
     self.batchCount = batchCount
@@ -29,7 +33,7 @@ public struct RandomWindowEvaluator: Sendable {
     self.sequenceLength = sequenceLength
     self.precision = precision
     self.generator = generator
-    self.pool = pool
+    scorer = PartScorer(precision: precision, pool: pool, communicator: communicator)
   }
 
   /// The mean loss, in nats a token, over ``batchCount`` random batches.
@@ -37,19 +41,14 @@ public struct RandomWindowEvaluator: Sendable {
   /// Each batch is read in pieces whose activations stay in the cache; the mean is over the same tokens.
   public func meanLoss(of model: some LanguageModel, on split: Split, step: Int) -> Double {
     if !model.device.isCPU { return meanLossOnGPU(of: model, on: split, step: step) }
-    var losses = [Double](repeating: 0, count: batchCount)
     let stream = generator.split(split == .training ? 0 : 1).split(UInt64(step))
-    let packedWeights = PackedWeights()
-    losses.withUnsafeMutableBufferPointer { buffer in
-      nonisolated(unsafe) let losses = buffer
-      pool.run(batchCount) { index in
-        var generator = stream.split(UInt64(index))
-        let batch = corpus[split].batch(
-          sequenceCount: sequenceCount, sequenceLength: sequenceLength, using: &generator)
-        losses[index] = loss(of: model, on: batch, packedWeights)
-      }
+    let losses = scorer.scores(of: model, count: batchCount) { index in
+      var generator = stream.split(UInt64(index))
+      let batch = corpus[split].batch(
+        sequenceCount: sequenceCount, sequenceLength: sequenceLength, using: &generator)
+      return PartScorer.Part(batch: batch, kind: .batch)
     }
-    return losses.reduce(0, +) / Double(batchCount)
+    return losses.reduce(0) { $0 + $1[0] } / Double(batchCount)
   }
 
   /// The same on a GPU: many batches at once, since all have as many tokens.
@@ -74,21 +73,5 @@ public struct RandomWindowEvaluator: Sendable {
     return total / Double(batchCount)
   }
 
-  private func loss(
-    of model: some LanguageModel, on batch: TokenBatch, _ packedWeights: PackedWeights
-  ) -> Double {
-    let piece = max(1, Self.tokensPerPiece / sequenceLength)
-    var total = 0.0
-    for start in stride(from: 0, to: batch.sequenceCount, by: piece) {
-      let part = batch[start..<min(start + piece, batch.sequenceCount)]
-      let tape = Tape(recording: false, precision: precision, packedWeights: packedWeights)
-      let loss = model.loss(
-        inputs: part.inputs, targets: part.targets, sequenceLength: sequenceLength, on: tape)
-      total += Double(loss.value.scalar) * Double(part.sequenceCount)
-    }
-    return total / Double(batch.sequenceCount)
-  }
-
-  private static let tokensPerPiece = 256
   private static let tokensAtOnceOnGPU = 65_536
 }

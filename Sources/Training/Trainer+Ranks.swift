@@ -1,6 +1,6 @@
-internal import NanoCommunication
+package import NanoCommunication
 internal import NanoLayers
-internal import NanoModels
+package import NanoModels
 internal import NanoOptim
 internal import NanoTensor
 
@@ -64,9 +64,7 @@ extension Trainer {
   /// Every rank takes over the weights, the optimizer's state and the step count of rank 0.
   package mutating func takeOverStateOfRankZero() {
     guard communicator.rankCount > 1 else { return }
-    model.visitParameters(.root(wanted: false)) { [communicator] _, parameter in
-      parameter.value.broadcast(communicator)
-    }
+    model.takeOverWeightsOfRankZero(communicator)
     let isFirst = communicator.rank == 0
     let mine = StateOutline(
       stepCount: stepCount, lossScale: lossScale,
@@ -87,6 +85,13 @@ extension Trainer {
     } catch {
       fatalError("Trainer: rank 0 has another model: \(error)")
     }
+  }
+}
+
+extension LanguageModel {
+  /// Every rank takes over the weights of rank 0.
+  package mutating func takeOverWeightsOfRankZero(_ communicator: any Communicator) {
+    visitParameters(.root(wanted: false)) { _, parameter in parameter.value.broadcast(communicator) }
   }
 }
 
