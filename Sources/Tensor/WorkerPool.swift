@@ -55,4 +55,28 @@ public final class WorkerPool: @unchecked Sendable {
     }
     isBusy.store(false, ordering: .releasing)
   }
+  /// Runs `body` once for each member of a team of at most `members` threads, all at the same time, so that they can wait
+  /// for each other. A run inside a run, or beside one, is that of a team of one.
+  ///
+  /// Between two waits a member writes what no other reads or writes; the compiler does not check that.
+  package func runTogether(_ members: Int, _ body: (Team) -> Void) {
+    let count = min(members, threadCount)
+    var barrier = nk_barrier()
+    withUnsafeMutablePointer(to: &barrier) { barrier in
+      guard count > 1, !isBusy.exchange(true, ordering: .acquiring) else {
+        body(Team(index: 0, count: 1, barrier: barrier))
+        return
+      }
+      withoutActuallyEscaping(body) { body in
+        let member = { (index: Int) in body(Team(index: index, count: count, barrier: barrier)) }
+        withUnsafePointer(to: member) { context in
+          nk_worker_pool_run(
+            pool, count,
+            { context, index in context!.assumingMemoryBound(to: ((Int) -> Void).self).pointee(index) },
+            UnsafeMutableRawPointer(mutating: context))
+        }
+      }
+      isBusy.store(false, ordering: .releasing)
+    }
+  }
 }

@@ -81,6 +81,12 @@ public struct RotaryEmbedding: Sendable {
 }
 
 extension RotaryEmbedding {
+  /// Rotates one row of `width` channels in its place.
+  package func rotate(_ channels: UnsafeMutablePointer<Float>, position: Int) {
+    kernels.rotate(
+      channels, cosines: cosines, sines: sines, position: position, isInterleaved: layout == .interleaved)
+  }
+
   /// Whether kernels of rotary.cu turn four channels at once.
   var turnsVectors: Bool { width % (layout == .interleaved ? 4 : 8) == 0 }
 

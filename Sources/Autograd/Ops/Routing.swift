@@ -123,15 +123,22 @@ public struct ExpertSelection: Sendable {
     let (scores, biases) = (scores_NE.scalars, biases?.scalars)
     for row in 0..<rows {
       for expert in 0..<experts { ranked[expert] = scores[row * experts + expert] + (biases?[expert] ?? 0) }
-      groups?.restrict(&ranked)
-      for slot in 0..<count {
-        var best = 0
-        for expert in 1..<max(experts, 1) where ranked[expert] > ranked[best] { best = expert }
-        chosen[row * count + slot] = Int32(best)
-        ranked[best] = -.infinity
-      }
+      take(count, from: &ranked, groups: groups) { chosen[row * count + $0] = Int32($1) }
     }
     return ExpertSelection(experts: chosen, countPerRow: count, scores_NE: scores_NE)
+  }
+
+  /// Tells the `count` experts of the largest ranks, the best first, of which the lower index wins a tie. Uses up the ranks.
+  package static func take(
+    _ count: Int, from ranked: inout [Float], groups: ExpertGroups?, _ body: (_ slot: Int, _ expert: Int) -> Void
+  ) {
+    groups?.restrict(&ranked)
+    for slot in 0..<count {
+      var best = 0
+      for expert in 1..<max(ranked.count, 1) where ranked[expert] > ranked[best] { best = expert }
+      body(slot, best)
+      ranked[best] = -.infinity
+    }
   }
 }
 

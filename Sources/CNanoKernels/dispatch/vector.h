@@ -248,11 +248,14 @@ NK_INLINE void transpose_8x8(const float *source, ptrdiff_t source_row, float *o
     }                                            \
   } while (0)
 
+/// For every `k` below a constant, written out.
+#define NK_UNROLLED(k, count) _Pragma("clang loop unroll(full)") for (size_t k = 0; k < (count); k++)
+
 /// Rows that are reduced side by side where one alone would wait for its own sums.
 enum { NK_ROW_GROUP = 4 };
 
 /// For every `k` below `group`, a constant, at most NK_ROW_GROUP.
-#define NK_FOR_ROWS_OF_GROUP(k, group) _Pragma("clang loop unroll(full)") for (size_t k = 0; k < (group); k++)
+#define NK_FOR_ROWS_OF_GROUP(k, group) NK_UNROLLED(k, group)
 
 /// Runs a body for rows `from` up to, not including, `to`: with `r` the first of `group` rows, a constant. The caller
 /// names the two.

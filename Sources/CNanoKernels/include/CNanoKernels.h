@@ -100,6 +100,37 @@ typedef struct {
   void (*pack)(const nk_operand *b, size_t depth, size_t columns, void *out);
 } nk_packing;
 
+// MARK: Decoding
+
+/// How the weights of a row product lie in memory.
+typedef enum {
+  NK_WEIGHT_FP32 = 0,
+  NK_WEIGHT_BF16 = 1,
+  NK_WEIGHT_INT8 = 2,  ///< From -127 to 127, times one scale a row.
+} nk_weight_format;
+
+/// `out[r][o] = (sum over k of x[r][k] * w[o][k]) + bias[o]`, of few rows: weights are read as they lie, once.
+///
+/// The bits of a result depend on its row and its weights alone, not on what is computed beside it.
+typedef struct {
+  const void *weights;  ///< outputs x depth
+  nk_weight_format format;
+  ptrdiff_t weight_stride;
+  const float *scales;  ///< of int8, one an output
+  const float *bias;    ///< null for none
+  size_t outputs, depth, count;
+  const float *x;
+  ptrdiff_t x_stride;
+  const int32_t *x_rows;  ///< which `count` rows of x are meant; null for the first ones
+  float *out;
+  ptrdiff_t out_stride;
+  const int32_t *out_rows;  ///< where the results' rows go; null for the first ones
+  bool adds;                ///< whether results are added to what is there
+} nk_row_product;
+
+/// Positions of a tile of cached keys or values, whose numbers of one channel lie side by side.
+enum { NK_TILE_POSITIONS = 16 };
+
 // MARK: Causal attention
 
 /// Geometry of causal self-attention over one sequence and one head.
@@ -148,6 +179,16 @@ typedef struct {
 
   /// out = W x for a row-major matrix W of rows x columns.
   void (*matrix_vector)(const float *w, const float *x, float *out, size_t rows, size_t columns);
+
+  void (*row_product)(const nk_row_product *p);
+  /// Of one query with the cached keys of `positions` positions, whose tiles are `tile_stride` floats apart; writes whole
+  /// tiles.
+  void (*position_scores)(const float *query, const float *tiles, size_t tile_stride, size_t channels,
+                          size_t positions, float scale, float *out);
+  /// out[c] = the sum over positions of probabilities times the cached values of channel c. Reads whole tiles, in which
+  /// probabilities behind the last position are zero and values finite.
+  void (*position_mix)(const float *probabilities, const float *tiles, size_t tile_stride, size_t channels,
+                       size_t positions, float *out);
 
   // Elementwise over n floats. Outputs may alias inputs.
   void (*add)(const float *x, const float *y, float *out, size_t n);
@@ -269,6 +310,14 @@ void nk_worker_pool_run(nk_worker_pool *pool, size_t count, void (*body)(void *c
                         void *context);
 /// Ends the threads.
 void nk_worker_pool_destroy(nk_worker_pool *pool);
+
+/// Where a fixed number of threads wait for each other; all zero before the first.
+typedef struct {
+  uint32_t arrived, generation;
+} nk_barrier;
+
+/// Returns when `count` threads have called it: what each wrote before is there for all.
+void nk_barrier_wait(nk_barrier *barrier, uint32_t count);
 
 // MARK: Memory
 
