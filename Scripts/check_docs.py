@@ -115,6 +115,8 @@ def scaled(words, address):
         return words + ["--steps", "2"] + (STORIES if "stories" in words else [])
     if command == ["bench", "ops"] and "--only" not in words:
         return words + ["--only", "add"]
+    if command == ["bench", "generate"]:
+        return words + ["--tokens", "4", "--prompt", "8", "--repeats", "1"]
     if first in ("generate", "sample") and "--tokens" not in words:
         return words + ["--tokens", "20"]
     return words

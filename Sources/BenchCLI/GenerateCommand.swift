@@ -51,6 +51,14 @@ struct GenerateCommand: ParsableCommand {
   @Option("What the drawing comes from", "number", default: "1337")
   var seed: UInt64?
 
+  @Option(
+    "How weights lie in memory: \(list(WeightFormat.self)); in fewer bits they are read faster", "format",
+    default: "fp32")
+  var precision: String?
+
+  @Option("Of several samples, how many are written at once", "count", default: "16")
+  var batch: Int?
+
   @OptionGroup(title: "Device") var deviceOption: DeviceOption
 
   func validate() throws {
@@ -60,6 +68,10 @@ struct GenerateCommand: ParsableCommand {
     guard (1...100_000).contains(samples) else {
       throw ValidationError("samples is \(samples); it must be from 1 to 100000")
     }
+    guard (1...4096).contains(batch ?? 1) else {
+      throw ValidationError("batch is \(batch!); it must be from 1 to 4096")
+    }
+    let _: WeightFormat? = try choose(precision, for: "precision")
     guard temperature >= 0, temperature.isFinite else {
       throw ValidationError("temperature is \(temperature); it must be 0 or more")
     }
@@ -114,49 +126,90 @@ struct GenerateCommand: ParsableCommand {
     return readLine()
   }
 
+  /// What is continued, and what ends it.
+  private struct Beginning {
+    let text: String
+    let tokens: [Int32]
+    let end: Int32?
+  }
+
   private func writeSamples(
     after prompt: String?, _ contents: ModelFolder.Contents, _ model: any LanguageModel
   ) throws {
-    for index in 0..<samples {
-      let seed = (seed ?? 1337) &+ UInt64(index)
-      if samples > 1 { try Terminal.write((index == 0 ? "" : "\n") + "--- seed \(seed) ---\n") }
-      try write(after: prompt, contents, model, seed: seed)
+    let beginning = try beginning(with: prompt, contents)
+    let generator = try makeGenerator(contents.tokenizer, model)
+    let context = model.configuration.contextLength
+    let readCount = generator.readCount(ofPrompt: beginning.tokens.count, context: context)
+    if readCount < beginning.tokens.count {
+      Terminal.writeError(
+        "Note: the prompt has \(beginning.tokens.count) tokens and the model's context \(context); the last \(readCount) "
+          + "are read.")
+    }
+    let seeds = (0..<samples).map { (seed ?? 1337) &+ UInt64($0) }
+    let together = generator.usesCache && model.device.isCPU ? batch ?? 16 : 1
+    for start in stride(from: 0, to: samples, by: together) {
+      try write(
+        beginning, seeds: Array(seeds[start..<min(samples, start + together)]), isFirst: start == 0, generator,
+        contents.tokenizer, model)
     }
   }
 
-  /// Streams the prompt and what follows it from the model, which lies where it computes; then the speed.
-  private func write(
-    after prompt: String?, _ contents: ModelFolder.Contents, _ model: any LanguageModel, seed: UInt64
-  ) throws {
+  /// A story begins where another one ended (an imported model's as its tokenizer says); a text of characters, after a
+  /// line break, if it has any.
+  private func beginning(with prompt: String?, _ contents: ModelFolder.Contents) throws -> Beginning {
     let tokenizer = contents.tokenizer
-    // A story begins where another one ended (an imported model's as its tokenizer says); a text of characters, after a
-    // line break, if it has any.
     let end = tokenizer.endOfText
-    let prompt = prompt ?? (end != nil ? "" : (try? tokenizer.encode("\n")) != nil ? "\n" : tokenizer.decode([0]))
-    let start = contents.textStart ?? end.map { [$0] } ?? []
-    var promptTokens = start + (try tokenizer.encode(prompt))
-    if promptTokens.isEmpty, let end { promptTokens = [end] }
+    let text = prompt ?? (end != nil ? "" : (try? tokenizer.encode("\n")) != nil ? "\n" : tokenizer.decode([0]))
+    var tokens = (contents.textStart ?? end.map { [$0] } ?? []) + (try tokenizer.encode(text))
+    if tokens.isEmpty, let end { tokens = [end] }
+    return Beginning(text: text, tokens: tokens, end: end)
+  }
+
+  private func makeGenerator(_ tokenizer: any Tokenizer, _ model: any LanguageModel) throws -> TextGenerator {
     var generator = TextGenerator(
       Sampler(
-        temperature: temperature, topK: topK, topP: topP, minP: minP,
-        repetitionPenalty: repetitionPenalty), tokenCount: tokenizer.vocabularySize,
-      generator: RandomGenerator(seed: seed))
+        temperature: temperature, topK: topK, topP: topP, minP: minP, repetitionPenalty: repetitionPenalty),
+      tokenCount: tokenizer.vocabularySize, generator: RandomGenerator(seed: seed ?? 1337))
     // A window of characters is short, and slides as in the published study.
     generator.usesCache = !(tokenizer is CharacterTokenizer)
-    try Terminal.write(prompt)
-    var stream = DecodedStream(tokenizer)
+    guard let weights: WeightFormat = try choose(precision, for: "precision") else { return generator }
+    guard generator.usesCache, model.device.isCPU else {
+      throw ValidationError(
+        "--precision is of weights that a cache on the CPU is used with; "
+          + (generator.usesCache ? "a GPU computes as the model was trained" : "a model of characters has no cache"))
+    }
+    generator.weights = weights
+    return generator
+  }
+
+  /// Writes a text for each seed: the first as it comes, the others behind it; then the speed.
+  private func write(
+    _ beginning: Beginning, seeds: [UInt64], isFirst: Bool, _ generator: TextGenerator, _ tokenizer: any Tokenizer,
+    _ model: any LanguageModel
+  ) throws {
+    func head(_ text: Int) -> String {
+      let title = samples > 1 ? (isFirst && text == 0 ? "" : "\n") + "--- seed \(seeds[text]) ---\n" : ""
+      return title + beginning.text
+    }
+    var generators = seeds.map { RandomGenerator(seed: $0) }
+    var streams = seeds.map { _ in DecodedStream(tokenizer) }
+    var later = [String](repeating: "", count: seeds.count)
+    try Terminal.write(head(0))
     let watch = Stopwatch()
     let made = try generator.generate(
-      tokens, after: promptTokens, endingAt: end, from: model
-    ) { token in
+      tokens, after: seeds.map { _ in beginning.tokens }, endingAt: beginning.end, from: model, using: &generators
+    ) { text, token in
       try model.device.check()
-      try Terminal.write(stream.append(token))
+      let piece = streams[text].append(token)
+      if text == 0 { try Terminal.write(piece) } else { later[text] += piece }
     }
-    try Terminal.write(stream.rest() + "\n")
-    Terminal.writeError(
-      String(
-        format: "%d tokens, %.0f tokens/s", made.count,
-        Double(made.count) / max(watch.seconds, 1e-9)))
+    let seconds = max(watch.seconds, 1e-9)
+    try Terminal.write(streams[0].rest() + "\n")
+    for text in seeds.indices.dropFirst() {
+      try Terminal.write(head(text) + later[text] + streams[text].rest() + "\n")
+    }
+    let count = made.reduce(0) { $0 + $1.count }
+    Terminal.writeError(String(format: "%d tokens, %.0f tokens/s", count, Double(count) / seconds))
   }
 }
 

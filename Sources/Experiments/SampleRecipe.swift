@@ -42,22 +42,24 @@ extension SampleRecipe {
   func write(
     _ model: some LanguageModel, tokenizer: any Tokenizer, step: Int, seed: UInt64, folder: String
   ) throws -> [Sample] {
-    let samples = prompts.enumerated().map { index, prompt in
-      var generator = TextGenerator(
-        Sampler(temperature: temperature, topK: topK), tokenCount: tokenizer.vocabularySize,
-        generator: RandomGenerator(seed: seed).split(stream &+ UInt64(index)))
-      // A window of characters is short, and slides as in the published study.
-      generator.usesCache = !(tokenizer is CharacterTokenizer)
-      // A text begins where another one ended; one of characters may lack the prompt's.
-      let start = tokenizer.endOfText.map { [$0] } ?? []
-      let tokens = start + ((try? tokenizer.encode(prompt)) ?? [0])
-      do {
-        let written = try generator.generate(tokenCount, after: tokens, endingAt: tokenizer.endOfText, from: model)
-        return Sample(step: step, prompt: prompt, text: tokenizer.decode(written))
-      } catch {
-        return Sample(step: step, prompt: prompt, text: "(no sample: \(error))")
-      }
+    var generators = prompts.indices.map { RandomGenerator(seed: seed).split(stream &+ UInt64($0)) }
+    var generator = TextGenerator(
+      Sampler(temperature: temperature, topK: topK), tokenCount: tokenizer.vocabularySize,
+      generator: RandomGenerator(seed: seed))
+    // A window of characters is short, and slides as in the published study.
+    generator.usesCache = !(tokenizer is CharacterTokenizer)
+    // A text begins where another one ended; one of characters may lack the prompt's.
+    let start = tokenizer.endOfText.map { [$0] } ?? []
+    let beginnings = prompts.map { start + ((try? tokenizer.encode($0)) ?? [0]) }
+    let texts: [String]
+    do {
+      texts = try generator.generate(
+        tokenCount, after: beginnings, endingAt: tokenizer.endOfText, from: model, using: &generators
+      ).map { tokenizer.decode($0) }
+    } catch {
+      texts = prompts.map { _ in "(no sample: \(error))" }
     }
+    let samples = zip(prompts, texts).map { Sample(step: step, prompt: $0, text: $1) }
     let all = Self.read(folder).filter { $0.step < step } + samples
     try AtomicFile.write(JSONEncoder.readable.encode(all), to: "\(folder)/\(Self.fileName)")
     return samples

@@ -31,25 +31,3 @@ public struct CausalConvolution: Layer {
     try visit(name.part("weight"), &weight)
   }
 }
-
-// MARK: One position at a time
-
-extension CausalConvolution {
-  /// An empty cache of inputs for sequences of at most `contextLength` positions.
-  public func makeCache(contextLength: Int) -> KVCache {
-    KVCache(widths: [weight.value.shape.width], contextLength: contextLength)
-  }
-
-  /// One more position, after those whose inputs the cache holds.
-  /// - Parameter input: one row.
-  public func decode(_ input: Variable, cache: inout KVCache, in context: ForwardContext) -> Variable {
-    cache.append([input.value])
-    let (kernelSize, width) = (weight.value.shape[0], weight.value.shape.width)
-    let (factors, inputs) = (weight.value.scalars, cache.lastRows(min(kernelSize, cache.count), of: 0))
-    var output = [Float](repeating: 0, count: width)
-    for (tap, row) in inputs.reversed().enumerated() {
-      for channel in 0..<width { output[channel] += factors[tap * width + channel] * row[channel] }
-    }
-    return context.tape.constant(Tensor(output, shape: [1, width]))
-  }
-}

@@ -149,14 +149,13 @@ public struct MultiHeadAttention: Layer {
 
   /// Queries, keys and values as they are multiplied: heads normalized, then rotated.
   private func operands(
-    _ fused: Variable, firstPosition: Int = 0, in context: ForwardContext
+    _ fused: Variable, in context: ForwardContext
   ) -> (query: Variable, key: Variable, value: Variable) {
     func prepared(_ columns: Range<Int>, _ norm: RMSNorm?) -> Variable {
       var rows = fused.columns(columns)
       if let norm { rows = rows.normalizingHeads(norm, in: context) }
       guard let rotary else { return rows }
-      return rows.rotated(
-        by: rotary, sequenceLength: context.sequenceLength, headCount: headCount, firstPosition: firstPosition)
+      return rows.rotated(by: rotary, sequenceLength: context.sequenceLength, headCount: headCount)
     }
     return (
       prepared(0..<width, queryKeyNorm?.query), prepared(width..<2 * width, queryKeyNorm?.key),
@@ -173,32 +172,5 @@ public struct MultiHeadAttention: Layer {
       try queryKeyNorm!.key.visitParameters(name.part("qk_norm.key"), visit)
     }
     try projection.visitParameters(name.part("projection"), visit)
-  }
-}
-
-// MARK: One position at a time
-
-extension MultiHeadAttention {
-  /// An empty cache of keys and values for sequences of at most `contextLength` positions.
-  public func makeCache(contextLength: Int) -> KVCache {
-    KVCache(widths: [width, width], contextLength: contextLength)
-  }
-
-  /// One more position, attending to itself and to what the cache holds.
-  /// - Parameter input: one row.
-  public func decode(_ input: Variable, cache: inout KVCache, in context: ForwardContext) -> Variable {
-    let (query, key, value) = operands(
-      queryKeyValue(input, in: context), firstPosition: cache.count, in: context)
-    cache.append([key.value, value.value])
-    let row = query.value
-    var output = Tensor(uninitialized: [1, width])
-    for head in 0..<headCount {
-      let channels = head * headWidth..<(head + 1) * headWidth
-      var scores = Tensor(uninitialized: [1, cache.count])
-      matmul(row.matrix(columns: channels), cache.rows(of: 0, channels).transposed, into: &scores, scale: scale)
-      let probabilities = scores.softmaxOfRow
-      matmul(probabilities.matrix, cache.rows(of: 1, channels), into: &output, from: channels.lowerBound)
-    }
-    return projection(context.tape.constant(output), in: context)
   }
 }

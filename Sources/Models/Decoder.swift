@@ -56,22 +56,14 @@ public struct Decoder: LanguageModel {
     }
   }
 
-  /// - Parameter previous: the token before the only one; nil for sequences from their start.
-  private func embedded(
-    _ tokens: [Int32], firstPosition: Int = 0, previous: Int32? = nil, in context: ForwardContext
-  ) -> Variable {
+  private func embedded(_ tokens: [Int32], in context: ForwardContext) -> Variable {
     var embedded = tokenEmbedding(tokens, in: context)
     if let previousTokenEmbedding {
-      if let previous {
-        embedded = embedded + previousTokenEmbedding([previous], in: context)
-      } else {
-        embedded =
-          embedded
-          + previousTokenEmbedding(tokens, in: context).shifted(by: 1, sequenceLength: context.sequenceLength)
-      }
+      embedded =
+        embedded + previousTokenEmbedding(tokens, in: context).shifted(by: 1, sequenceLength: context.sequenceLength)
     }
     guard let positionEmbedding else { return embedded }
-    let positions = tokens.indices.map { Int32(firstPosition + $0 % context.sequenceLength) }
+    let positions = tokens.indices.map { Int32($0 % context.sequenceLength) }
     return embedded + positionEmbedding(positions, in: context)
   }
 
@@ -133,34 +125,10 @@ public struct Decoder: LanguageModel {
   }
 }
 
-// MARK: One position at a time
+// MARK: Decoding
 
 extension Decoder {
-  public func makeDecodingSession() -> (any DecodingSession)? { Session(self) }
-
-  private struct Session: DecodingSession {
-    let model: Decoder
-    private var caches: [DecoderBlock.Cache]
-    private var previous: Int32?
-    private(set) var position = 0
-
-    init(_ model: Decoder) {
-      self.model = model
-      caches = model.blocks.map { $0.makeCache(contextLength: model.configuration.contextLength) }
-    }
-
-    mutating func append(_ token: Int32) -> [Float] {
-      let tape = Tape(recording: false)
-      let context = ForwardContext(tape: tape, sequenceLength: 1)
-      var hidden = model.embedded([token], firstPosition: position, previous: previous, in: context)
-      previous = token
-      for index in model.blocks.indices {
-        hidden = model.blocks[index].decode(hidden, cache: &caches[index], in: context)
-      }
-      position += 1
-      return withExtendedLifetime(tape) {
-        model.logits(of: model.finalNorm(hidden, in: context), in: context).value.scalars
-      }
-    }
+  public func makeDecodingSession(_ options: DecodingOptions) -> (any DecodingSession)? {
+    DecoderSession(self, options)
   }
 }

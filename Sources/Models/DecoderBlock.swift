@@ -54,27 +54,6 @@ public struct DecoderBlock: Layer {
     return attended + context.dropped(feedForward(hidden, in: context))
   }
 
-  /// What the block keeps of the positions so far.
-  struct Cache {
-    var attention: KVCache
-    var convolution: KVCache?
-  }
-
-  func makeCache(contextLength: Int) -> Cache {
-    Cache(
-      attention: attention.makeCache(contextLength: contextLength),
-      convolution: convolution?.makeCache(contextLength: contextLength))
-  }
-
-  /// The block at one more position.
-  func decode(_ input: Variable, cache: inout Cache, in context: ForwardContext) -> Variable {
-    let attended =
-      input + attention.decode(attentionNorm(input, in: context), cache: &cache.attention, in: context)
-    var hidden = feedForwardNorm(attended, in: context)
-    if let convolution { hidden = convolution.decode(hidden, cache: &cache.convolution!, in: context) }
-    return attended + feedForward(hidden, in: context)
-  }
-
   public mutating func visitParameters<E: Error>(
     _ name: ParameterName, _ visit: (ParameterName, inout Parameter) throws(E) -> Void
   ) throws(E) {
@@ -156,20 +135,6 @@ extension DecoderBlock {
       switch self {
       case .multiHead(let attention): attention(input, in: context)
       case .latent(let attention): attention(input, in: context)
-      }
-    }
-
-    func makeCache(contextLength: Int) -> KVCache {
-      switch self {
-      case .multiHead(let attention): attention.makeCache(contextLength: contextLength)
-      case .latent(let attention): attention.makeCache(contextLength: contextLength)
-      }
-    }
-
-    func decode(_ input: Variable, cache: inout KVCache, in context: ForwardContext) -> Variable {
-      switch self {
-      case .multiHead(let attention): attention.decode(input, cache: &cache, in: context)
-      case .latent(let attention): attention.decode(input, cache: &cache, in: context)
       }
     }
 

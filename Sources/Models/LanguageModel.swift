@@ -31,8 +31,8 @@ public protocol LanguageModel: ParameterContainer {
   /// What the model changes by itself after each update of its parameters.
   mutating func finishStep(_ statistics: ForwardStatistics, rules: StepRules)
 
-  /// A cache to continue a text with; nil for a model that has none.
-  func makeDecodingSession() -> (any DecodingSession)?
+  /// What continues texts with a cache, on the host; nil for a model that has no such thing.
+  func makeDecodingSession(_ options: DecodingOptions) -> (any DecodingSession)?
 
   /// Numbers that are trained and take part in the computation for one token.
   var activeParameterCount: Int { get }
@@ -67,7 +67,7 @@ extension LanguageModel {
 
   public mutating func finishStep(_ statistics: ForwardStatistics, rules: StepRules) {}
 
-  public func makeDecodingSession() -> (any DecodingSession)? { nil }
+  public func makeDecodingSession(_ options: DecodingOptions) -> (any DecodingSession)? { nil }
 
   public var activeParameterCount: Int { parameterCount }
 

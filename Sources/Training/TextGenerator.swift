@@ -12,6 +12,8 @@ public struct TextGenerator: Sendable {
   /// Whether a model's cache is used. Without it the whole window is computed for every token, and slides when it is
   /// full: what the published character study does.
   public var usesCache = true
+  /// How weights lie in memory, where a cache is used on the host.
+  public var weights = WeightFormat.float32
   private var generator: RandomGenerator
 
   /// - Parameter tokenCount: how many tokens can be written, where the model has more.
@@ -24,11 +26,11 @@ public struct TextGenerator: Sendable {
   /// Continues `prompt` by up to `count` tokens, each drawn from the model's prediction for as much of the
   /// text as its context holds.
   ///
-  /// A model with a cache computes one position a token; when its context is full, it starts again from the
-  /// last half of it. On a GPU, where caches do not lie, it reads the same positions anew for each token: what is drawn
-  /// from differs by rounding alone.
+  /// A model with a cache reads the prompt at once and computes one position a token; when its context is full, it starts
+  /// again from the last half of it. On a GPU, where caches do not lie, it reads the same positions anew for each token:
+  /// what is drawn from differs by rounding alone.
   /// - Parameters:
-  ///   - prompt: at least one token.
+  ///   - prompt: at least one token; of a long one the last are read, see ``readCount(ofPrompt:context:)``.
   ///   - end: a token that ends the text early, and is not part of it; nil for none.
   ///   - didDraw: is given every token as it is drawn.
   /// - Returns: the new tokens.
@@ -38,21 +40,11 @@ public struct TextGenerator: Sendable {
     _ count: Int, after prompt: [Int32], endingAt end: Int32? = nil, from model: some LanguageModel,
     didDraw: (Int32) throws -> Void
   ) throws -> [Int32] {
-    checkPrecondition(!prompt.isEmpty, "generate: an empty prompt")
-    var tokens = prompt
-    var session = usesCache ? model.makeDecodingSession() : nil
-    var start: Int?
-    for _ in 0..<count {
-      let logits =
-        session != nil && !model.device.isCPU
-        ? logitsOnGPU(after: tokens, from: model, &start) : nextLogits(after: tokens, from: model, &session)
-      let candidates = Array(logits.prefix(tokenCount ?? logits.count))
-      let next = try sampler.draw(from: candidates, seen: tokens, using: &generator)
-      if next == end { break }
-      tokens.append(next)
-      try didDraw(next)
-    }
-    return Array(tokens.dropFirst(prompt.count))
+    var generators = [generator]
+    defer { generator = generators[0] }
+    return try generate(count, after: [prompt], endingAt: end, from: model, using: &generators) { _, token in
+      try didDraw(token)
+    }[0]
   }
 
   /// The same without being told of every token.
@@ -62,36 +54,95 @@ public struct TextGenerator: Sendable {
     try generate(count, after: prompt, endingAt: end, from: model) { _ in }
   }
 
-  /// - Parameter start: the first of the tokens that are read; nil before the first time.
-  private func logitsOnGPU(after tokens: [Int32], from model: some LanguageModel, _ start: inout Int?) -> [Float] {
-    let context = model.configuration.contextLength
-    let isFull = start.map { tokens.count - $0 > context } ?? (tokens.count >= context)
-    let first = isFull ? tokens.count - max(1, context / 2) : start ?? 0
-    start = first
-    return model.logits(
-      for: Array(tokens[first...]), sequenceLength: tokens.count - first, on: Tape(recording: false)
-    ).value.lastRow
+  /// Continues several prompts at once, each with a generator of its own: every text is the one that it would be alone.
+  ///
+  /// With a cache on the host they share the reading of weights, which takes most of the time; else they are written one
+  /// after another.
+  /// - Parameter didDraw: is given the text's index and every token as it is drawn.
+  /// - Returns: the new tokens of each.
+  /// - Throws: ``NotFiniteLogits``, and what `didDraw` throws.
+  @discardableResult
+  public func generate(
+    _ count: Int, after prompts: [[Int32]], endingAt end: Int32? = nil, from model: some LanguageModel,
+    using generators: inout [RandomGenerator], didDraw: (_ text: Int, _ token: Int32) throws -> Void = { _, _ in }
+  ) throws -> [[Int32]] {
+    checkPrecondition(
+      prompts.count == generators.count && prompts.allSatisfy { !$0.isEmpty },
+      "generate: prompts of \(prompts.map(\.count)) tokens, \(generators.count) generators")
+    var texts = prompts
+    let options = DecodingOptions(textCount: max(1, prompts.count), weights: weights)
+    if usesCache, model.device.isCPU, let session = model.makeDecodingSession(options) {
+      try extend(&texts, by: count, endingAt: end, in: session, of: model, using: &generators, didDraw)
+    } else {
+      for text in texts.indices {
+        var start: Int?
+        for _ in 0..<count {
+          let logits = logits(after: texts[text], from: model, &start)
+          guard let next = try draw(from: logits, after: texts[text], endingAt: end, using: &generators[text]) else {
+            break
+          }
+          texts[text].append(next)
+          try didDraw(text, next)
+        }
+      }
+    }
+    return zip(texts, prompts).map { Array($0.dropFirst($1.count)) }
   }
 
-  private func nextLogits(
-    after tokens: [Int32], from model: some LanguageModel, _ session: inout (any DecodingSession)?
-  ) -> [Float] {
+  /// Of a prompt, how many tokens are read: all that the context has room for; of more, its last half with a cache, which
+  /// then has room for others, and without a cache as much as it holds.
+  public func readCount(ofPrompt count: Int, context: Int) -> Int {
+    usesCache ? (count < context ? count : max(1, context / 2)) : min(count, context)
+  }
+
+  private func extend(
+    _ texts: inout [[Int32]], by count: Int, endingAt end: Int32?, in session: any DecodingSession,
+    of model: some LanguageModel, using generators: inout [RandomGenerator],
+    _ didDraw: (_ text: Int, _ token: Int32) throws -> Void
+  ) throws {
     let context = model.configuration.contextLength
-    guard var current = session else {
-      let window = Array(tokens.suffix(context))
-      return model.logits(for: window, sequenceLength: window.count, on: Tape(recording: false))
-        .value.lastRow
+    var unread = texts.map { Array($0.suffix(readCount(ofPrompt: $0.count, context: context))) }
+    for _ in 0..<count {
+      let logits = session.append(unread)
+      for text in texts.indices where !unread[text].isEmpty {
+        guard let next = try draw(from: logits[text], after: texts[text], endingAt: end, using: &generators[text])
+        else {
+          unread[text] = []
+          continue
+        }
+        texts[text].append(next)
+        try didDraw(text, next)
+        unread[text] = [next]
+        if session.positions[text] == context {
+          session.restart(text)
+          unread[text] = Array(texts[text].suffix(readCount(ofPrompt: texts[text].count, context: context)))
+        }
+      }
+      if unread.allSatisfy(\.isEmpty) { break }
     }
-    session = nil  // so that the caches have one owner
-    var pending = tokens.suffix(1)
-    if current.position == context || current.position == 0 {
-      if current.position > 0, let fresh = model.makeDecodingSession() { current = fresh }
-      pending = tokens.count < context ? tokens[...] : tokens.suffix(max(1, context / 2))
+  }
+
+  /// The next token; nil for the end.
+  private func draw(
+    from logits: [Float], after tokens: [Int32], endingAt end: Int32?, using generator: inout RandomGenerator
+  ) throws -> Int32? {
+    let candidates = Array(logits.prefix(tokenCount ?? logits.count))
+    let next = try sampler.draw(from: candidates, seen: tokens, using: &generator)
+    return next == end ? nil : next
+  }
+
+  /// Computes all positions anew: those of a sliding window, or on a GPU those that a cache would hold.
+  /// - Parameter start: the first of the tokens that are read; nil before the first time.
+  private func logits(after tokens: [Int32], from model: some LanguageModel, _ start: inout Int?) -> [Float] {
+    let context = model.configuration.contextLength
+    var window = tokens.suffix(context)
+    if usesCache, !model.device.isCPU {
+      let isFull = start.map { tokens.count - $0 > context } ?? (tokens.count >= context)
+      let first = isFull ? tokens.count - max(1, context / 2) : start ?? 0
+      start = first
+      window = tokens[first...]
     }
-    var logits: [Float] = []
-    for token in pending { logits = current.append(token) }
-    session = current
-    return logits
+    return model.logits(for: Array(window), sequenceLength: window.count, on: Tape(recording: false)).value.lastRow
   }
 }
 

@@ -13,6 +13,21 @@ import Testing
   ] { #expect(object[key] != nil, "\(key)") }
 }
 
+@Test func benchGeneratePrintsItsNames() throws {
+  for flags in [["--model", "nanokimi"], ["--size", "0.3M", "--precision", "int8", "--threads", "2"]] {
+    let result = try CommandResult(
+      ["bench", "generate", "--json", "--tokens", "4", "--batch", "3", "--repeats", "1"] + flags)
+    let object = try #require(
+      try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any], "\(result.error)")
+    for key in [
+      "promptTokensPerSecond", "tokensPerSecond", "batchTokensPerSecond", "readGBPerSecond", "bandwidthShare",
+      "weightBytesPerToken", "peakResidentBytes",
+    ] { #expect((object[key] as? Double ?? 0) > 0, "\(key)") }
+  }
+  let long = try CommandResult(["bench", "generate", "--model", "nanokimi", "--prompt", "30", "--tokens", "30"])
+  #expect(long.status != 0 && long.error.contains("context is 32"), "\(long.error)")
+}
+
 @Test func benchOpsMeasuresEveryOperation() throws {
   let result = try CommandResult(["bench", "ops", "--json"])
   let report = try JSONDecoder().decode(OperationBenchmark.self, from: Data(result.output.utf8))

@@ -88,11 +88,35 @@ private func loss(_ model: Decoder) -> Double {
 
 @Test(arguments: mixtures) func cachedDecodingOfMixtures(configuration: DecoderConfiguration) throws {
   let model = try model(configuration)
-  var session = try #require(model.makeDecodingSession())
+  let session = try #require(model.makeDecodingSession(DecodingOptions()))
   let tokens = Array(inputs.prefix(8))
   let whole = model.logits(for: tokens, sequenceLength: 8, on: Tape(recording: false)).value
-  #expect(relativeDifference(tokens.flatMap { session.append($0) }, whole.scalars) < 2e-5)
-  #expect(session.position == 8)
+  let single = tokens.map { session.append([[$0]])[0] }
+  #expect(relativeDifference(single.flatMap { $0 }, whole.scalars) < 2e-5)
+  #expect(session.positions == [8])
+
+  // In pieces, beside other texts, and on two threads: the same bits.
+  for (first, threads) in [(8, 1), (5, 2), (1, 2)] {
+    let options = DecodingOptions(textCount: 3, threadCount: threads)
+    let session = try #require(model.makeDecodingSession(options))
+    _ = session.append([[1], [], [2, 3]])
+    session.restart(0)
+    var logits = session.append([Array(tokens.prefix(first)), tokens, []])
+    #expect(logits[0] == single[first - 1] && logits[1] == single[7] && logits[2].isEmpty)
+    if first < 8 { logits = session.append([Array(tokens.dropFirst(first)), [], [5]]) }
+    #expect(logits[0] == single[7])
+    #expect(session.positions[..<2] == [8, 8])
+  }
+}
+
+/// Rounded weights give what the rounded model gives; 8 bits are close to that.
+@Test(arguments: [WeightFormat.bfloat16, .int8]) func weightsInFewerBits(format: WeightFormat) throws {
+  let model = try model(mixtures[7])
+  let tokens = Array(inputs.prefix(8))
+  let exact = model.logits(for: tokens, sequenceLength: 8, on: Tape(recording: false)).value.scalars.suffix(19)
+  let session = try #require(model.makeDecodingSession(DecodingOptions(weights: format)))
+  let difference = relativeDifference(session.append([tokens])[0], Array(exact))
+  #expect(difference < 0.03 && difference > 1e-5, "\(difference)")
 }
 
 @Test(arguments: mixtures) func mixturesAreSavedAndCounted(configuration: DecoderConfiguration) throws {

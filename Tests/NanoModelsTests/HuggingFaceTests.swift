@@ -85,8 +85,8 @@ func scaledPositionsAreTheSameOneByOne(name: String) throws {
   let model = try checkpoint.model()
   let inputs = try checkpoint.tokens("inputs").prefix(12)
   let whole = model.logits(for: Array(inputs), sequenceLength: 12, on: Tape(recording: false))
-  var session = try #require(model.makeDecodingSession())
-  let single = inputs.flatMap { session.append($0) }
+  let session = try #require(model.makeDecodingSession(DecodingOptions()))
+  let single = inputs.flatMap { session.append([[$0]])[0] }
   #expect(relativeDifference(single, whole.value.scalars) < 1e-5)
 }
 
