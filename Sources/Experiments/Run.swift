@@ -45,7 +45,7 @@ public struct Run: Sendable {
   public let folder: String
   /// Where the model is trained and evaluated.
   public var device = Device.cpu
-  /// The ranks that share each step, of which this is the first. The others are in ``RunReplicas/serve(_:)``.
+  /// The ranks that share each step, of which this is the first. The others are in ``RunReplicas/serve(_:makeRuns:)``.
   public var communicator: any Communicator = SingleRank()
   /// Whether other runs are at work on the device, so that seconds say little of the model.
   public var sharesDevice = false
