@@ -156,6 +156,7 @@ func exportedFilesAreTheGoldenOnes(type: GGUFTensorType, kimiDigest: String, gpt
 @Test func whatLlamaHasNotIsRefused() throws {
   for (model, reason) in [
     (try kimi { $0.positions = .rotary(layout: .halves) }, "rotates neighbouring channels"),
+    (try kimi { $0.positions = .rotary(scaling: .linear(factor: 4)) }, "scales logits too"),
     (try kimi { $0.sparseMoE?.sharedExpertCount = 0 }, "at least one shared expert"),
     (try kimi { $0.latent?.hasBias = true }, "no biases in its attention"),
     (try kimi { $0.latent?.hasQueryKeyNorm = true }, "no QK-norm"),
@@ -180,7 +181,6 @@ func filesAreReadBack(type: GGUFTensorType) throws {
     try kimi {
       $0.latent?.queryRank = 24
       $0.sparseMoE?.groups = groups
-      $0.positions = .rotary(scaling: .linear(factor: 4))
     },
   ] {
     let data = try exported(model, as: type)

@@ -63,8 +63,11 @@ enum GGUFDeepSeek2: GGUFArchitecture {
   ) throws(ConfigurationError) -> [(key: String, value: GGUFValue)] {
     switch scaling {
     case nil: return []
-    case .linear(let factor):
-      return [("rope.scaling.type", .string("linear")), ("rope.scaling.factor", .number(factor))]
+    case .linear:
+      // It would multiply logits by (1 + 0.1 ln factor)², as if for YaRN.
+      throw ConfigurationError(
+        "llama.cpp's deepseek2 scales logits too where positions are scaled linearly, which this model does not; such "
+          + "a model cannot be exported")
     case .yarn(let yarn):
       try require(
         yarn.amplitudeScale == yarn.logitScale && (yarn.logitScale ?? 0) > 0 && yarn.fixedAmplitude == nil
@@ -132,10 +135,9 @@ enum GGUFDeepSeek2: GGUFArchitecture {
   }
 
   private static func scaling(_ reader: inout HuggingFaceReader) throws(ConfigurationError) -> RotaryScaling? {
-    let type = try reader.text("rope.scaling.type", oneOf: ["none", "linear", "yarn"], default: "none")
-    guard type != "none" else { return nil }
+    let type = try reader.text("rope.scaling.type", oneOf: ["none", "yarn"], default: "none")
+    guard type == "yarn" else { return nil }
     let factor = try reader.number("rope.scaling.factor", in: 1...1e6)
-    guard type == "yarn" else { return .linear(factor: factor) }
     let rotations = 1e-3...1e6
     let magnitude = try reader.number("rope.scaling.yarn_log_multiplier", in: 1e-6...1e3) * 10
     let yarn = RotaryScaling.YaRN(
