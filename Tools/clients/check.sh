@@ -2,8 +2,9 @@
 # Trains two models of 0.3M parameters, exports them, and compares what other programs make of them with bench-cli.
 # Prints a table; exits with 1 where anything differs.
 #
-#   Tools/clients/check.sh [ITERATIONS]
+#   Tools/clients/check.sh [RUN_FOLDER]
 #
+# RUN_FOLDER is that of a run that has trained nanogpt2 and nanokimik2 already.
 # Programs get virtual environments of their own in $CLIENTS (default: .clients here); one that is there already is
 # taken as it is. Needs Python 3.10 or later and a built bench-cli.
 set -euo pipefail
@@ -36,17 +37,20 @@ row() {
     2>"$work/errors" || { status=1; tail -n 4 "$work/errors" >&2; }
 }
 
-"$cli" compare --preset stories --size 0.3M --models nanogpt2,nanokimik2 --iterations "${1:-100}" --out "$work/run" >&2
+run=${1:-$work/run}
+if [[ $# == 0 ]]; then
+  "$cli" compare --preset stories --size 0.3M --models nanogpt2,nanokimik2 --iterations 100 --out "$run" >&2
+fi
 torch4=$(environment transformers-4 'transformers==4.57.6' torch sentencepiece protobuf ctranslate2) || true
 torch5=$(environment transformers-5 'transformers==5.24.0' torch sentencepiece protobuf) || true
 llama=$(environment llama xllamacpp gguf sentencepiece) || true
 mlx=$(environment mlx mlx-lm 'mlx[cpu]' sentencepiece) || true
 
 for model in nanogpt2 nanokimik2; do
-  "$torch4" "$here/reference.py" "$cli" "$work/run/$model" "$work/$model.json"
-  "$cli" export --model "$work/run/$model" --out "$work/$model" >&2
+  "$torch4" "$here/reference.py" "$cli" "$run/$model" "$work/$model.json"
+  "$cli" export --model "$run/$model" --out "$work/$model" >&2
   for type in f32 f16 bf16 q8_0; do
-    "$cli" export --model "$work/run/$model" --format gguf --type "$type" --out "$work/$model-$type" >&2
+    "$cli" export --model "$run/$model" --format gguf --type "$type" --out "$work/$model-$type" >&2
   done
 done
 
@@ -63,6 +67,6 @@ for model in nanogpt2 nanokimik2; do
 done
 row ctranslate2 "$torch4" nanogpt2 "$work/nanogpt2" 1e-4
 # mlx-lm knows no tied head of this architecture, and GPT-2 only under the names of its first release.
-"$cli" export --model "$work/run/nanokimik2" --untied --out "$work/nanokimik2-untied" >&2
+"$cli" export --model "$run/nanokimik2" --untied --out "$work/nanokimik2-untied" >&2
 row mlx "$mlx" nanokimik2 "$work/nanokimik2-untied" 1e-4
 exit $status

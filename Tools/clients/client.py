@@ -3,7 +3,8 @@
   python3 client.py PROGRAM REFERENCE_FILE EXPORTED_PATH MODEL_NAME TOLERANCE
 
 PROGRAM is transformers, llama.cpp, gguf, ctranslate2 or mlx. TOLERANCE is how far apart the mean log-likelihoods of a
-token may be, in nats. Exits with 1 where anything differs.
+token may be, in nats; above 0.01, as of models in fewer bits, greedy text may differ too. Exits with 1 where anything
+differs.
 """
 import importlib.metadata
 import json
@@ -185,7 +186,7 @@ def check(program, reference, path, tolerance):
     cells = [
         "yes", "all" if others == 0 else f"{others} of {len(reference['texts'])} texts differ",
         f"{difference:.0e} nats", "same" if not wrong else f"{len(wrong)} of {len(reference['continuations'])} differ"]
-    return cells, others == 0 and difference <= tolerance and not wrong
+    return cells, others == 0 and difference <= tolerance and (not wrong or tolerance > 1e-2)
 
 
 def main():
