@@ -71,6 +71,9 @@ struct GenerateCommand: ParsableCommand {
     guard (1...4096).contains(batch ?? 1) else {
       throw ValidationError("batch is \(batch!); it must be from 1 to 4096")
     }
+    guard batch == nil || samples > 1 else {
+      throw ValidationError("--batch is of several samples; give --samples too, or leave it out")
+    }
     let _: WeightFormat? = try choose(precision, for: "precision")
     guard temperature >= 0, temperature.isFinite else {
       throw ValidationError("temperature is \(temperature); it must be 0 or more")
@@ -172,13 +175,13 @@ struct GenerateCommand: ParsableCommand {
       tokenCount: tokenizer.vocabularySize, generator: RandomGenerator(seed: seed ?? 1337))
     // A window of characters is short, and slides as in the published study.
     generator.usesCache = !(tokenizer is CharacterTokenizer)
-    guard let weights: WeightFormat = try choose(precision, for: "precision") else { return generator }
-    guard generator.usesCache, model.device.isCPU else {
+    let weights: WeightFormat? = try choose(precision, for: "precision")
+    guard generator.usesCache && model.device.isCPU || weights == nil && batch == nil else {
       throw ValidationError(
-        "--precision is of weights that a cache on the CPU is used with; "
-          + (generator.usesCache ? "a GPU computes as the model was trained" : "a model of characters has no cache"))
+        "\(weights == nil ? "--batch" : "--precision") is of a cache on the CPU; "
+          + (generator.usesCache ? "a GPU keeps none" : "a model of characters has none"))
     }
-    generator.weights = weights
+    generator.weights = weights ?? .float32
     return generator
   }
 

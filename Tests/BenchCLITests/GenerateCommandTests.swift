@@ -76,4 +76,13 @@ import Testing
     try generate(["--prompt", "the ", "--seed", "4"]), try generate(["--prompt", "the ", "--seed", "5"])
   )
   #expect(both == "--- seed 4 ---\n\(first)\n--- seed 5 ---\n\(second)" && first != second)
+
+  // A window of characters slides: it has no cache, and reads its last characters alone.
+  for flags in [["--batch", "2"], ["--batch", "2", "--samples", "3"], ["--precision", "bf16"]] {
+    let refused = try CommandResult(["generate", "--model", run + "/nanogpt", "--tokens", "9"] + flags)
+    #expect(refused.status == 64 && refused.error.contains(flags[0]), "\(flags): \(refused.error)")
+  }
+  let long = try CommandResult(
+    ["generate", "--model", run + "/nanogpt", "--tokens", "2", "--prompt", String(repeating: "the ", count: 80)])
+  #expect(long.status == 0 && long.error.contains("the prompt has 320 tokens"), "\(long.error)")
 }
