@@ -50,7 +50,9 @@ let package = Package(
     .library(name: "CUDAEmulation", type: .dynamic, targets: ["CUDAEmulation"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    // `bench-cli serve` alone.
+    .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.0"),
   ],
   targets: [
     .target(name: "CNanoKernels"),
@@ -113,6 +115,7 @@ let package = Package(
         "NanoReport", "NanoExperiments", "NanoTraining", "NanoModels", "NanoData", "NanoLayers", "NanoOptim",
         "NanoAutograd", "NanoTensor", "NanoCommunication", "OperationBenchmarks", "CSystemAllocator",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "FlyingFox", package: "FlyingFox"), .product(name: "FlyingSocks", package: "FlyingFox"),
       ],
       swiftSettings: swiftSettings),
 

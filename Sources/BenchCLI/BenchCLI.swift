@@ -16,7 +16,7 @@ struct BenchCLI: ParsableCommand {
     subcommands: [
       CompareCommand.self, TrainCommand.self, AblateCommand.self, StudyCommand.self, StudyRunCommand.self,
       RunCommand.self, RaceCommand.self, GenerateCommand.self, EvaluateCommand.self, TokenizeCommand.self,
-      PruneCommand.self, ExportCommand.self, ImportCommand.self, DataCommand.self, BenchCommand.self,
+      PruneCommand.self, ExportCommand.self, ImportCommand.self, ServeCommand.self, DataCommand.self, BenchCommand.self,
       PresetsCommand.self,
     ],
     defaultSubcommand: CompareCommand.self)

@@ -217,7 +217,7 @@ struct GenerateCommand: ParsableCommand {
 }
 
 /// Text of tokens as they come: only what later tokens cannot change is handed out.
-private struct DecodedStream {
+struct DecodedStream {
   private let tokenizer: any Tokenizer
   private var tokens: [Int32] = []
   private var handedOut = 0

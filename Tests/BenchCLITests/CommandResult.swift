@@ -6,7 +6,7 @@ struct CommandResult {
   let status: Int32
   let output, error: String
 
-  private static var executable: URL {
+  static var executable: URL {
     Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }.map {
       $0.bundleURL.deletingLastPathComponent().appending(path: "bench-cli")
     }

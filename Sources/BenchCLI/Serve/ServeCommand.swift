@@ -1,0 +1,63 @@
+import ArgumentParser
+import Dispatch
+import FlyingFox
+import FlyingSocks
+import Foundation
+import NanoTraining
+
+/// `bench-cli serve`: models for programs that speak OpenAI's interface, and a page to try them.
+struct ServeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "serve", abstract: "Let other programs, and a page in the browser, write with trained models.",
+    discussion: CommandConfiguration.examples(
+      "serve", "serve --model runs/latest/nanogpt2 --model runs/latest/nanokimik2 --port 8081"))
+
+  @Option(
+    help: ArgumentHelp(
+      "A model folder, as often as there are models (default: the best model of runs/latest).", valueName: "folder"))
+  var model: [String] = []
+
+  @Option("The port to listen on; 0 for any that is free", "number")
+  var port = 8080
+
+  @Option("The address to listen on; 0.0.0.0 lets other machines in, without a password", "address")
+  var host = "127.0.0.1"
+
+  func validate() throws {
+    guard (0...65_535).contains(port) else { throw ValidationError("port is \(port); it must be from 0 to 65535") }
+  }
+
+  func run() throws {
+    var models: [ServedModel] = []
+    for given in model.isEmpty ? [nil] : model.map(Optional.some) {
+      let folder = try LatestRun.model(given)
+      let name = URL(fileURLWithPath: folder).lastPathComponent
+      guard !models.contains(where: { $0.name == name }) else {
+        throw ValidationError("two models are called '\(name)'; rename one of their folders")
+      }
+      models.append(ServedModel(name: name, try ModelFolder.load(folder)))
+    }
+    guard let address = try? sockaddr_in.inet(ip4: host, port: UInt16(port)) else {
+      throw ValidationError("host is '\(host)'; it must be an address such as 127.0.0.1")
+    }
+    let server = HTTPServer(
+      address: address, timeout: 3600, logger: .disabled,
+      handler: CompletionServer(models, isLocal: host.hasPrefix("127.")))
+    let names = models.map(\.name).joined(separator: ", ")
+    Task { [host, port] in
+      do {
+        try await server.run()
+      } catch {
+        Terminal.writeError("bench-cli: error: cannot listen on \(host):\(port): \(error.localizedDescription)")
+      }
+      Foundation.exit(1)
+    }
+    Task { [host, port] in
+      try await server.waitUntilListening()
+      var actual = UInt16(port)
+      if case .ip4(_, let port)? = await server.listeningAddress { actual = port }
+      try Terminal.write("Serving \(names) at http://\(host):\(actual); Ctrl-C ends.\n")
+    }
+    dispatchMain()
+  }
+}
