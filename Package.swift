@@ -1,4 +1,4 @@
-// swift-tools-version: 6.1
+// swift-tools-version: 6.2
 
 import PackageDescription
 
@@ -34,7 +34,7 @@ func testSupport(_ name: String, dependencies: [Target.Dependency]) -> Target {
 
 let package = Package(
   name: "nano-kimi",
-  platforms: [.macOS(.v15)],
+  platforms: [.macOS(.v26)],
   products: [
     .executable(name: "bench-cli", targets: ["BenchCLI"]),
     .library(name: "NanoTensor", targets: ["NanoTensor"]),

@@ -7,7 +7,7 @@
 set -euo pipefail
 
 if ! command -v swift >/dev/null; then
-  echo "setup: Swift is not on the PATH. Install Swift 6.1 or newer from swift.org, then run this again." >&2
+  echo "setup: Swift is not on the PATH. Install Swift 6.2 or newer from swift.org, then run this again." >&2
   exit 1
 fi
 

@@ -34,6 +34,7 @@ struct DeviceOption: ParsableArguments {
     let found: Device
     do { found = try Device.cuda() } catch {
       if device == .cuda { throw error }
+      guard !allowsTF32 else { throw ValidationError("--tf32 is of a GPU, and here is none: \(error)") }
       return .cpu
     }
     let obstacle: String? =

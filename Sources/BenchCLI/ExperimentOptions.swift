@@ -27,14 +27,18 @@ struct StudyOptions: ParsableArguments {
     help: ArgumentHelp(
       """
       An arm of the study in place of --models, as often as there are arms: 'NAME: model=nanogpt optimizer=muon \
-      lr=0.02' with any setting that has a flag, or the same as a JSON object. Flags are for all arms.
+      muon-lr=0.02' with any setting that has a flag, or the same as a JSON object. Flags are for all arms.
       """, valueName: "settings"))
   var arms: [String] = []
 }
 
 /// What only a study of several models has.
 struct ComparisonOptions: ParsableArguments {
-  @Option("Several seeds, separated by commas: every arm is run with each", "list", default: "one")
+  @Option(
+    """
+    Several seeds, separated by commas: every arm is run with each. To ablate and study a number is a count, of seeds \
+    from 11
+    """, "list", default: "one; of ablate and study 3")
   var seeds: String?
 
   @Option("Who updates NanoKimi and NanoKimiK2", "name", default: "truemuon; of stories muon")
@@ -161,10 +165,14 @@ struct OptimizerOptions: ParsableArguments {
   @Option("Who updates the weights: \(list(OptimizerName.self))", "name", default: "each model's own")
   var optimizer: String?
 
-  @Option("AdamW's learning rate", "rate", default: "0.001; of stories 0.002")
+  @Option(
+    "AdamW's learning rate, also of what a Muon leaves to it", "rate",
+    default: "0.001; of stories 0.002; lion 0.00033, sgd 0.1")
   var lr: Float?
 
-  @Option("The learning rate of TrueMuon or Muon", "rate", default: "0.01; of stories 0.002")
+  @Option(
+    "The learning rate of TrueMuon or a Muon", "rate", default: "each rule's own, which --dry-run and routing.json tell"
+  )
   var muonLr: Float?
 
   @Option(
@@ -174,7 +182,7 @@ struct OptimizerOptions: ParsableArguments {
     """, "name", default: "each rule's own")
   var orthogonalizer: String?
 
-  @Option("Decoupled weight decay", "decay", default: "0.01; of stories 0.1")
+  @Option("Decoupled weight decay", "decay", default: "0.01; of stories 0.1; lion 0.03, sgd 0")
   var weightDecay: Float?
 
   @Option("Largest global gradient norm; 0 for no clipping", "norm", default: "0; of stories 1")

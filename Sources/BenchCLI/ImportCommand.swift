@@ -9,19 +9,19 @@ struct ImportCommand: ParsableCommand {
     abstract: "Read a transformers checkpoint (DeepseekV3ForCausalLM, GPT2LMHeadModel) or an exported GGUF file.",
     discussion: CommandConfiguration.examples(
       "import --model exported --out imported",
-      "import --model exported-gguf/model-f32.gguf --format gguf --out imported-again"))
+      "import --model exported-gguf/model-f32.gguf --out imported-again"))
 
   @Option(help: ArgumentHelp("The checkpoint's folder, or the GGUF file.", valueName: "path"))
   var model: String
 
-  @Option("The format: \(list(ModelFormat.self))", "name")
-  var format = ModelFormat.huggingface.rawValue
+  @Option("The format: \(list(ModelFormat.self))", "name", default: "gguf of a file with that ending, else huggingface")
+  var format: String?
 
   @Option(help: ArgumentHelp("The model folder to write.", valueName: "folder"))
   var out: String
 
   func run() throws {
-    let format: ModelFormat = try choose(format, for: "format")
+    let format: ModelFormat = try choose(format, for: "format") ?? (model.hasSuffix(".gguf") ? .gguf : .huggingface)
     try OutputFolder.check(out)
     let contents: ModelFolder.Contents
     var notes: [String] = []

@@ -32,11 +32,7 @@ struct Setting {
   /// Applies flags to some arms.
   /// - Throws: for a flag that is not known, that no arm has a use for, or whose value cannot be.
   static func apply(_ flags: [GivenFlag], to experiments: inout [Experiment], of owner: String? = nil) throws {
-    for flag in flags where !all.contains(where: { $0.flag == flag.name }) {
-      throw ValidationError(
-        "\(owner ?? "this study") has no setting '\(flag.name)'; known: model, optimizer, context, "
-          + (ModelRecipe.keys.map(ModelSetting.flag) + all.map(\.flag)).joined(separator: ", "))
-    }
+    for flag in flags where !all.contains(where: { $0.flag == flag.name }) { throw unknown(flag, of: owner) }
     for setting in all {
       for flag in flags where flag.name == setting.flag {
         var isUsed = false
@@ -49,6 +45,20 @@ struct Setting {
         }
       }
     }
+  }
+
+  /// Throws for a flag that is neither a setting's nor a part's of a model.
+  static func requireKnown(_ flags: [GivenFlag], of owner: String) throws {
+    for flag in flags where !knownFlags.contains(flag.name) { throw unknown(flag, of: owner) }
+  }
+
+  private static var knownFlags: [String] {
+    ["model", "optimizer", "context"] + ModelRecipe.keys.map(ModelSetting.flag) + all.map(\.flag)
+  }
+
+  private static func unknown(_ flag: GivenFlag, of owner: String?) -> ValidationError {
+    ValidationError(
+      "\(owner ?? "this study") has no setting '\(flag.name)'; known: \(knownFlags.joined(separator: ", "))")
   }
 
   // MARK: All of them, in the order in which they are applied

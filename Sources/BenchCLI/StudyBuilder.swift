@@ -303,6 +303,7 @@ struct ArmText {
       if let text = value("model") { return try choose(text, for: "model") }
       if let model = ModelName(rawValue: name) { return model }
       guard settings.isEmpty else {
+        try Setting.requireKnown(settings, of: "the arm \(name)")
         throw ValidationError("the arm \(name) names no model: model=… with one of \(list(ModelName.self))")
       }
       return try choose(name, for: "model")

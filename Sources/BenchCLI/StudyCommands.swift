@@ -149,6 +149,12 @@ struct PlannedStudyOptions: ParsableArguments {
     if let folder = output.out, FileManager.default.fileExists(atPath: folder + "/run.json") {
       let hold = try OutputFolder.hold(folder)
       var begun = try Study(resuming: folder)
+      // Made longer, the runs there would be none of this study: their rates have decayed already.
+      guard begun.iterations == study.iterations else {
+        throw RunError(
+          "\(folder): the study there has runs of \(begun.iterations) iterations, not \(study.iterations); choose another "
+            + "--out")
+      }
       if let notice = try begun.goOn(with: study, in: folder) { Terminal.writeError(notice) }
       return try carryOut(StudySession(resuming: begun, corpus: corpus, folder: folder, hold: hold))
     }
@@ -203,17 +209,25 @@ struct PlannedStudyOptions: ParsableArguments {
   private func printPlan(_ study: Study, _ corpus: Corpus) throws {
     let pool = WorkerPool(threadCount: threads)
     let device = try runner.device(of: study)
-    var total = 0.0
+    let searched = Set(StudyTuning(options: tuning, study: study, folder: "").searchedArms.map(\.name))
+    var (total, trialSeconds) = (0.0, 0.0)
     print("\(study.arms.count) arms × \(study.seeds.count) seeds = \(study.runs.count) runs")
     print("Seeds: \(study.seeds.map(String.init).joined(separator: ", "))\n")
     for arm in study.arms {
       let estimate = try RunEstimate(arm.experiment, corpus: corpus, device: device, pool: pool)
       total += estimate.seconds * Double(study.seeds.count)
+      if searched.contains(arm.name) { trialSeconds += estimate.seconds * tuning.share * Double(tuning.trials) }
       print(
         "\(arm.title)\n  \(arm.experiment.iterations) iterations, \(estimate.parameters) parameters, about "
           + "\(duration(estimate.seconds)) a run\n  "
           + RoutingTable(of: try arm.experiment.makeModel(), arm.experiment.optimizer).summary.joined(separator: "\n  ")
       )
+    }
+    if tuning.tune != nil {
+      total += trialSeconds
+      print(
+        "\nBefore them \(tuning.trials) trials of each of \(searched.count) arms, of \(Int(tuning.share * 100))% of a run's "
+          + "length: about \(duration(trialSeconds)) one after another")
     }
     let basis = "by twelve steps of every arm on this machine as busy as it is."
     print(

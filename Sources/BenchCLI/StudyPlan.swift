@@ -29,6 +29,9 @@ struct PlannedArm {
 extension StudyPlan {
   /// The study that the plan and the flags of a command line make.
   func study(flags: [GivenFlag], seeds: [UInt64], corpus: CorpusRecipe, vocabulary: Int? = nil) throws -> Study {
+    for flag in flags where arms.allSatisfy({ $0.text.value(flag.name) != nil }) {
+      throw ValidationError("--\(flag.name) has no effect here: every arm of the study sets it; leave it out")
+    }
     let builder = try StudyBuilder(
       preset: preset.rawValue, models: nil, arms: arms.map(\.text),
       flags: settings + flags + [GivenFlag(name: "seeds", value: seeds.map(String.init).joined(separator: ","))])
@@ -138,6 +141,7 @@ extension StudyPlan {
     }
 
     func plan(named fileName: String) throws -> StudyPlan {
+      guard arms?.isEmpty != true else { throw RunError("'arms' is empty; leave it out, or name one arm or more") }
       guard arms != nil || grid != nil else { throw RunError("a study needs 'arms', a 'grid' of settings, or both") }
       var planned = (arms ?? []).map { arm in
         PlannedArm(

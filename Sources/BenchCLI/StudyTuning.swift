@@ -69,6 +69,9 @@ struct StudyTuning {
     return keepsSettings ? [] : options.names.filter { arm.experiment.rate(of: $0) != nil }
   }
 
+  /// Arms with settings to search for.
+  var searchedArms: [Arm] { study.arms.filter { !names(of: $0).isEmpty } }
+
   /// The study with the best settings that were found.
   /// - Parameter make: makes the runs that a study lacks in a folder of its own.
   func tuned(_ make: (Study, _ folder: String) throws -> StudyResults) throws -> Study {

@@ -89,7 +89,7 @@ public struct Study: Hashable, Sendable, Codable {
   public func validate() throws {
     let names = arms.map(\.name)
     guard !arms.isEmpty, Set(names).count == names.count else {
-      throw ExperimentError(setting: "models", "must name at least one model, each once")
+      throw ExperimentError(setting: "arms", "must be one or more, each with a name of its own")
     }
     for name in names where !Self.isName(name) {
       throw ExperimentError("'\(name)' cannot be the name of an arm: letters, digits, '-', '_' and '.' can, up to 64")
@@ -226,6 +226,7 @@ extension Study {
     for name in names {
       // What arms have in common is said once.
       let setting = name.replacing(#/^arms\.\d+\.(experiment\.)?/#, with: "")
+        .replacing(#/groups\.\d+\.rule\.(\w+)\._0/#) { "\($0.1)" }
       let difference = "\(setting) (\(others[name] ?? "none") there, \(mine[name] ?? "none") now)"
       if !differences.contains(difference) { differences.append(difference) }
     }

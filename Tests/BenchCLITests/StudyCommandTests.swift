@@ -57,7 +57,9 @@ private func study(_ folder: TemporaryFolder, _ text: String) throws -> String {
   let again = try CommandResult(command)
   #expect(again.status == 0 && again.error.contains("8 runs, 8 of them done before"), "\(again.error)")
   #expect(try Data(contentsOf: URL(fileURLWithPath: "\(out)/\(name)/result.json")) == before)
-  let other = try CommandResult(command + ["--lr", "0.1", "--batch", "8"])
+  let longer = try CommandResult(command.filter { $0 != "--iterations" && $0 != "20" } + ["--iterations", "40"])
+  #expect(longer.status == 1 && longer.error.contains("not 40; choose another --out"), "\(longer.error)")
+  let other = try CommandResult(command + ["--batch", "8"])
   #expect(other.status == 1 && other.error.contains("begun with other settings"), "\(other.error)")
 }
 
@@ -179,7 +181,11 @@ func namedStudiesCanBeMade(name: String) throws {
   let folder = try TemporaryFolder()
   let cases: [(text: String, arguments: [String], part: String)] = [
     ("{}", [], "needs 'arms', a 'grid'"), ("[]", [], "not a study"), (#"{"arm": []}"#, [], "has no 'arm'"),
+    (#"{"arms": []}"#, [], "'arms' is empty"),
     (#"{"arms": [{"model": "nanogpt"}]}"#, [], "no 'name'"),
+    (#"{"arms": [{"name": "nanogpt"}, {"name": "nanogpt"}]}"#, [], "each with a name of its own"),
+    (#"{"arms": [{"name": "a", "modle": "nanogpt"}]}"#, [], "no setting 'modle'"),
+    (#"{"grid": {"model": ["nanogpt"], "lr": [0.1]}}"#, ["--lr", "0.2"], "--lr has no effect here"),
     (#"{"arms": [{"name": "a", "model": "nanogpt", "epochs": 3}]}"#, [], "no setting 'epochs'"),
     (#"{"grid": {"model": ["nanogpt"], "lr": []}}"#, [], "no value of 'lr'"),
     (#"{"grid": {"lr": [0.1]}}"#, [], "names no model"),
