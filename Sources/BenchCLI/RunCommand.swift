@@ -29,7 +29,8 @@ struct RunCommand: ParsableCommand {
     let folders = output.folders("run")
     try OutputFolder.check(folders)
     guard let content = FileManager.default.contents(atPath: file) else {
-      throw RunError("\(file): no file that can be read; a run's folder has an experiment.json, a study's a run.json")
+      throw RunError(
+        "\(file): no such file, or not readable; a run's folder has an experiment.json, a study's a run.json")
     }
     var study = try study(of: content)
     if let data { study.corpus.path = absolutePath(data) }
