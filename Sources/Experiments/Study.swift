@@ -88,8 +88,9 @@ public struct Study: Hashable, Sendable, Codable {
 
   public func validate() throws {
     let names = arms.map(\.name)
-    guard !arms.isEmpty, Set(names).count == names.count else {
-      throw ExperimentError(setting: "arms", "must be one or more, each with a name of its own")
+    guard !arms.isEmpty else { throw ExperimentError(setting: "models", "must name at least one model") }
+    if let (name, _) = Dictionary(grouping: names, by: \.self).first(where: { $0.value.count > 1 }) {
+      throw ExperimentError("two arms are called '\(name)'; each needs a name of its own")
     }
     for name in names where !Self.isName(name) {
       throw ExperimentError("'\(name)' cannot be the name of an arm: letters, digits, '-', '_' and '.' can, up to 64")

@@ -56,7 +56,7 @@ import Testing
     (["--arm", "a: model=nanogpt muon-lr=0.1"], "no optimizer of this study is a Muon"),
     (["--arm", "a: model=nanogpt optimizer=adam"], "unknown optimizer 'adam'"),
     (["--arm", "../a: model=nanogpt"], "cannot be the name of an arm"),
-    (["--arm", "nanogpt:", "--arm", "nanogpt:"], "each with a name of its own"),
+    (["--arm", "nanogpt:", "--arm", "nanogpt:"], "two arms are called 'nanogpt'"),
     (["--arm", "nanogpt:", "--models", "nanogpt"], "not both"),
     (["--arm", #"{"model": "nanogpt"}"#], "has no name"), (["--arm", "{oops"], "not a JSON object"),
     (["--arm", "a: model=nanogpt seed=3"], "no setting 'seed'"),

@@ -183,7 +183,7 @@ func namedStudiesCanBeMade(name: String) throws {
     ("{}", [], "needs 'arms', a 'grid'"), ("[]", [], "not a study"), (#"{"arm": []}"#, [], "has no 'arm'"),
     (#"{"arms": []}"#, [], "'arms' is empty"),
     (#"{"arms": [{"model": "nanogpt"}]}"#, [], "no 'name'"),
-    (#"{"arms": [{"name": "nanogpt"}, {"name": "nanogpt"}]}"#, [], "each with a name of its own"),
+    (#"{"arms": [{"name": "nanogpt"}, {"name": "nanogpt"}]}"#, [], "two arms are called 'nanogpt'"),
     (#"{"arms": [{"name": "a", "modle": "nanogpt"}]}"#, [], "no setting 'modle'"),
     (#"{"grid": {"model": ["nanogpt"], "lr": [0.1]}}"#, ["--lr", "0.2"], "--lr has no effect here"),
     (#"{"arms": [{"name": "a", "model": "nanogpt", "epochs": 3}]}"#, [], "no setting 'epochs'"),
