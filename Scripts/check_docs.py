@@ -15,6 +15,7 @@ import os
 import pathlib
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -145,6 +146,8 @@ class Folder:
     def run(self, line):
         """What went wrong; nil if nothing."""
         words, target = shlex.split(line), None
+        if words[1:2] == ["serve"]:
+            return self.run_server(words[1:], line)
         if ">" in words:
             words, target = words[:words.index(">")], words[words.index(">") + 1]
         result = subprocess.run(
@@ -153,6 +156,21 @@ class Folder:
         if target:
             (self.path / target).write_text(result.stdout)
         return f"{line}\n  ended with {result.returncode}: {result.stderr.strip()[-300:]}" if result.returncode else None
+
+    def run_server(self, words, line):
+        """A server has begun when it says where it is, and is then asked to end."""
+        server = subprocess.Popen(
+            [self.cli, *words, "--port", "0"], cwd=self.path, env=self.environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        lines = []
+        for text in server.stdout:
+            lines.append(text)
+            if "http://" in text:
+                break
+        server.send_signal(signal.SIGINT)
+        lines += server.stdout
+        has_begun = any("http://" in text for text in lines)
+        return None if has_begun and server.wait() in (0, -signal.SIGINT) else f"{line}\n  ended: {''.join(lines)[-300:]}"
 
     def prepare(self, path):
         """What examples of a command take for granted."""
