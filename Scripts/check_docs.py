@@ -109,7 +109,7 @@ def scaled(words, address):
         # The published run has no small size.
         return [word for word in words if word != "--published"] + ["--steps", "2", "--seeds", "1"]
     if first in ("ablate", "study"):
-        return words + STEPS + ["--seeds", "1"]
+        return words + STEPS + ["--seeds", "1"] + (["--tune-trials", "1"] if "--tune" in words else [])
     if first == "tokenize" and "--tokenizer" not in words:
         return words + ["--vocab", "330"]
     if command == ["bench", "step"]:

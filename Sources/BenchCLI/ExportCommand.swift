@@ -9,7 +9,7 @@ struct ExportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "export", abstract: "Write a stories model for other programs: transformers, llama.cpp, ollama.",
     discussion: CommandConfiguration.examples(
-      "export --out exported", "export --model runs/latest/nanokimik2 --format gguf --out exported-gguf",
+      "export --out exported", "export --format gguf --out exported-gguf",
       "export --format gguf --type q8_0 --out exported-small"))
 
   @OptionGroup var model: ModelOption

@@ -10,7 +10,7 @@ struct ServeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "serve", abstract: "Let other programs, and a page in the browser, write with trained models.",
     discussion: CommandConfiguration.examples(
-      "serve", "serve --model runs/latest/nanogpt2 --model runs/latest/nanokimik2 --port 8081"))
+      "serve", "serve --model runs/latest/nanogpt --model runs/latest/nanokimik2"))
 
   @Option(
     help: ArgumentHelp(
