@@ -1,16 +1,9 @@
 // Where threads that work on one computation wait for each other: a fraction of a microsecond where all run.
 
 #include "../include/CNanoKernels.h"
+#include "relax.h"
 
 #include <sched.h>
-
-#if defined(__x86_64__)
-#define RELAX() __builtin_ia32_pause()
-#elif defined(__aarch64__)
-#define RELAX() __asm__ volatile("yield")
-#else
-#define RELAX() ((void)0)
-#endif
 
 /// Turns before another thread, which may be one that is waited for, is let have the core.
 enum { SPIN_TURNS = 4000 };

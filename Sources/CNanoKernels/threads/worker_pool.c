@@ -5,20 +5,13 @@
 // and then sleeps until it is woken.
 
 #include "../include/CNanoKernels.h"
+#include "relax.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
-
-#if defined(__x86_64__)
-#define RELAX() __builtin_ia32_pause()
-#elif defined(__aarch64__)
-#define RELAX() __asm__ volatile("yield")
-#else
-#define RELAX() ((void)0)
-#endif
 
 enum { SPIN_NANOSECONDS = 200000 };
 
