@@ -17,6 +17,10 @@ extension Trainer {
   func exchange(
     _ shards: [ShardResult], missingMemory: (needed: Int, limit: Int)?
   ) throws(TrainingError) -> [ShardReport] {
+    guard communicator.rankCount > 1 else {
+      if let (needed, limit) = missingMemory { throw .memoryLimit(step: stepCount, needed: needed, limit: limit) }
+      return shards.map { ShardReport(weightedLoss: $0.weightedLoss, statistics: $0.statistics) }
+    }
     var numbers: [Double] = missingMemory.map { [Double($0.needed), Double($0.limit)] } ?? [0, 0]
     if missingMemory == nil {
       for shard in shards { numbers += [shard.weightedLoss] + shard.statistics.numbers }
