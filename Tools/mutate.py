@@ -86,8 +86,6 @@ FAULTS = [
      "dropoutKeepsTheMeanAndMasksTheGradient"),
     ("Sources/Autograd/Ops/SelectionBiases.swift", "biases[index] += rate * (sign - mean)",
      "biases[index] -= rate * (sign - mean)", "selectionBiasesBalanceASkewedStream"),
-    ("Sources/Layers/MultiHeadLatentAttention.swift", "headWidth: c.ropeWidth, offset: 0, firstPosition: position)",
-     "headWidth: c.ropeWidth, offset: 0, firstPosition: 0)", "absorbedDecodingEqualsTheExpandedForm"),
     ("Sources/Data/SentencePieceTokenizer.swift", 'contains("\\u{2581}") else', 'contains("\\u{2582}") else',
      "encodingLosesNothing"),
     ("Sources/Data/TokenFile.swift", "header.tokenizer == tokenizer.digest", "!tokenizer.digest.isEmpty",
