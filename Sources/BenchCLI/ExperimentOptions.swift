@@ -166,8 +166,8 @@ struct OptimizerOptions: ParsableArguments {
   var optimizer: String?
 
   @Option(
-    "AdamW's learning rate, also of what a Muon leaves to it", "rate",
-    default: "0.001; of stories 0.002; lion 0.00033, sgd 0.1")
+    "AdamW's learning rate, also of what a Muon leaves to it; that of SOAP with it", "rate",
+    default: "0.001; of stories 0.002; soap 0.003, lion 0.00033, sgd 0.1")
   var lr: Float?
 
   @Option(
@@ -181,6 +181,9 @@ struct OptimizerOptions: ParsableArguments {
     Polar Express, convergent, exact
     """, "name", default: "each rule's own")
   var orthogonalizer: String?
+
+  @Option("Steps from one renewal of SOAP's eigenbases to the next", "steps", default: "10")
+  var preconditionFrequency: Int?
 
   @Option("Decoupled weight decay", "decay", default: "0.01; of stories 0.1; lion 0.03, sgd 0")
   var weightDecay: Float?

@@ -69,11 +69,11 @@ struct Setting {
     [
       Setting("lr", "learning rate") { experiment, text in
         let rate: Float = try value(text, "lr")
-        return experiment.changeRules(where: { !$0.rule.isForMatrices }) { $0.learningRate = rate }
+        return experiment.changeRules(where: { !$0.rule.isOfMuonFamily }) { $0.learningRate = rate }
       },
       Setting("muon-lr", "Muon's learning rate", needs: "no optimizer of this study is a Muon") { experiment, text in
         let rate: Float = try value(text, "muon-lr")
-        return experiment.changeRules(where: \.rule.isForMatrices) { $0.learningRate = rate }
+        return experiment.changeRules(where: \.rule.isOfMuonFamily) { $0.learningRate = rate }
       },
       Setting("weight-decay", "weight decay") { experiment, text in
         let decay: Float = try value(text, "weight-decay")
@@ -84,7 +84,14 @@ struct Setting {
       },
       Setting("orthogonalizer", needs: "no optimizer of this study is a Muon") { experiment, text in
         let orthogonalization = try Orthogonalizer(text).orthogonalization
-        return experiment.changeRules(where: \.rule.isForMatrices) { $0.orthogonalization = orthogonalization }
+        return experiment.changeRules(where: \.rule.isOfMuonFamily) { $0.orthogonalization = orthogonalization }
+      },
+      Setting("precondition-frequency", "precondition frequency", needs: "no optimizer of this study is SOAP") {
+        experiment, text in
+        let frequency: Int = try value(text, "precondition-frequency")
+        return experiment.changeRules(where: { $0.rule.preconditionFrequency != nil }) {
+          $0.preconditionFrequency = frequency
+        }
       },
       Setting("schedule") { experiment, text in
         experiment.schedule.form = try choose(text, for: "schedule")

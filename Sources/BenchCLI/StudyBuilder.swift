@@ -213,9 +213,9 @@ struct StudyBuilder {
       differences.append("width \(experiment.model.width)")
     }
     let usual = preset.optimizer(optimizer).groups
-    for (isForMatrices, words) in [(false, "rate"), (true, "Muon's rate")] {
+    for (isMuon, words) in [(false, "rate"), (true, "Muon's rate")] {
       func rate(_ groups: [OptimizerRecipe.Group]) -> Float? {
-        groups.first { $0.rule.isForMatrices == isForMatrices }?.rule.learningRate
+        groups.first { $0.rule.isOfMuonFamily == isMuon }?.rule.learningRate
       }
       if let own = rate(experiment.optimizer.groups), own != rate(usual) { differences.append("\(words) \(own)") }
     }

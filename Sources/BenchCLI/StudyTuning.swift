@@ -149,8 +149,8 @@ extension Experiment {
     let groups = optimizer.groups
     let value: Float? =
       switch name {
-      case "lr": groups.first { !$0.rule.isForMatrices }?.rule.learningRate
-      case "muon-lr": groups.first { $0.rule.isForMatrices }?.rule.learningRate
+      case "lr": groups.first { !$0.rule.isOfMuonFamily }?.rule.learningRate
+      case "muon-lr": groups.first { $0.rule.isOfMuonFamily }?.rule.learningRate
       default: groups.first?.rule.weightDecay
       }
     // As people write it, not as a binary fraction.

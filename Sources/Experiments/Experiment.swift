@@ -135,11 +135,20 @@ extension Experiment {
       }
     }
     for group in optimizer.groups {
-      let name = group.rule.isForMatrices ? "Muon's learning rate" : "learning rate"
+      let name = group.rule.isOfMuonFamily ? "Muon's learning rate" : "learning rate"
       try require(name, group.rule.learningRate, { $0 > 0 }, "a positive number")
       try require("weight decay", group.rule.weightDecay, { $0 >= 0 }, "0 or more")
     }
     if let problem = optimizer.problem { throw ExperimentError(problem) }
+    for frequency in optimizer.groups.compactMap(\.rule.preconditionFrequency) where frequency < 1 {
+      throw ExperimentError(setting: "precondition frequency", "is \(frequency); it must be at least 1")
+    }
+    let keepsNorms = optimizer.groups.contains { if case .muon(let rule) = $0.rule { rule.keepsNorm } else { false } }
+    guard !keepsNorms || model.residualProjections != .zero || initialWeights != nil else {
+      throw ExperimentError(
+        "MuonH keeps every matrix's norm, and this model's residual projections begin at zero: they would never learn; "
+          + "choose plain or scaled ones")
+    }
     try require("gradient clip", gradientClip ?? 1, { $0 > 0 }, "a positive number")
     try require("QK-clip", rules.queryKeyClip ?? 1, { $0 > 0 }, "a positive number")
     try require("final learning rate", schedule.finalShare, { (0...1).contains($0) }, "from 0 to 1")

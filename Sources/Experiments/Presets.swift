@@ -155,6 +155,12 @@ public enum Preset: String, CaseIterable, Hashable, Sendable, Codable {
     case .muonPlus: return muon(.muonPlus)
     case .turboMuon: return muon(.turboMuon)
     case .cautious: return muon(.cautious)
+    case .hyperball:
+      // Its norm cannot grow, so nothing has to decay.
+      return plain.with(.muon(.hyperball), for: [.hiddenMatrix, .expertMatrix])
+    case .soap:
+      let rule = SOAP(weightDecay: adamW.weightDecay)
+      return plain.with(.soap(rule), for: [.hiddenMatrix, .expertMatrix])
     case .lion:
       // A third of AdamW's rate and three times its decay: the near end of what the paper advises.
       var rule = Lion(learningRate: adamW.learningRate / 3, weightDecay: 3 * adamW.weightDecay)
@@ -215,12 +221,16 @@ public enum OptimizerName: String, CaseIterable, Hashable, Sendable, Codable {
   case muonPlus = "muon-plus"
   case turboMuon = "turbo-muon"
   case cautious = "muon-cautious"
+  /// A rule under which each matrix keeps its norm.
+  case hyperball = "muon-h"
   /// The published study's, on all matrices, the routers' included; AdamW on the rest.
   case trueMuon = "truemuon"
+  /// SOAP on hidden matrices, each expert by itself; AdamW on the rest.
+  case soap
   /// Lion on everything.
   case lion
   case sgd
 
   /// Whether it is of the Muon family, and leaves routers to AdamW.
-  var isMuon: Bool { ![.adamW, .trueMuon, .lion, .sgd].contains(self) }
+  var isMuon: Bool { ![.adamW, .trueMuon, .soap, .lion, .sgd].contains(self) }
 }

@@ -17,7 +17,7 @@ public enum Race {
     experiment.schedule.warmUpSteps = 50
     experiment.averagedShare = nil
     for index in experiment.optimizer.groups.indices {
-      let isMuon = experiment.optimizer.groups[index].rule.isForMatrices
+      let isMuon = experiment.optimizer.groups[index].rule.isOfMuonFamily
       experiment.optimizer.groups[index].rule.learningRate = isMuon ? 0.015 : 1e-2
       experiment.optimizer.groups[index].rule.weightDecay = 0.01
     }

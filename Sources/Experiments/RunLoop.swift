@@ -45,8 +45,8 @@ struct RunLoop: ~Copyable {
     parameterCounts = counts
     let groups = experiment.optimizer.groups
     learningRates = (
-      (groups.first { !$0.rule.isForMatrices } ?? groups[0]).rule.learningRate,
-      groups.first { $0.rule.isForMatrices }?.rule.learningRate
+      (groups.first { !$0.rule.isOfMuonFamily } ?? groups[0]).rule.learningRate,
+      groups.first { $0.rule.isOfMuonFamily }?.rule.learningRate
     )
     evaluator = Evaluator(
       experiment, corpus: run.corpus, generator: experiment.generator(of: .evaluation), pool: run.pool,

@@ -9,15 +9,15 @@ public struct MatrixMomentum: Sendable {
   let stack: MatrixStack
 
   /// - Precondition: the parameter is a matrix or a stack of matrices.
-  init(for parameter: ParameterDescription, rule: StaticString, updateNormalization: UpdateNormalization? = nil) {
+  init(for parameter: ParameterDescription, rule: String, updateNormalization: UpdateNormalization?) {
     momentum = Tensor(zeros: [parameter.shape.elementCount])
-    stack = Self.stack(of: parameter, rule: rule)
+    stack = parameter.matrixStack(for: rule)
     moments = Tensor(zeros: [stack.count * (updateNormalization?.momentCount(of: stack) ?? 0)])
   }
 
   init(
-    restoring snapshot: StateSnapshot, for parameter: ParameterDescription, rule: StaticString,
-    updateNormalization: UpdateNormalization? = nil
+    restoring snapshot: StateSnapshot, for parameter: ParameterDescription, rule: String,
+    updateNormalization: UpdateNormalization?
   ) throws(StateMismatch) {
     self.init(for: parameter, rule: rule, updateNormalization: updateNormalization)
     stepCount = snapshot.stepCount
@@ -33,21 +33,15 @@ public struct MatrixMomentum: Sendable {
     if moments.elementCount > 0 { try moments.withElements { try body("moments", $0) } }
   }
 
-  private static func stack(of parameter: ParameterDescription, rule: StaticString) -> MatrixStack {
-    guard let stack = parameter.shape.matrixStack else {
-      fatalError(
-        "\(rule): \(parameter.name) is not declared as a matrix; route it to another optimizer")
-    }
-    return stack
-  }
-
   /// Takes the step `p ← decay · p - step · O`, with O the polar factor of each matrix of `direction`, either of them
   /// normalized if that is wanted.
-  /// - Parameter isCautious: whether only elements decay whose sign is the update's.
+  /// - Parameters:
+  ///   - isCautious: whether only elements decay whose sign is the update's.
+  ///   - keepsNorm: whether the step is made on the sphere that the matrix lies on.
   mutating func apply(
     _ direction: Tensor, to parameter: inout MutableSpan<Float>, directionNormalization: DirectionNormalization? = nil,
     orthogonalization: Orthogonalization, updateNormalization: UpdateNormalization? = nil, decay: Float,
-    isCautious: Bool = false, step: Float
+    isCautious: Bool = false, keepsNorm: Bool = false, step: Float
   ) {
     for (index, range) in stack.ranges.enumerated() {
       var update = direction.withElements { elements in
@@ -62,11 +56,24 @@ public struct MatrixMomentum: Sendable {
         }
       }
       updateNormalization?.apply(to: &update, of: stack, moments: &moments, index: index)
+      let sphere = keepsNorm ? Sphere(through: parameter.span.extracting(range)) : nil
+      let step = sphere?.step(step, along: update) ?? step
       if isCautious {
         parameter.decayCautiously(by: decay, from: range.lowerBound, step: step, update)
       } else {
         kernels.combine(decay, &parameter, from: range.lowerBound, -step, update)
       }
+      sphere?.project(&parameter, range)
     }
+  }
+}
+
+extension ParameterDescription {
+  /// Its matrices; traps where it has none.
+  func matrixStack(for rule: String) -> MatrixStack {
+    guard let stack = shape.matrixStack else {
+      fatalError("\(rule): \(name) is not declared as a matrix; route it to another optimizer")
+    }
+    return stack
   }
 }

@@ -1,7 +1,7 @@
 extension Muon {
   private enum CodingKeys: String, CodingKey {
     case learningRate, momentum, momentumForm, usesNesterov, weightDecay, weightDecayForm, updateScale,
-      directionNormalization, orthogonalization, updateNormalization
+      directionNormalization, orthogonalization, updateNormalization, keepsNorm
   }
 
   /// Reads rules that were written while they had fewer parts too.
@@ -16,6 +16,7 @@ extension Muon {
       directionNormalization: try container.decodeIfPresent(
         DirectionNormalization.self, forKey: .directionNormalization),
       orthogonalization: try value(.orthogonalization),
-      updateNormalization: try container.decodeIfPresent(UpdateNormalization.self, forKey: .updateNormalization))
+      updateNormalization: try container.decodeIfPresent(UpdateNormalization.self, forKey: .updateNormalization),
+      keepsNorm: try container.decodeIfPresent(Bool.self, forKey: .keepsNorm) ?? false)
   }
 }

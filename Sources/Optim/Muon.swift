@@ -11,13 +11,13 @@ internal import NanoTensor
 /// The well-known libraries agree on this and on little else. Each disputed convention is a named choice
 /// here; ``kellerJordan``, ``pyTorch``, ``moonlight``, ``optax`` and ``dion`` are the originals' choices. What later
 /// rules put before the orthogonalization and behind it are further parts, in any combination; see ``norMuon``,
-/// ``adaMuon``, ``muonEq``, ``muonPlus``, ``turboMuon`` and ``cautious``.
+/// ``adaMuon``, ``muonEq``, ``muonPlus``, ``turboMuon``, ``cautious`` and ``hyperball``.
 ///
 /// Only parameters declared as matrices may be given to it; route the rest elsewhere with
 /// ``RoutedOptimizer``.
 /// - SeeAlso: Jordan et al., "Muon: an optimizer for hidden layers", 2024; Liu et al., 2025,
 ///   arXiv:2502.16982.
-public struct Muon: Optimizer, Hashable, Codable {
+public struct Muon: MatrixMomentumOptimizer, Hashable, Codable {
   /// How the gradient enters the momentum buffer. The orthogonalization ignores overall scale, so what
   /// tells the forms apart is the ratio of gradient to momentum in the look-ahead.
   public enum Momentum: String, Hashable, Sendable, Codable {
@@ -79,12 +79,17 @@ public struct Muon: Optimizer, Hashable, Codable {
   public var orthogonalization: Orthogonalization
   /// Behind it; nil for nothing.
   public var updateNormalization: UpdateNormalization?
+  /// Whether each matrix keeps its Frobenius norm: a step moves it by ``learningRate`` times that norm, whatever the update's,
+  /// and back to the sphere that it began on. One that is zero stays so.
+  /// - SeeAlso: ``hyperball``
+  public var keepsNorm: Bool
 
   public init(
     learningRate: Float = 0.02, momentum: Float = 0.95, momentumForm: Momentum = .average,
     usesNesterov: Bool = true, weightDecay: Float = 0, weightDecayForm: WeightDecayForm = .decoupled,
     updateScale: UpdateScale = .aspectRatio, directionNormalization: DirectionNormalization? = nil,
-    orthogonalization: Orthogonalization = .newtonSchulz(.quintic), updateNormalization: UpdateNormalization? = nil
+    orthogonalization: Orthogonalization = .newtonSchulz(.quintic), updateNormalization: UpdateNormalization? = nil,
+    keepsNorm: Bool = false
   ) {
     self.learningRate = learningRate
     self.momentum = momentum
@@ -96,6 +101,7 @@ public struct Muon: Optimizer, Hashable, Codable {
     self.directionNormalization = directionNormalization
     self.orthogonalization = orthogonalization
     self.updateNormalization = updateNormalization
+    self.keepsNorm = keepsNorm
   }
 
   /// KellerJordan/Muon, `muon.py`.
@@ -125,11 +131,6 @@ public struct Muon: Optimizer, Hashable, Codable {
     learningRate: 0.01, momentumForm: .heavyBall, usesNesterov: false, weightDecay: 0.01,
     updateScale: .spectralNorm, orthogonalization: .newtonSchulz(.polarExpress))
 
-  /// - Precondition: the parameter is a matrix or a stack of matrices.
-  public func makeState(for parameter: ParameterDescription) -> MatrixMomentum {
-    MatrixMomentum(for: parameter, rule: "Muon", updateNormalization: updateNormalization)
-  }
-
   public func update(
     _ parameter: inout MutableSpan<Float>, gradient: Span<Float>, factors: StepFactors,
     state: inout MatrixMomentum
@@ -149,7 +150,7 @@ public struct Muon: Optimizer, Hashable, Codable {
     state.apply(
       direction, to: &parameter, directionNormalization: directionNormalization, orthogonalization: orthogonalization,
       updateNormalization: updateNormalization, decay: 1 - rate * weightDecay,
-      isCautious: weightDecayForm == .cautious, step: rate * scale)
+      isCautious: weightDecayForm == .cautious, keepsNorm: keepsNorm, step: rate * scale)
   }
 
   /// What the two terms of the look-ahead are divided by for their bias, inverted.
@@ -162,7 +163,7 @@ public struct Muon: Optimizer, Hashable, Codable {
   /// Whether a GPU makes updates; else the host makes them, of copies.
   private var runsOnDevices: Bool {
     orthogonalization.runsOnDevices && directionNormalization == nil && updateNormalization == nil
-      && weightDecayForm == .decoupled
+      && weightDecayForm == .decoupled && !keepsNorm
   }
 
   public func enqueueUpdate(
@@ -185,20 +186,6 @@ public struct Muon: Optimizer, Hashable, Codable {
     } else {
       updateOnHost(parameter, factors: factors, state: &state)
     }
-  }
-
-  public func stepCount(of state: MatrixMomentum) -> Int { state.stepCount }
-
-  public func forEachBuffer(
-    of state: MatrixMomentum, _ body: (_ name: String, _ elements: Span<Float>) throws -> Void
-  ) rethrows {
-    try state.forEachBuffer(body)
-  }
-
-  public func restoreState(
-    for parameter: ParameterDescription, from snapshot: StateSnapshot
-  ) throws(StateMismatch) -> MatrixMomentum {
-    try MatrixMomentum(restoring: snapshot, for: parameter, rule: "Muon", updateNormalization: updateNormalization)
   }
 
   public func learningRate(for parameter: ParameterDescription) -> Float { learningRate }

@@ -29,4 +29,9 @@ extension Muon {
   /// Weights that the update pushes away from zero do not decay.
   /// - SeeAlso: Chen et al., "Cautious weight decay", 2025, arXiv:2510.12402; microsoft/dion, `muon.py`.
   public static let cautious = Muon(weightDecay: 0.1, weightDecayForm: .cautious)
+
+  /// Every matrix keeps the norm that it began with, and every step turns it by the rate. Matrices that begin with zeros do
+  /// not learn.
+  /// - SeeAlso: Wen et al., "Hyperball optimization", 2025 (MuonH); marin-community/marin, `levanter/optim/muonh.py`.
+  public static let hyperball = Muon(momentumForm: .heavyBall, updateScale: .unscaled, keepsNorm: true)
 }

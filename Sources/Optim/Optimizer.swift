@@ -64,7 +64,7 @@ public struct StepFactors: Hashable, Sendable {
 public struct StateSnapshot: Hashable, Sendable, Codable {
   /// Steps that the state has seen.
   public var stepCount: Int
-  /// By name, each as long as the parameter.
+  /// By name, most of them as long as the parameter.
   public var buffers: [String: [Float]]
 
   public init(stepCount: Int, buffers: [String: [Float]]) {

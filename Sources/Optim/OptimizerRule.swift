@@ -6,6 +6,7 @@ public enum OptimizerRule: Hashable, Sendable, Codable {
   case lion(Lion)
   case muon(Muon)
   case sgd(SGD)
+  case soap(SOAP)
   case trueMuon(TrueMuon)
 
   private var rule: any NamedOptimizer {
@@ -15,6 +16,7 @@ public enum OptimizerRule: Hashable, Sendable, Codable {
       case .lion(let rule): rule
       case .muon(let rule): rule
       case .sgd(let rule): rule
+      case .soap(let rule): rule
       case .trueMuon(let rule): rule
       }
     }
@@ -24,6 +26,7 @@ public enum OptimizerRule: Hashable, Sendable, Codable {
       case let rule as Lion: self = .lion(rule)
       case let rule as Muon: self = .muon(rule)
       case let rule as SGD: self = .sgd(rule)
+      case let rule as SOAP: self = .soap(rule)
       case let rule as TrueMuon: self = .trueMuon(rule)
       default: fatalError("OptimizerRule: no case for \(type(of: newValue).name)")
       }
@@ -35,6 +38,9 @@ public enum OptimizerRule: Hashable, Sendable, Codable {
 
   /// Whether it takes matrices alone.
   public var isForMatrices: Bool { rule is any MatrixOptimizer }
+
+  /// Whether it makes updates orthogonal.
+  public var isOfMuonFamily: Bool { orthogonalization != nil }
 
   /// The base rate, before a schedule.
   public var learningRate: Float {
@@ -48,13 +54,23 @@ public enum OptimizerRule: Hashable, Sendable, Codable {
     set { rule.weightDecay = newValue }
   }
 
-  /// How a rule for matrices makes updates orthogonal; nil of other rules, which keep it so.
+  /// How a rule of the Muon family makes updates orthogonal; nil of other rules, which keep it so.
   public var orthogonalization: Orthogonalization? {
-    get { (rule as? any MatrixOptimizer)?.orthogonalization }
+    get { (rule as? any OrthogonalizingOptimizer)?.orthogonalization }
     set {
-      guard var matrixRule = rule as? any MatrixOptimizer, let newValue else { return }
+      guard var matrixRule = rule as? any OrthogonalizingOptimizer, let newValue else { return }
       matrixRule.orthogonalization = newValue
       rule = matrixRule
+    }
+  }
+
+  /// Steps from one renewal of SOAP's eigenbases to the next; nil of other rules, which keep it so.
+  public var preconditionFrequency: Int? {
+    get { (rule as? SOAP)?.preconditionFrequency }
+    set {
+      guard case .soap(var soap) = self, let newValue else { return }
+      soap.preconditionFrequency = newValue
+      self = .soap(soap)
     }
   }
 
@@ -62,7 +78,7 @@ public enum OptimizerRule: Hashable, Sendable, Codable {
   /// - Parameter precision: what the products of an orthogonalization read. Half precision's range is too narrow for
   ///   the iteration, which then stays in float32.
   public func makeOptimizer(precision: Precision = .float32) -> AnyOptimizer {
-    guard var matrixRule = rule as? any MatrixOptimizer else { return AnyOptimizer(rule) }
+    guard var matrixRule = rule as? any OrthogonalizingOptimizer else { return AnyOptimizer(rule) }
     matrixRule.orthogonalization.setPrecision(precision)
     return AnyOptimizer(matrixRule)
   }
@@ -82,15 +98,19 @@ private protocol NamedOptimizer: Optimizer {
 }
 
 /// A rule for matrices alone.
-private protocol MatrixOptimizer: NamedOptimizer {
+private protocol MatrixOptimizer: NamedOptimizer {}
+
+/// One that makes updates orthogonal.
+private protocol OrthogonalizingOptimizer: MatrixOptimizer {
   var orthogonalization: Orthogonalization { get set }
 }
 
 extension AdamW: NamedOptimizer { static var name: String { "AdamW" } }
 extension Lion: NamedOptimizer { static var name: String { "Lion" } }
-extension Muon: MatrixOptimizer { static var name: String { "Muon" } }
+extension Muon: OrthogonalizingOptimizer { static var name: String { "Muon" } }
 extension SGD: NamedOptimizer { static var name: String { "SGD" } }
-extension TrueMuon: MatrixOptimizer { static var name: String { "TrueMuon" } }
+extension SOAP: MatrixOptimizer { static var name: String { "SOAP" } }
+extension TrueMuon: OrthogonalizingOptimizer { static var name: String { "TrueMuon" } }
 
 extension Orthogonalization {
   fileprivate mutating func setPrecision(_ precision: Precision) {

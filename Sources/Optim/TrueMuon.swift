@@ -10,7 +10,7 @@ internal import NanoTensor
 /// It differs from ``Muon`` in the look-ahead: the momentum is an average, but the gradient is added to it
 /// with weight 1, so the current gradient weighs (1 + β(1 - β)) : β², about 57% at β = 0.9 where Muon's
 /// weighs 19%. Kept because the study is defined by it.
-public struct TrueMuon: Optimizer, Hashable, Codable {
+public struct TrueMuon: MatrixMomentumOptimizer, Hashable, Codable {
   /// The base rate, before a schedule.
   public var learningRate: Float
   /// The share of the momentum that a step keeps.
@@ -28,11 +28,6 @@ public struct TrueMuon: Optimizer, Hashable, Codable {
     self.beta = beta
     self.weightDecay = weightDecay
     self.orthogonalization = orthogonalization
-  }
-
-  /// - Precondition: the parameter is a matrix or a stack of matrices.
-  public func makeState(for parameter: ParameterDescription) -> MatrixMomentum {
-    MatrixMomentum(for: parameter, rule: "TrueMuon")
   }
 
   public func update(
@@ -63,20 +58,6 @@ public struct TrueMuon: Optimizer, Hashable, Codable {
     } else {
       updateOnHost(parameter, factors: factors, state: &state)
     }
-  }
-
-  public func stepCount(of state: MatrixMomentum) -> Int { state.stepCount }
-
-  public func forEachBuffer(
-    of state: MatrixMomentum, _ body: (_ name: String, _ elements: Span<Float>) throws -> Void
-  ) rethrows {
-    try state.forEachBuffer(body)
-  }
-
-  public func restoreState(
-    for parameter: ParameterDescription, from snapshot: StateSnapshot
-  ) throws(StateMismatch) -> MatrixMomentum {
-    try MatrixMomentum(restoring: snapshot, for: parameter, rule: "TrueMuon")
   }
 
   public func learningRate(for parameter: ParameterDescription) -> Float { learningRate }

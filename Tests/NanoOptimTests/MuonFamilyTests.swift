@@ -1,6 +1,7 @@
 import Foundation
 import NanoOptim
 import NanoTensor
+import TensorTestSupport
 import Testing
 
 @Test func rulesOfTheFamilyMatchTheirOriginals() throws {
@@ -8,7 +9,6 @@ import Testing
   try check("normuon", .norMuon)
   try check("adamuon", .adaMuon)
   try check("muon_plus", .muonPlus)
-  try check("turbo_muon", .turboMuon)
   try check("cautious", .cautious)
   for (name, normalization) in [("row", DirectionNormalization.outputs), ("col", .inputs), ("rowcol", .both)] {
     var rule = Muon.muonEq
@@ -17,7 +17,38 @@ import Testing
   }
 }
 
-private let family: [Muon] = [.norMuon, .adaMuon, .muonEq, .muonPlus, .turboMuon, .cautious]
+/// The originals themselves have run for these.
+@Test func rulesMatchWhatTheirOriginalsMade() throws {
+  func check(_ name: String, _ rule: Muon) throws { try expectGolden(name, rule, in: "original_rules") }
+  try check("turbo_muon", .turboMuon)
+  try check("muon_h", .hyperball)
+  var rule = Muon.hyperball
+  rule.learningRate = 0.001
+  try check("muon_h_small_rate", rule)
+  try check(
+    "cautious_dion",
+    Muon(momentumForm: .heavyBall, weightDecay: 0.1, weightDecayForm: .cautious, updateScale: .spectralNorm))
+}
+
+/// Each matrix keeps its own norm, whatever the gradient and the decay; one of zeros stays so.
+@Test func hyperballKeepsNorms() {
+  var rule = Muon.hyperball
+  (rule.learningRate, rule.weightDecay) = (0.3, 0.5)
+  let description = ParameterDescription(name: "w", shape: .matrices(3, outputs: 2, inputs: 4))
+  var weights = wave([8]).scalars + wave([8], scale: 10).scalars + [Float](repeating: 0, count: 8)
+  func norms() -> [Double] {
+    (0..<3).map { Tensor(Array(weights[8 * $0..<8 * $0 + 8]), shape: [8]).sumOfSquares.squareRoot() }
+  }
+  let (first, before) = (weights, norms())
+  var state = rule.makeState(for: description)
+  for step in 0..<10 {
+    rule.update(&weights, gradient: wave([24], frequency: 1.3 + Double(step)).scalars, state: &state)
+  }
+  for (old, new) in zip(before, norms()) { #expect(abs(old - new) <= 1e-5 * old) }
+  #expect(weights[0] != first[0] && weights[8] != first[8] && weights[16...].allSatisfy { $0 == 0 })
+}
+
+private let family: [Muon] = [.norMuon, .adaMuon, .muonEq, .muonPlus, .turboMuon, .cautious, .hyperball]
 
 /// A matrix stored the other way round, and one of a stack, are updated as by themselves.
 @Test(arguments: family) func storageDoesNotMatter(rule: Muon) {
@@ -60,7 +91,7 @@ private let family: [Muon] = [.norMuon, .adaMuon, .muonEq, .muonPlus, .turboMuon
 @Test func rulesWithFewerPartsAreRead() throws {
   let written = try JSONEncoder().encode(Muon.moonlight)
   var object = try #require(JSONSerialization.jsonObject(with: written) as? [String: Any])
-  object["weightDecayForm"] = nil
+  (object["weightDecayForm"], object["keepsNorm"]) = (nil, nil)
   #expect(try JSONDecoder().decode(Muon.self, from: JSONSerialization.data(withJSONObject: object)) == .moonlight)
 }
 

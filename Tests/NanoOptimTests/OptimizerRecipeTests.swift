@@ -53,6 +53,17 @@ private func trained<Rule: Optimizer>(_ rule: Rule, _ description: ParameterDesc
   #expect(all.with(.sgd(SGD(learningRate: 0)), for: [.bias]).problem?.contains("learning rate") == true)
 }
 
+/// SOAP is for matrices, but no Muon: its rate is set with AdamW's.
+@Test func soapIsARuleForMatrices() {
+  var rule = OptimizerRule.soap(SOAP())
+  #expect(rule.isForMatrices && !rule.isOfMuonFamily && rule.preconditionFrequency == 10)
+  rule.preconditionFrequency = 4
+  #expect(rule == .soap(SOAP(preconditionFrequency: 4)))
+  #expect(OptimizerRecipe.adamW(AdamW()).with(rule, for: [.embedding]).problem?.contains("SOAP is for matrices") == true)
+  let muon = OptimizerRule.muon(.hyperball)
+  #expect(muon.isForMatrices && muon.isOfMuonFamily && muon.preconditionFrequency == nil)
+}
+
 /// Nothing is copied that a rule changes in place.
 @Test func anyOptimizerKeepsItsBuffersWhereTheyAre() {
   let rule = AnyOptimizer(AdamW())

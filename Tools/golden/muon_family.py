@@ -105,17 +105,6 @@ def muon_plus(p, g, state, lr=1e-3, wd=0.1):
     return p * (1 - lr * wd) - lr * (p.size(0) / p.size(1)) ** 0.5 * o
 
 
-def turbo_muon(p, g, state, lr=0.02):
-    """thib-s/flash-newton-schulz, newton_schulz_triton.py (NS_ours) at 145260f, in Keller Jordan's Muon."""
-    u = look_ahead(g, state)
-    x = u.T if u.size(0) > u.size(1) else u
-    x = x * torch.rsqrt(torch.clamp_min((x @ x.T).abs().sum(dim=-1), 1e-7))[:, None]
-    x = iterate(x, [
-        (3.9505, -6.3029, 2.6377), (3.7418, -5.5913, 2.3037), (2.8769, -3.1427, 1.2046), (2.8366, -3.0525, 1.2012),
-    ])
-    return p - lr * aspect_ratio(p) * (x.T if u.size(0) > u.size(1) else x)
-
-
 def cautious(p, g, state, lr=0.02, wd=0.1):
     """The cautious decay of microsoft/dion, dion/muon.py at 0a059a4, in Keller Jordan's Muon."""
     o = zeropower(look_ahead(g, state))
@@ -127,7 +116,6 @@ run("adamuon", adamuon)
 for mode in ["row", "col", "rowcol"]:
     run(f"muon_eq_{mode}", muon_eq(mode))
 run("muon_plus", muon_plus)
-run("turbo_muon", turbo_muon)
 run("cautious", cautious)
 
 save_file(out, sys.argv[1] if len(sys.argv) > 1 else "Tests/Fixtures/muon_family.safetensors",
