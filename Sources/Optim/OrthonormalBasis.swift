@@ -64,7 +64,8 @@ private func product(_ x: UnsafeMutablePointer<Float>, _ y: UnsafeMutablePointer
   var sums = SIMD16<Float>()
   let whole = count & ~15
   for start in stride(from: 0, to: whole, by: 16) {
-    sums += UnsafeRawPointer(x + start).loadUnaligned(as: SIMD16<Float>.self)
+    sums +=
+      UnsafeRawPointer(x + start).loadUnaligned(as: SIMD16<Float>.self)
       * UnsafeRawPointer(y + start).loadUnaligned(as: SIMD16<Float>.self)
   }
   return (whole..<count).reduce(sums.sum()) { $0 + x[$1] * y[$1] }
