@@ -170,6 +170,12 @@ struct OptimizerOptions: ParsableArguments {
     default: "0.001; of stories 0.002; soap 0.003, lion 0.00033, sgd 0.1")
   var lr: Float?
 
+  @Option("The learning rate of embeddings, where it is not that of the rest", "rate", default: "the rest's")
+  var embeddingLr: Float?
+
+  @Option("The learning rate of a head of its own, where it is not that of the rest", "rate", default: "the rest's")
+  var headLr: Float?
+
   @Option(
     "The learning rate of TrueMuon or a Muon", "rate", default: "each rule's own, which --dry-run and routing.json tell"
   )

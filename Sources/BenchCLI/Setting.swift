@@ -69,7 +69,11 @@ struct Setting {
     [
       Setting("lr", "learning rate") { experiment, text in
         let rate: Float = try value(text, "lr")
-        return experiment.changeRules(where: { !$0.rule.isOfMuonFamily }) { $0.learningRate = rate }
+        return experiment.changeRules(where: { !$0.rule.isOfMuonFamily && !$0.hasOwnRate }) { $0.learningRate = rate }
+      },
+      rate(of: .embedding, "embedding-lr"),
+      rate(of: .outputHead, "head-lr", needs: "no model of this study has a head of its own") {
+        $0.model.head != .tied
       },
       Setting("muon-lr", "Muon's learning rate", needs: "no optimizer of this study is a Muon") { experiment, text in
         let rate: Float = try value(text, "muon-lr")
@@ -167,6 +171,17 @@ struct Setting {
 
   // MARK: Forms of settings
 
+  private static func rate(
+    of kind: ParameterKind, _ flag: String, needs condition: String = "",
+    _ applies: @escaping (Experiment) -> Bool = { _ in true }
+  ) -> Setting {
+    Setting(flag, "learning rate", needs: condition) { experiment, text in
+      let rate: Float = try value(text, flag)
+      if applies(experiment) { experiment.optimizer.setLearningRate(rate, of: kind) }
+      return applies(experiment)
+    }
+  }
+
   private static func number<Value: LosslessStringConvertible>(
     _ flag: String, _ words: String, _ path: WritableKeyPath<Experiment, Value>
   ) -> Setting {
@@ -191,6 +206,11 @@ struct Setting {
     guard let value = Value(text) else { throw ValidationError("The value '\(text)' is invalid for '\(flag)'") }
     return value
   }
+}
+
+extension OptimizerRecipe.Group {
+  /// Whether it is apart because of its rate, which no other setting changes.
+  fileprivate var hasOwnRate: Bool { kinds == [.embedding] || kinds == [.outputHead] }
 }
 
 extension Experiment {

@@ -43,6 +43,16 @@ public struct OptimizerRecipe: Hashable, Sendable, Codable {
     Self(groups: [Group(kinds, rule)] + groups)
   }
 
+  /// Gives parameters of one kind a rate of their own, in a group of their own.
+  public mutating func setLearningRate(_ rate: Float, of kind: ParameterKind) {
+    guard let index = groups.firstIndex(where: { $0.kinds.contains(kind) }) else { return }
+    var own = Group([kind], groups[index].rule)
+    own.rule.learningRate = rate
+    groups[index].kinds.removeAll { $0 == kind }
+    if groups[index].kinds.isEmpty { groups.remove(at: index) }
+    groups.append(own)
+  }
+
   /// The group of a parameter.
   public func group(of parameter: ParameterDescription) -> Group? {
     let kind = ParameterKind(parameter)

@@ -65,6 +65,21 @@ private func trained<Rule: Optimizer>(_ rule: Rule, _ description: ParameterDesc
   #expect(muon.isForMatrices && muon.isOfMuonFamily && muon.preconditionFrequency == nil)
 }
 
+/// A rate of one kind leaves the others theirs, and may be set again.
+@Test func kindsHaveRatesOfTheirOwn() {
+  var recipe = OptimizerRecipe.adamW(AdamW(learningRate: 0.1)).with(.muon(Muon()), for: ParameterKind.matrices)
+  recipe.setLearningRate(0.2, of: .embedding)
+  recipe.setLearningRate(0.3, of: .outputHead)
+  recipe.setLearningRate(0.4, of: .embedding)
+  func rate(_ shape: ParameterShape, _ role: Parameter.Role) -> Float? {
+    recipe.group(of: ParameterDescription(name: "p", shape: shape, role: role))?.rule.learningRate
+  }
+  let table = ParameterShape.table(rows: 2, columns: 2)
+  #expect(rate(table, .embedding) == 0.4 && rate(table, .outputHead) == 0.3)
+  #expect(rate(.vector(count: 2), .gain) == 0.1 && rate(.matrix(outputs: 2, inputs: 2), .router) == 0.02)
+  #expect(recipe.groups.count == 4 && recipe.problem == nil)
+}
+
 /// Nothing is copied that a rule changes in place.
 @Test func anyOptimizerKeepsItsBuffersWhereTheyAre() {
   let rule = AnyOptimizer(AdamW())
