@@ -5,7 +5,7 @@ enum AblationPreset: String, CaseIterable {
   case factorial, ladder
   case storiesLadder = "ladder-stories"
   case newtonSchulz = "newton-schulz"
-  case gating
+  case gating, pruning
   case muonFamily = "muon-family"
 
   var plan: StudyPlan {
@@ -15,6 +15,7 @@ enum AblationPreset: String, CaseIterable {
     case .storiesLadder: .storiesLadder
     case .newtonSchulz: .newtonSchulz
     case .gating: .gating
+    case .pruning: .pruning
     case .muonFamily: .muonFamily
     }
   }

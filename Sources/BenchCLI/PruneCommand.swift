@@ -11,9 +11,10 @@ struct PruneCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "prune", abstract: "Remove experts from a trained dense mixture.",
     discussion: CommandConfiguration.examples(
-      "prune --experts 2 --out pruned", "prune --model runs/latest/nanokimi --experts 3 --out pruned-to-3",
+      "prune --experts 2 --out pruned", "prune --experts 3 --by load --out pruned-to-3",
       note: """
-        In turn, each layer loses the expert that is missed least on windows of the training split; the loss that is \
+        In turn, each layer loses the expert that is missed least on windows of the training split, or whose gate is \
+        least often the largest there (--by load), or whose gates sum to least (--by gate-mass); the loss that is \
         printed is of the whole validation split. compare --init DIR --iterations 500 trains what is left a little more.
         """))
 
@@ -23,6 +24,9 @@ struct PruneCommand: ParsableCommand {
     parsing: .unconditional, help: ArgumentHelp("Experts that stay in each layer, at least 1.", valueName: "count"))
   var experts: Int
 
+  @Option("What experts are removed by: \(list(ExpertPruning.Criterion.self))", "criterion", default: "loss")
+  var by: String?
+
   @Option(help: ArgumentHelp("The folder for the smaller model.", valueName: "folder"))
   var out: String
 
@@ -30,6 +34,7 @@ struct PruneCommand: ParsableCommand {
   var data: String?
 
   func run() throws {
+    let criterion: ExpertPruning.Criterion = try choose(by, for: "by") ?? .loss
     let model = try source.folder
     let contents = try ModelFolder.load(model)
     guard let decoder = contents.model as? Decoder, let tokenizer = contents.tokenizer as? CharacterTokenizer,
@@ -53,7 +58,7 @@ struct PruneCommand: ParsableCommand {
         String(format: "%2d experts  %9d parameters  validation %.4f  ", count, model.parameterCount, loss) + removed)
     }
     tell(decoder, mixture.expertCount, "")
-    var pruning = try ExpertPruning(of: decoder, on: corpus.training)
+    var pruning = try ExpertPruning(of: decoder, on: corpus.training, by: criterion)
     var pruned = decoder
     for count in (experts..<mixture.expertCount).reversed() {
       try pruning.removeOneOfEach()

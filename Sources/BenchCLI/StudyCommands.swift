@@ -16,7 +16,8 @@ struct AblateCommand: ParsableCommand {
       ladder-stories  the same from NanoGPT2 to NanoKimiK2
       newton-schulz   the iteration of Muon, from one step to the exact polar factor
       gating          a mixture's gate: all four experts, or the best few of 4, 8, 16 by softmax or sigmoid
-      muon-family     every Muon rule that has a name
+      pruning         a mixture that loses experts after training, with and without 500 steps of recovery
+      muon-family     every Muon rule that has a name, and what else updates matrices
 
       Settings that are given are for all arms. The same command again goes on with the runs that are missing.
 
@@ -252,7 +253,7 @@ struct PlannedStudyOptions: ParsableArguments {
     let watch = Stopwatch()
     var made = 0
     try session.report(isOver: false)
-    let wasStopped = try maker.make(missing) { planned in
+    func didMake(_ planned: Study.PlannedRun) throws {
       try session.requireFolder()
       let left = try session.gather().count
       made += 1
@@ -262,6 +263,12 @@ struct PlannedStudyOptions: ParsableArguments {
       }
       try session.report(isOver: false)
     }
+    // What begins from another run's end comes after all others.
+    let (first, second) = (
+      missing.filter { $0.experiment.prunedStart == nil }, missing.filter { $0.experiment.prunedStart != nil }
+    )
+    var wasStopped = try maker.make(first, didMake: didMake)
+    if !wasStopped, !second.isEmpty { wasStopped = try maker.make(second, didMake: didMake) }
     _ = try session.gather()
     let results = try session.report(interrupted: wasStopped, isOver: true)
     if wasStopped {

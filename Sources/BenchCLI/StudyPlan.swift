@@ -24,6 +24,8 @@ struct PlannedArm {
   var title: String?
   var levels: [Arm.Level] = []
   var tuning: String?
+  /// What it begins with, where that is another arm's end.
+  var start: PrunedStart?
 }
 
 extension StudyPlan {
@@ -48,6 +50,7 @@ extension StudyPlan {
       study.arms[index].title = arm.title ?? arm.text.name
       study.arms[index].levels = arm.levels.isEmpty ? nil : arm.levels
       study.arms[index].tuning = arm.tuning
+      study.arms[index].experiment.prunedStart = arm.start
     }
     return study
   }

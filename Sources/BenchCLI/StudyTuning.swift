@@ -65,7 +65,8 @@ struct StudyTuning {
 
   /// Settings that an arm has, of those that are searched for. Arms that stand as published beside tuned ones keep theirs.
   private func names(of arm: Arm) -> [String] {
-    let keepsSettings = arm.tuning == nil && study.arms.contains { $0.tuning != nil }
+    let isPublished = arm.tuning == nil && study.arms.contains { $0.tuning != nil }
+    let keepsSettings = isPublished || arm.experiment.prunedStart != nil
     return keepsSettings ? [] : options.names.filter { arm.experiment.rate(of: $0) != nil }
   }
 

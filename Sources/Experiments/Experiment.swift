@@ -11,6 +11,8 @@ public struct Experiment: Hashable, Sendable, Codable {
   public var corpus: CorpusRecipe
   /// What the model begins with; nil for fresh weights.
   public var initialWeights: InitialWeights?
+  /// In a study: the run that it begins from with fewer experts; nil for none.
+  public var prunedStart: PrunedStart?
 
   /// Training steps.
   public var iterations: Int
@@ -67,6 +69,12 @@ public struct Experiment: Hashable, Sendable, Codable {
     self.samples = samples
   }
 
+  /// A model that is given may be scored as it is, by a full pass: random windows are read before the last step.
+  private var fewestIterations: Int {
+    guard case .fullPass = evaluation else { return 1 }
+    return initialWeights == nil && prunedStart == nil ? 1 : 0
+  }
+
   /// Tokens that a step reads.
   public var tokensPerStep: Int { batchSize * sequenceLength }
 
@@ -109,7 +117,7 @@ extension Experiment {
   /// Throws when a value is out of range or two contradict each other.
   public func validate() throws {
     let counts: [(name: String, value: Int, range: ClosedRange<Int>)] = [
-      ("iterations", iterations, 1...1_000_000_000), ("batch size", batchSize, 1...65_536),
+      ("iterations", iterations, fewestIterations...1_000_000_000), ("batch size", batchSize, 1...65_536),
       ("context", sequenceLength, 1...max(1, model.contextLength)),
       ("number of shards", shardCount, 1...1024),
       ("number of micro-batches", microBatchCount, 1...max(1, batchSize)),

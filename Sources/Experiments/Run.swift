@@ -36,7 +36,7 @@ extension RunObserver {
 /// `model.safetensors` and its tokenizer), in `last` that of the last step, `metrics.csv`, `metrics.jsonl`, `samples.json`, `checkpoints`, and at the end
 /// `result.json`.
 public struct Run: Sendable {
-  public let experiment: Experiment
+  public internal(set) var experiment: Experiment
   /// Of its arm.
   public let name: String
   /// For people.

@@ -30,6 +30,7 @@ public struct ScheduleRecipe: Hashable, Sendable, Codable {
 
   /// The schedule of a run of so many steps.
   public func schedule(steps: Int) -> any LearningRateSchedule {
+    let steps = max(1, steps)
     let warmUp = warmUp(of: steps)
     switch form {
     case .cosine: return CosineSchedule(warmUpSteps: warmUp, totalSteps: steps, finalFactor: finalShare)

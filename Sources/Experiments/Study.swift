@@ -104,6 +104,7 @@ public struct Study: Hashable, Sendable, Codable {
         throw ExperimentError("the arms of a study must read the same text")
       }
     }
+    try validateStarts()
   }
 
   private static func isName(_ name: String) -> Bool {

@@ -109,7 +109,7 @@ public struct ArmSummary: Hashable, Sendable, Codable {
     trainingFLOPs = Double(perToken) * Double(first.trainingTokens)
     func average(_ value: (RunResult) -> Double) -> Double { runs.map(value).reduce(0, +) / Double(runs.count) }
     trainingSeconds = average(\.trainingSeconds)
-    stepMs = average(\.trainStepMeanMs)
+    if arm.experiment.iterations > 0 { stepMs = average(\.trainStepMeanMs) }
     peakTensorBytes = average { Double($0.peakTensorBytes) }
     let arrivals = runs.compactMap { run in target.flatMap { run.arrival(at: $0) } }
     guard arrivals.count == runs.count else { return }
@@ -125,7 +125,7 @@ public struct ArmComparison: Hashable, Sendable, Codable {
   /// After as many steps; nil where no seed has both.
   public var paired: PairedComparison?
   /// After as many seconds of training as the faster of each pair of runs took in all, on the text that evaluations on the
-  /// way read; nil where a run shared its device with others, for then seconds are of them too.
+  /// way read; nil where a run shared its device with others, for then seconds are of them too, and where one made no step.
   public var pairedAtEqualTime: PairedComparison?
   /// By Holm, over the comparisons of the study.
   public var adjustedPValue: Double?
@@ -163,7 +163,8 @@ public struct ArmComparison: Hashable, Sendable, Codable {
 extension ArmComparison {
   private static func pairedAtEqualTime(_ first: [RunResult], _ second: [RunResult]) -> PairedComparison? {
     var losses: (first: [UInt64: Double], second: [UInt64: Double]) = ([:], [:])
-    guard !(first + second).contains(where: { $0.sharedDevice == true }) else { return nil }
+    let runs = first + second
+    guard !runs.contains(where: { $0.sharedDevice == true || $0.completedIterations == 0 }) else { return nil }
     for run in first {
       guard let other = second.first(where: { $0.seed == run.seed }) else { continue }
       let seconds = min(run.trainingSeconds, other.trainingSeconds)

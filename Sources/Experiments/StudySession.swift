@@ -82,6 +82,7 @@ public struct StudySession {
       models.append(finished)
       return
     }
+    run.experiment = try Self.experiment(planned, of: study, corpus: corpus, in: folder)
     var observer = makeObserver(planned)
     let outcome = try run.train(observer: &observer) {
       try requireFolder()
@@ -145,6 +146,7 @@ extension StudySession {
     if let finished = try run.finishedResult {
       return Run.Outcome(result: finished, wasInterrupted: false, failure: nil)
     }
+    run.experiment = try experiment(planned, of: study, corpus: corpus, in: folder)
     let outcome = try run.train(observer: &observer, shouldStop: shouldStop)
     if let failure = outcome.failure.flatMap({ RunFailure($0, of: planned) }) {
       try failure.write(to: run.folder)
@@ -152,6 +154,22 @@ extension StudySession {
     }
     if let failure = outcome.failure { throw failure }
     return outcome
+  }
+
+  /// A run's experiment, with weights to begin with where those are another run's.
+  private static func experiment(
+    _ planned: Study.PlannedRun, of study: Study, corpus: Corpus, in folder: String
+  ) throws -> Experiment {
+    guard let start = planned.experiment.prunedStart, let source = study.source(of: planned) else {
+      return planned.experiment
+    }
+    let path = "\(folder)/\(source.name)"
+    guard try run(source, of: corpus, in: folder).finishedResult != nil else {
+      throw ExperimentError("\(planned.title) begins from the end of \(source.title), and \(path) has not reached it")
+    }
+    try OutputFolder.make("\(folder)/\(planned.name)")
+    return try start.applied(
+      to: planned.experiment, source: path + "/last", corpus: corpus, folder: "\(folder)/\(planned.name)/initial")
   }
 
   private static func run(_ planned: Study.PlannedRun, of corpus: Corpus, in folder: String) -> Run {

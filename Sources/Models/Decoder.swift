@@ -56,7 +56,7 @@ public struct Decoder: LanguageModel {
     }
   }
 
-  private func embedded(_ tokens: [Int32], in context: ForwardContext) -> Variable {
+  func embedded(_ tokens: [Int32], in context: ForwardContext) -> Variable {
     var embedded = tokenEmbedding(tokens, in: context)
     if let previousTokenEmbedding {
       embedded =

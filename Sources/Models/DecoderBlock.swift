@@ -47,11 +47,15 @@ public struct DecoderBlock: Layer {
   }
 
   public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {
-    let attended =
-      input + context.dropped(attention(attentionNorm(input, in: context), in: context))
-    var hidden = feedForwardNorm(attended, in: context)
-    if let convolution { hidden = convolution(hidden, in: context) }
+    let (attended, hidden) = attended(input, in: context)
     return attended + context.dropped(feedForward(hidden, in: context))
+  }
+
+  /// The stream after the attention, and what the feed-forward part reads of it.
+  func attended(_ input: Variable, in context: ForwardContext) -> (stream: Variable, hidden: Variable) {
+    let stream = input + context.dropped(attention(attentionNorm(input, in: context), in: context))
+    let hidden = feedForwardNorm(stream, in: context)
+    return (stream, convolution?(hidden, in: context) ?? hidden)
   }
 
   public mutating func visitParameters<E: Error>(

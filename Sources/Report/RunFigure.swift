@@ -13,11 +13,15 @@ struct RunFigure: Sendable {
   var value: @Sendable (RunResult) -> Double?
 
   func text(_ result: RunResult) -> String? {
-    value(result).map { value in
+    // Of a model that was scored as it is nothing is known of steps.
+    guard result.completedIterations > 0 || !isOfSteps else { return nil }
+    return value(result).map { value in
       guard digits == 0, abs(value) < 1e15 else { return fixed(value * scale, digits) }
       return grouped(Int((value * scale).rounded()))
     }
   }
+
+  private var isOfSteps: Bool { key.hasPrefix("trainStep") || ["updateShare", "tokensPerSecond"].contains(key) }
 
   static let all: [RunFigure] = [
     RunFigure(label: "parameters", key: "parameters", digits: 0) { Double($0.parameters) },

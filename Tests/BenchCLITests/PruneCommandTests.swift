@@ -44,6 +44,7 @@ import Testing
     (["--model", run + "/nanokimi", "--experts", "4"], "from 1 to 3"),
     (["--model", run + "/nanogpt", "--experts", "1"], "mixture"),
     (["--model", run + "/none", "--experts", "1"], "none"),
+    (["--model", run + "/nanokimi", "--experts", "1", "--by", "name"], "gate-mass"),
   ]
   for (arguments, part) in cases {
     let result = try CommandResult(["prune", "--out", folder.path + "/out"] + arguments)

@@ -177,6 +177,13 @@ func namedStudiesCanBeMade(name: String) throws {
   #expect(result.status == 0 && result.output.contains("+ latent attention"), "\(result.error)")
 }
 
+/// Its runs after the first begin with what that left.
+@Test func theStudyOfPruningCanBeMade() throws {
+  let result = try CommandResult(["ablate", "pruning", "--seeds", "1", "--dry-run", "--iterations", "1"])
+  #expect(result.status == 0, "\(result.error)")
+  #expect(result.output.contains("1 by mass of gates, 500 steps more\n  500 iterations"), "\(result.output)")
+}
+
 @Test func studiesThatCannotBeAreRefusedInOneLine() throws {
   let folder = try TemporaryFolder()
   let cases: [(text: String, arguments: [String], part: String)] = [
@@ -199,6 +206,13 @@ func namedStudiesCanBeMade(name: String) throws {
     (
       #"{"arms": [{"name": "a", "model": "nanogpt", "optimizer": "muon", "orthogonalizer": "polar-9"}]}"#, [], "polar-9"
     ),
+    (#"{"grid": {"model": ["nanogpt"], "precondition-frequency": [4]}}"#, [], "no optimizer of this study is SOAP"),
+    (
+      #"{"grid": {"model": ["nanogpt"], "optimizer": ["soap"]}}"#, ["--precondition-frequency", "0"],
+      "--precondition-frequency is 0"
+    ),
+    (#"{"grid": {"model": ["nanogpt2"], "head": ["tied"], "head-lr": [0.1]}}"#, [], "has a head of its own"),
+    (#"{"grid": {"model": ["nanobest"], "optimizer": ["muon-h"]}}"#, [], "would never learn"),
     (#"{"grid": {"model": ["nanogpt"]}, "comparisons": [{"arm": "b", "against": "nanogpt"}]}"#, [], "no such arm"),
   ]
   for (text, arguments, part) in cases {
