@@ -1,5 +1,6 @@
 import Foundation
 import NanoData
+import NanoLayers
 import NanoModels
 import NanoTensor
 import NanoTestSupport
