@@ -86,7 +86,7 @@ enum Ranks {
     let shards = min(experiment.shardCount, experiment.batchSize / experiment.microBatchCount)
     let start = "\(count) ranks share the \(shards) shards of a step (\(world.version))."
     guard shards < count else { return start }
-    return start + " \(count - shards) of them have nothing to do; --shards \(count) gives all a part, and sums "
+    return start + " \(count - shards) of them share updates alone; --shards \(count) gives all a part, and sums "
       + "gradients in another order, so with other bits."
   }
 }

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 // A pointer in Open MPI and in the standard's binary interface, an int in MPICH, which reads the lower half of the register
@@ -16,7 +17,8 @@ static struct {
   int (*get_library_version)(char *, int *);
   int (*comm_rank)(handle, int *);
   int (*comm_size)(handle, int *);
-  int (*send)(const void *, int, handle, int, int, handle);
+  int (*isend)(const void *, int, handle, int, int, handle, void *);
+  int (*test)(void *, int *, void *);
   int (*recv)(void *, int, handle, int, int, handle, void *);
   int (*iprobe)(int, int, handle, int *, void *);
   int (*finalize)(void);
@@ -45,7 +47,8 @@ static bool load_functions(void *library) {
       {"MPI_Get_library_version", &mpi.get_library_version},
       {"MPI_Comm_rank", &mpi.comm_rank},
       {"MPI_Comm_size", &mpi.comm_size},
-      {"MPI_Send", &mpi.send},
+      {"MPI_Isend", &mpi.isend},
+      {"MPI_Test", &mpi.test},
       {"MPI_Recv", &mpi.recv},
       {"MPI_Iprobe", &mpi.iprobe},
       {"MPI_Finalize", &mpi.finalize},
@@ -103,12 +106,49 @@ const char *nk_mpi_version(void) { return version; }
 int nk_mpi_rank(void) { return own_rank; }
 int nk_mpi_size(void) { return rank_count; }
 
+// A message that may still be under way. In the order in which they were sent, which is not that in which they end.
+typedef struct message {
+  struct message *next;
+  // An int in MPICH.
+  handle request;
+  size_t count;
+  char bytes[];
+} message;
+
+static message *first_message, **message_end = &first_message;
+
 void nk_mpi_send(const void *bytes, size_t count, int rank) {
   for (size_t done = 0; done < count;) {
     const size_t part = count - done < LARGEST_MESSAGE ? count - done : LARGEST_MESSAGE;
-    mpi.send((const char *)bytes + done, (int)part, byte, rank, TAG, world);
+    nk_mpi_bytes_under_way();  // frees what has been sent
+    message *copy = malloc(sizeof *copy + part);
+    if (!copy) mpi.abort(world, 1);
+    *copy = (message){.count = part};
+    memcpy(copy->bytes, (const char *)bytes + done, part);
+    mpi.isend(copy->bytes, (int)part, byte, rank, TAG, world, &copy->request);
+    *message_end = copy;
+    message_end = &copy->next;
     done += part;
   }
+}
+
+size_t nk_mpi_bytes_under_way(void) {
+  size_t count = 0;
+  message **place = &first_message;
+  while (*place) {
+    message *sent = *place;
+    int is_done = 0;
+    mpi.test(&sent->request, &is_done, ignored_status);
+    if (is_done) {
+      *place = sent->next;
+      free(sent);
+    } else {
+      count += sent->count;
+      place = &sent->next;
+    }
+  }
+  message_end = place;
+  return count;
 }
 
 void nk_mpi_receive(void *bytes, size_t count, int rank) {

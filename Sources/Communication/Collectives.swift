@@ -14,6 +14,8 @@ extension Communicator {
       if rank + bit < rankCount { send(UnsafeRawBufferPointer(bytes), to: rank + bit) }
       bit >>= 1
     }
+    // Of a whole model's weights one tensor at a time.
+    awaitSends(leaving: 0)
   }
 
   /// Has every other rank receive a value with ``receiveBroadcast(decoding:)``.

@@ -6,8 +6,11 @@ public protocol Communicator: AnyObject, Sendable {
   /// How many ranks there are.
   var rankCount: Int { get }
 
-  /// Returns when `bytes` may change again, which may be after the other rank has received them.
+  /// Begins to send and returns at once, whatever the other rank does meanwhile; `bytes` may change again.
   func send(_ bytes: UnsafeRawBufferPointer, to rank: Int)
+
+  /// Waits until at most so many bytes that this rank has sent are not received yet.
+  func awaitSends(leaving byteCount: Int)
 
   /// Waits for as many bytes from another rank.
   func receive(into bytes: UnsafeMutableRawBufferPointer, from rank: Int)
@@ -23,6 +26,7 @@ public final class SingleRank: Communicator {
   public var rank: Int { 0 }
   public var rankCount: Int { 1 }
   public func send(_ bytes: UnsafeRawBufferPointer, to rank: Int) { fatalError("SingleRank: no rank \(rank)") }
+  public func awaitSends(leaving byteCount: Int) {}
   public func receive(into bytes: UnsafeMutableRawBufferPointer, from rank: Int) {
     fatalError("SingleRank: no rank \(rank)")
   }

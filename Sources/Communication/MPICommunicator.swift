@@ -41,22 +41,31 @@ public final class MPICommunicator: Communicator {
     nk_mpi_send(bytes.baseAddress, bytes.count, Int32(rank))
   }
 
-  /// Waits without using the processor, so that ranks may share one: after a moment of asking, MPI is asked twenty
-  /// thousand times a second.
+  public func awaitSends(leaving byteCount: Int) { wait { nk_mpi_bytes_under_way() <= byteCount } }
+
   public func receive(into bytes: UnsafeMutableRawBufferPointer, from rank: Int) {
     guard !bytes.isEmpty else { return }
+    wait { hasMessage(from: rank) }
+    nk_mpi_receive(bytes.baseAddress, bytes.count, Int32(rank))
+  }
+
+  /// Waits without using the processor, so that ranks may share one: after a moment of asking, MPI is asked twenty
+  /// thousand times a second.
+  private func wait(until isThere: () -> Bool) {
     var attempts = 0
-    while !hasMessage(from: rank) {
+    while !isThere() {
       attempts += 1
       if attempts > 200 { usleep(50) } else { sched_yield() }
     }
-    nk_mpi_receive(bytes.baseAddress, bytes.count, Int32(rank))
   }
 
   public func hasMessage(from rank: Int) -> Bool { nk_mpi_has_message(Int32(rank)) }
 
   /// Leaves the world, which every rank has to before its process ends: a launcher takes another end for a failure.
-  public func close() { nk_mpi_close() }
+  public func close() {
+    awaitSends(leaving: 0)
+    nk_mpi_close()
+  }
 
   /// Ends the processes of all ranks.
   public func abort(status: Int32) -> Never {

@@ -8,6 +8,8 @@ public enum RankTask: Hashable, Sendable, Codable {
   case step(TrainerConfiguration)
   /// Score a model, whose weights follow, on what rank 0 then names.
   case evaluate
+  /// Send rank 0 what it then asks the optimizer of that run for.
+  case sendOptimizerState
   /// No more steps of that run.
   case endRun
   /// Make whole runs of a study, which rank 0 names.

@@ -41,7 +41,7 @@ struct RunLoop: ~Copyable {
     self.log = log
     self.state = state
     replicas = RunReplicas(of: experiment, run.communicator)
-    self.state.trainer.takeOverStateOfRankZero()
+    self.state.trainer.distributeState()
     parameterCounts = counts
     let groups = experiment.optimizer.groups
     learningRates = (
@@ -102,7 +102,7 @@ struct RunLoop: ~Copyable {
     guard state.progress.step >= experiment.iterations - 1,
       experiment.averagingStart.map({ $0 < state.progress.step }) ?? false
     else { return state.trainer.model }
-    return state.trainer.averagedModel ?? state.trainer.model
+    return replicas.sendingOptimizerState { state.trainer.averagedModel } ?? state.trainer.model
   }
 
   /// Whether no evaluation before was better. A full pass at the end is set against one of the best weights so far,
@@ -143,7 +143,7 @@ struct RunLoop: ~Copyable {
   mutating func saveCheckpointIfDue(now: Bool) throws {
     let step = state.progress.step
     guard now || experiment.checkpointInterval.map({ step % $0 == 0 }) ?? false else { return }
-    try state.save(keeping: experiment.keptCheckpoints)
+    try replicas.sendingOptimizerState { try state.save(keeping: experiment.keptCheckpoints) }
   }
 
   /// Keeps the model of the last step beside the best one: where the rate decays to zero, it is the one to continue with.

@@ -35,6 +35,14 @@ public final class RunReplicas {
     return body()
   }
 
+  /// What `body` returns, while the others send what it asks their trainers' optimizers for.
+  func sendingOptimizerState<Result>(_ body: () throws -> Result) rethrows -> Result {
+    guard communicator.rankCount > 1 else { return try body() }
+    send(.sendOptimizerState)
+    defer { communicator.endOptimizerStateRequests() }
+    return try body()
+  }
+
   private func send(_ task: RankTask) {
     if communicator.rankCount > 1 { communicator.broadcast(encoding: task) }
   }
@@ -51,7 +59,7 @@ public final class RunReplicas {
         if last == .end { return }
       case .makeRuns: try makeRuns()
       case .end: return
-      case .step, .evaluate, .endRun: fatalError("RunReplicas: no run has begun")
+      case .step, .evaluate, .sendOptimizerState, .endRun: fatalError("RunReplicas: no run has begun")
       }
     }
   }
@@ -62,7 +70,7 @@ public final class RunReplicas {
       try experiment.makeModel(), rule: experiment.makeOptimizer(),
       schedule: experiment.schedule.schedule(steps: experiment.iterations), configuration: experiment.trainer,
       communicator: communicator)
-    trainer.takeOverStateOfRankZero()
+    trainer.distributeState()
     MemoryPool.shared.limit = experiment.memoryLimit ?? MemoryPool.shared.systemLimit
     defer {
       MemoryPool.shared.limit = nil
@@ -74,6 +82,10 @@ public final class RunReplicas {
         var model = trainer.model
         model.takeOverWeightsOfRankZero(communicator)
         PartScorer.serve(model, pool: .shared, communicator)
+        continue
+      }
+      if case .sendOptimizerState = task {
+        trainer.serveOptimizerState()
         continue
       }
       guard case .step(let configuration) = task else { return task }

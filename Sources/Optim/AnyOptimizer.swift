@@ -97,6 +97,8 @@ public struct AnyOptimizer: Optimizer {
   }
 
   public func learningRate(for parameter: ParameterDescription) -> Float { rule.learningRate(for: parameter) }
+
+  public func updateWork(of parameter: ParameterDescription) -> Int { rule.updateWork(of: parameter) }
 }
 
 /// A rule's state; written only while it has one owner.

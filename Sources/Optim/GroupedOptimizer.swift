@@ -88,4 +88,8 @@ public struct GroupedOptimizer: Optimizer {
   public func learningRate(for parameter: ParameterDescription) -> Float {
     groups[group(of: parameter)].rule.learningRate(for: parameter)
   }
+
+  public func updateWork(of parameter: ParameterDescription) -> Int {
+    groups[group(of: parameter)].rule.updateWork(of: parameter)
+  }
 }

@@ -189,4 +189,6 @@ public struct Muon: MatrixMomentumOptimizer, Hashable, Codable {
   }
 
   public func learningRate(for parameter: ParameterDescription) -> Float { learningRate }
+
+  public func updateWork(of parameter: ParameterDescription) -> Int { orthogonalization.work(of: parameter) }
 }

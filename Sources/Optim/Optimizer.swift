@@ -26,6 +26,9 @@ public protocol Optimizer<State>: Sendable {
   func stepCount(of state: State) -> Int
 
   /// Calls `body` with every buffer of a state, where it lies: for a checkpoint without a second copy.
+  ///
+  /// A buffer of one matrix of a stack is named `NAME.INDEX`; any other has what belongs to the matrices in their order. So
+  /// the state of a stack can be dealt to processes.
   func forEachBuffer(
     of state: State, _ body: (_ name: String, _ elements: Span<Float>) throws -> Void
   ) rethrows
@@ -45,6 +48,10 @@ public protocol Optimizer<State>: Sendable {
 
   /// The base learning rate that a parameter's updates use, before any schedule; for logs.
   func learningRate(for parameter: ParameterDescription) -> Float
+
+  /// About how much work an update of a parameter is, in multiply-adds, so that processes can share updates evenly. By
+  /// default that of a rule which passes over the elements once.
+  func updateWork(of parameter: ParameterDescription) -> Int
 }
 
 /// What varies from step to step.
@@ -118,6 +125,9 @@ extension Optimizer {
 }
 
 extension Optimizer {
+  /// A pass waits for memory: an element takes as long as ten multiply-adds of a product.
+  public func updateWork(of parameter: ParameterDescription) -> Int { 10 * parameter.shape.elementCount }
+
   public func enqueueUpdate(of parameter: DeviceParameter, state: inout State, in updates: inout DeviceUpdates) {}
 
   public func finishUpdate(of parameter: DeviceParameter, factors: StepFactors, state: inout State) {

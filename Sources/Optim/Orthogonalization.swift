@@ -14,6 +14,15 @@ public enum Orthogonalization: Hashable, Sendable, Codable {
     if case .newtonSchulz(let iteration) = self { iteration.scaling == .frobeniusNorm } else { false }
   }
 
+  /// Of all matrices of a parameter, in multiply-adds. Of the three products of a step two have a symmetric result, of
+  /// which half is computed. A decomposition's work is about that of forty such steps.
+  func work(of parameter: ParameterDescription) -> Int {
+    guard let stack = parameter.shape.matrixStack else { return 0 }
+    let (short, long) = (min(stack.rows, stack.columns), max(stack.rows, stack.columns))
+    let steps = if case .newtonSchulz(let iteration) = self { iteration.coefficients.count } else { 40 }
+    return stack.count * steps * short * short * (3 * long + short) / 2
+  }
+
   /// Throws when LAPACKE is not installed.
   public static func checkExactIsAvailable() throws(DecompositionError) {
     _ = try SingularValueDecomposition(of: Tensor(repeating: 1, shape: [1, 1]))

@@ -93,4 +93,8 @@ public struct RoutedOptimizer<Chosen: Optimizer, Fallback: Optimizer>: Optimizer
     accepts(parameter)
       ? chosen.learningRate(for: parameter) : fallback.learningRate(for: parameter)
   }
+
+  public func updateWork(of parameter: ParameterDescription) -> Int {
+    accepts(parameter) ? chosen.updateWork(of: parameter) : fallback.updateWork(of: parameter)
+  }
 }

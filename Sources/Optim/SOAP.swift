@@ -119,4 +119,12 @@ public struct SOAP: Optimizer, Hashable, Codable {
   }
 
   public func learningRate(for parameter: ParameterDescription) -> Float { learningRate }
+
+  /// Of each matrix two turns into its bases and out of them, and two Gram matrices; now and then a decomposition of both.
+  public func updateWork(of parameter: ParameterDescription) -> Int {
+    guard let stack = parameter.shape.matrixStack else { return 0 }
+    let (rows, columns) = (stack.rows, stack.columns)
+    let renewal = 6 * (rows * rows * rows + columns * columns * columns)
+    return stack.count * (3 * rows * columns * (rows + columns) + renewal / preconditionFrequency)
+  }
 }

@@ -61,4 +61,6 @@ public struct TrueMuon: MatrixMomentumOptimizer, Hashable, Codable {
   }
 
   public func learningRate(for parameter: ParameterDescription) -> Float { learningRate }
+
+  public func updateWork(of parameter: ParameterDescription) -> Int { orthogonalization.work(of: parameter) }
 }

@@ -58,4 +58,6 @@ public struct WeightAveraging: Optimizer {
   }
 
   public func learningRate(for parameter: ParameterDescription) -> Float { rule.learningRate(for: parameter) }
+
+  public func updateWork(of parameter: ParameterDescription) -> Int { rule.updateWork(of: parameter) }
 }

@@ -34,9 +34,23 @@ package enum EnvironmentVariables {
   }
 
   /// How many processes Open MPI, MPICH or Slurm started together on this machine.
-  static var localRankCount: Int {
-    ["OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "SLURM_NTASKS_PER_NODE"].lazy
-      .compactMap { variable($0).flatMap(Int.init) }.first { $0 > 0 } ?? 1
+  static func localRankCount(in environment: [String: String] = ProcessInfo.processInfo.environment) -> Int {
+    ["OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS"].lazy
+      .compactMap { environment[$0].flatMap(Int.init) }.first { $0 > 0 } ?? slurmTaskCount(in: environment) ?? 1
+  }
+
+  /// Of this node among those of a step of Slurm, in whose list `2(x3),1` means two tasks on each of three nodes and one on
+  /// the next.
+  private static func slurmTaskCount(in environment: [String: String]) -> Int? {
+    guard let list = environment["SLURM_STEP_TASKS_PER_NODE"], var node = environment["SLURM_NODEID"].flatMap(Int.init)
+    else { return nil }
+    for entry in list.split(separator: ",") {
+      let numbers = entry.split { !$0.isNumber }.compactMap { Int($0) }
+      guard let tasks = numbers.first, tasks > 0 else { return nil }
+      node -= numbers.dropFirst().first ?? 1
+      if node < 0 { return tasks }
+    }
+    return nil
   }
 
   static var instructionSet: InstructionSet? {

@@ -53,11 +53,12 @@ public final class MemoryPool: Sendable {
   }
 
   /// A limit that stays below what the system has left: going on until it refuses an allocation, or ends the
-  /// process, would be too late. Nil where the system does not say what it has.
+  /// process, would be too late. Processes that an MPI launcher started on this machine have equal shares. Nil where the
+  /// system does not say what it has.
   public var systemLimit: Int? {
     guard let available = SystemMemory.availableBytes else { return nil }
     let held = state.withLock { $0.statistics.currentBytes + $0.statistics.cachedBytes }
-    return held + available / 4 * 3
+    return held + available / EnvironmentVariables.localRankCount() / 4 * 3
   }
 
   /// Runs work that can be given up when it needs more memory than the limit.

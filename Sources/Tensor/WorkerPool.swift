@@ -33,7 +33,7 @@ public final class WorkerPool: @unchecked Sendable {
     if let requested = EnvironmentVariables.threadCount { return requested }
     let cores = max(1, ProcessInfo.processInfo.activeProcessorCount)
     // A launcher may have given each of its processes cores of its own: then the share is less than these.
-    let share = ProcessInfo.processInfo.processorCount / EnvironmentVariables.localRankCount
+    let share = ProcessInfo.processInfo.processorCount / EnvironmentVariables.localRankCount()
     return max(1, min(cores, share, ControlGroups().processorLimit ?? cores))
   }
 

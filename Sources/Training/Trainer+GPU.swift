@@ -287,22 +287,4 @@ extension Trainer {
     copy.visitParameters(.root(wanted: false)) { _, parameter in addresses.append(parameter.value.numbers.start) }
     return addresses
   }
-
-  /// Calls `body` with the values of all parameters, each with one owner, and the states.
-  private mutating func withParameterValues(_ body: (inout [Tensor], inout [Rule.State]) -> Void) {
-    let placeholder = Tensor(zeros: [0])
-    var values: [Tensor] = []
-    values.reserveCapacity(ids.count)
-    model.visitParameters(.root(wanted: false)) { _, parameter in
-      guard parameter.role != .state else { return }
-      values.append(parameter.value)
-      parameter.value = placeholder
-    }
-    body(&values, &states)
-    var iterator = values.makeIterator()
-    model.visitParameters(.root(wanted: false)) { _, parameter in
-      guard parameter.role != .state else { return }
-      if let value = iterator.next() { parameter.value = value }
-    }
-  }
 }

@@ -38,56 +38,90 @@ extension Trainer {
     }
   }
 
-  /// Replaces every parameter's gradients in this rank's shards by their sum over the shards of all ranks, added in shard
-  /// order whatever the rank count.
+  /// Adds the gradients of all ranks' shards, in shard order whatever the rank count.
   ///
-  /// Sums go from rank to rank, each adding its shards to what comes from the rank before, and back. While a rank adds one
-  /// parameter's gradients, the rank before is at the next parameter's. Each rank sends every gradient at most twice.
-  /// - Parameter columns: one row a parameter.
-  func addOverRanks(_ columns: inout [[Tensor]]) {
-    let (rank, last) = (communicator.rank, communicator.rankCount - 1)
-    let shapes = model.namedParameters.filter { $0.parameter.role != .state }.map(\.parameter.value.shape)
-    for (index, shape) in shapes.enumerated() {
+  /// Sums go from rank to rank in chunks, each rank adding its shards to what comes from the rank before, and from the last
+  /// one to their owners. While a rank adds to a chunk, the rank before is at the next. Each rank sends every gradient at
+  /// most once.
+  /// - Parameters:
+  ///   - columns: one row a parameter, its gradients in this rank's shards; given up.
+  ///   - shardCount: of all ranks together.
+  /// - Returns: the sums of this rank's parts, and of every parameter's sum the sum of squares.
+  func reducedOverRanks(
+    _ columns: inout [[Tensor]], shardCount: Int
+  ) -> (tensors: [Tensor], sumsOfSquares: [Double]) {
+    // Ranks beyond the shards have nothing to add.
+    let (rank, last) = (communicator.rank, min(communicator.rankCount, shardCount) - 1)
+    let (chunks, communicator) = (ownership.chunks, communicator)
+    var own = parts.map { Tensor(uninitialized: [$0.elements.count]) }
+    var expected = chunks.enumerated().filter { $0.element.rank == rank && rank != last }[...]
+    func receiveOwn(below limit: Int) {
+      while let next = expected.first, next.offset < limit {
+        own[next.element.part].receive(places(of: next.element), from: last, communicator)
+        expected.removeFirst()
+      }
+    }
+    var (sum, others, sumsOfSquares) = (Tensor(zeros: [0]), [Tensor](), [Double]())
+    for (index, chunk) in chunks.enumerated() where rank <= last {
+      if chunk.elements.lowerBound == 0 {
+        sum = columns[chunk.parameter].removeFirst()
+        others = columns[chunk.parameter]
+        columns[chunk.parameter] = []
+      }
       if rank > 0 {
-        var before = Tensor(zeros: shape)
-        before.receive(from: rank - 1, communicator)
-        columns[index].insert(before, at: 0)
+        var before = Tensor(uninitialized: [chunk.elements.count])
+        before.receive(0..<chunk.elements.count, from: rank - 1, communicator)
+        before.withElements { before in sum.withMutableElements(in: chunk.elements) { kernels.add(before, to: &$0) } }
       }
-      let sum = Tensor.sum(taking: &columns[index])
-      if rank < last { sum.send(to: rank + 1, communicator) }
-      columns[index] = [sum]
+      for other in others {
+        other.withElements { other in
+          sum.withMutableElements(in: chunk.elements) { kernels.add(other.extracting(chunk.elements), to: &$0) }
+        }
+      }
+      if rank < last {
+        communicator.awaitSends(leaving: Self.bytesUnderWay)
+        sum.send(chunk.elements, to: rank + 1, communicator)
+        // What has passed through all ranks behind this one meanwhile.
+        receiveOwn(below: index - (last - rank))
+      } else if chunk.rank == rank {
+        sum.withElements { sum in
+          own[chunk.part].withMutableElements(in: places(of: chunk)) { part in
+            for index in 0..<part.count { part[index] = sum[chunk.elements.lowerBound + index] }
+          }
+        }
+      } else {
+        sum.send(chunk.elements, to: chunk.rank, communicator)
+      }
+      if rank == last, chunk.elements.upperBound == sum.elementCount { sumsOfSquares.append(sum.sumOfSquares) }
     }
-    for index in columns.indices {
-      if rank < last { columns[index][0].receive(from: rank + 1, communicator) }
-      if rank > 0 { columns[index][0].send(to: rank - 1, communicator) }
-    }
+    receiveOwn(below: chunks.count)
+    return (own, communicator.allGather(sumsOfSquares)[last])
   }
-}
 
-extension Trainer {
-  /// Every rank takes over the weights, the optimizer's state and the step count of rank 0.
-  package mutating func takeOverStateOfRankZero() {
-    guard communicator.rankCount > 1 else { return }
-    model.takeOverWeightsOfRankZero(communicator)
-    let isFirst = communicator.rank == 0
-    let mine = StateOutline(
-      stepCount: stepCount, lossScale: lossScale,
-      buffers: optimizerSnapshot.mapValues { $0.buffers.mapValues(\.count) })
-    if isFirst { communicator.broadcast(encoding: mine) }
-    let outline = isFirst ? mine : communicator.receiveBroadcast(decoding: StateOutline.self)
-    var snapshots = isFirst ? optimizerSnapshot : [:]
-    for (parameter, buffers) in outline.buffers.sorted(by: { $0.key < $1.key }) {
-      var snapshot = snapshots[parameter] ?? StateSnapshot(stepCount: outline.stepCount, buffers: [:])
-      for name in buffers.keys.sorted() {
-        snapshot.buffers[name] = communicator.broadcast(snapshot.buffers[name] ?? [])
+  /// Of a chunk's elements in its part.
+  private func places(of chunk: ParameterOwnership.Chunk) -> Range<Int> {
+    let start = chunk.elements.lowerBound - parts[chunk.part].elements.lowerBound
+    return start..<start + chunk.elements.count
+  }
+
+  /// The most that a rank's sums may be ahead of the rank behind it.
+  private static var bytesUnderWay: Int { 16 << 20 }
+
+  /// Gives every rank the values that the others have updated. Each rank passes on what it gets, so it sends every value at
+  /// most once.
+  mutating func exchangeValues() {
+    let (ownership, communicator) = (ownership, communicator)
+    let (rank, count) = (communicator.rank, communicator.rankCount)
+    let (previous, next) = ((rank + count - 1) % count, (rank + 1) % count)
+    withParameterValues { values, _ in
+      for chunk in ownership.chunks(of: rank) { values[chunk.parameter].send(chunk.elements, to: next, communicator) }
+      for distance in 1..<count {
+        let owner = (rank + count - distance) % count
+        for chunk in ownership.chunks(of: owner) {
+          values[chunk.parameter].receive(chunk.elements, from: previous, communicator)
+          if owner != next { values[chunk.parameter].send(chunk.elements, to: next, communicator) }
+        }
       }
-      snapshots[parameter] = snapshot
-    }
-    guard !isFirst else { return }
-    do {
-      try restore(stepCount: outline.stepCount, lossScale: outline.lossScale, optimizer: snapshots)
-    } catch {
-      fatalError("Trainer: rank 0 has another model: \(error)")
     }
   }
 }
@@ -97,14 +131,6 @@ extension LanguageModel {
   package mutating func takeOverWeightsOfRankZero(_ communicator: any Communicator) {
     visitParameters(.root(wanted: false)) { _, parameter in parameter.value.broadcast(communicator) }
   }
-}
-
-/// What a trainer's state consists of.
-private struct StateOutline: Codable {
-  let stepCount: Int
-  let lossScale: LossScale?
-  /// By parameter and name, how many numbers.
-  let buffers: [String: [String: Int]]
 }
 
 extension Tensor {
@@ -128,13 +154,23 @@ extension Tensor {
     return sum
   }
 
-  func send(to rank: Int, _ communicator: any Communicator) {
-    withElements { elements in elements.withUnsafeBytes { communicator.send($0, to: rank) } }
+  /// Calls `body` with some of the elements for writing.
+  mutating func withMutableElements(in places: Range<Int>, _ body: (inout MutableSpan<Float>) -> Void) {
+    withMutableElements { elements in
+      elements.withUnsafeMutableBufferPointer { all in
+        var part = UnsafeMutableBufferPointer(rebasing: all[places]).mutableSpan
+        body(&part)
+      }
+    }
   }
 
-  mutating func receive(from rank: Int, _ communicator: any Communicator) {
-    withMutableElements { elements in
-      elements.withUnsafeMutableBytes { communicator.receive(into: $0, from: rank) }
+  fileprivate func send(_ places: Range<Int>, to rank: Int, _ communicator: any Communicator) {
+    withElements { elements in elements.extracting(places).withUnsafeBytes { communicator.send($0, to: rank) } }
+  }
+
+  fileprivate mutating func receive(_ places: Range<Int>, from rank: Int, _ communicator: any Communicator) {
+    withMutableElements(in: places) { part in
+      part.withUnsafeMutableBytes { communicator.receive(into: $0, from: rank) }
     }
   }
 }

@@ -4,11 +4,12 @@ internal import NanoOptim
 internal import NanoTensor
 
 extension Trainer {
-  /// The model with the mean weights that ``WeightAveraging`` keeps; nil where the rule keeps none.
+  /// The model with the mean weights that ``WeightAveraging`` keeps; nil where the rule keeps none. On several ranks it is
+  /// rank 0's to ask for, while the others are in ``serveOptimizerState()``.
   package var averagedModel: Model? {
     var averages: [[Float]] = []
-    forEachOptimizerBuffer { _, buffer, elements in
-      if buffer == WeightAveraging.bufferName { averages.append(elements.withUnsafeBufferPointer { Array($0) }) }
+    forEachOptimizerBuffer(named: WeightAveraging.bufferName) { _, _, elements in
+      averages.append(elements.withUnsafeBufferPointer { Array($0) })
     }
     guard averages.count == ids.count else { return nil }
     var (result, iterator) = (model, averages.makeIterator())

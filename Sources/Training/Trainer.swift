@@ -13,15 +13,15 @@ public import NanoTensor
 /// A step splits its batch into a fixed number of shards. Workers run forward and backward of each shard on
 /// a tape of its own, gradients are added in shard order, and each parameter is updated by itself. What is
 /// computed depends on the shard count and never on the number of threads, so the same seed gives the same
-/// bits on any machine of one instruction set. Several ranks may share a step's shards: each has a trainer with the same
-/// model, gives it the same batches, and comes to the same bits as one rank alone.
+/// bits on any machine of one instruction set. Several ranks may share a step's shards and updates: each has a trainer with
+/// the same model, gives it the same batches, and comes to the same bits as one rank alone.
 public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
   /// The model as the last update left it.
   public internal(set) var model: Model
   /// Updates made so far.
   public internal(set) var stepCount = 0
   /// The factor on the loss, in half precision.
-  public private(set) var lossScale: LossScale?
+  public internal(set) var lossScale: LossScale?
 
   /// What updates the weights. Its settings may change from step to step, such as a momentum that warms up; what states
   /// it needs may not.
@@ -33,11 +33,19 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
   /// May change from step to step.
   public var configuration: TrainerConfiguration
   private let pool: WorkerPool
-  /// The ranks among which the shards of a step on the CPU are dealt.
+  /// The ranks among which the shards of a step on the CPU are dealt, and the updates.
   let communicator: any Communicator
   let ids: [Parameter.ID]
   let descriptions: [ParameterDescription]
-  private var names: [String] { descriptions.map(\.name) }
+  /// Everything is rank 0's until ``distributeState()``.
+  var ownership: ParameterOwnership {
+    didSet { parts = ownership.parts(of: communicator.rank) }
+  }
+  /// What this rank updates: on one rank every parameter.
+  private(set) var parts: [ParameterOwnership.Part] {
+    didSet { updateOrder = Self.updateOrder(of: parts) }
+  }
+  /// One a part.
   var states: [Rule.State]
   /// Of steps on a GPU.
   var history = GPUStepHistory.none
@@ -45,8 +53,8 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
   package internal(set) var recordingCount = 0
   /// Copies of the weights in half precision, on a GPU, that updates keep equal to them.
   let roundedWeights = PackedWeights()
-  /// Parameters, those with the most work in their update first, so that no worker ends late.
-  private let updateOrder: [Int]
+  /// Places of parts, those with the most work in their update first, so that no worker ends late.
+  private var updateOrder: [Int]
 
   public init(
     _ model: consuming Model, rule: Rule, schedule: any LearningRateSchedule = ConstantSchedule(),
@@ -60,12 +68,10 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
     let descriptions = parameters.map { ParameterDescription($0.parameter, name: $0.name) }
     self.descriptions = descriptions
     ids = parameters.map(\.parameter.id)
-    states = descriptions.map { rule.makeState(for: $0) }
-    updateOrder = descriptions.indices.sorted {
-      let (left, right) = (descriptions[$0].shape, descriptions[$1].shape)
-      if left.isMatrix != right.isMatrix { return left.isMatrix }
-      return (left.elementCount, $1) > (right.elementCount, $0)
-    }
+    ownership = ParameterOwnership(of: descriptions, among: 1) { rule.updateWork(of: $0) }
+    parts = ownership.parts(of: communicator.rank)
+    states = parts.map { rule.makeState(for: $0.description) }
+    updateOrder = Self.updateOrder(of: parts)
     self.model = model
     self.rule = rule
     self.schedule = schedule
@@ -75,21 +81,21 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
     lossScale = configuration.precision == .float16 ? LossScale() : nil
   }
 
-  // MARK: State
-
-  /// The optimizer's state of every parameter, by name: what ``restore(stepCount:lossScale:optimizer:)`` takes.
-  public var optimizerSnapshot: [String: StateSnapshot] {
-    Dictionary(
-      uniqueKeysWithValues: zip(names, states).map { ($0, rule.snapshot(of: $1)) })
+  private static func updateOrder(of parts: [ParameterOwnership.Part]) -> [Int] {
+    parts.indices.sorted {
+      let (left, right) = (parts[$0].description.shape, parts[$1].description.shape)
+      if left.isMatrix != right.isMatrix { return left.isMatrix }
+      return (left.elementCount, $1) > (right.elementCount, $0)
+    }
   }
 
-  /// Calls `body` with every buffer of every parameter's optimizer state, where it lies.
-  func forEachOptimizerBuffer(
-    _ body: (_ parameter: String, _ buffer: String, _ elements: Span<Float>) throws -> Void
-  ) rethrows {
-    for (name, state) in zip(names, states) {
-      try rule.forEachBuffer(of: state) { try body(name, $0, $1) }
-    }
+  // MARK: State
+
+  /// The optimizer's state of every parameter that this rank updates, by name; on one rank what
+  /// ``restore(stepCount:lossScale:optimizer:)`` takes.
+  public var optimizerSnapshot: [String: StateSnapshot] {
+    Dictionary(
+      uniqueKeysWithValues: zip(parts, states).map { ($0.description.name, rule.snapshot(of: $1)) })
   }
 
   /// Continues from a checkpoint: weights come with the model, the rest from here.
@@ -110,7 +116,7 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
         throw StateMismatch(parameter: description.name, reason: "an unknown buffer '\(buffer)'")
       }
     }
-    if let name = Set(snapshots.keys).subtracting(names).min() {
+    if let name = Set(snapshots.keys).subtracting(descriptions.map(\.name)).min() {
       throw StateMismatch(parameter: name, reason: "belongs to no parameter of this model")
     }
     states = restored
@@ -135,7 +141,7 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
       var statistics = ForwardStatistics()
       for report in reports { statistics.merge(report.statistics) }
 
-      let gradients = reduced(&shards)
+      let gradients = reduced(&shards, shardCount: reports.count)
       if let index = gradients.sumsOfSquares.firstIndex(where: { !$0.isFinite }) {
         // Too large a loss scale overflows half precision: the same batch again with half of it.
         if lossScale?.didOverflow() == true { continue }
@@ -159,12 +165,14 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
       gradient: norm.factor(clippingTo: scale * (configuration.gradientClip ?? .infinity)) / scale)
     let watch = Stopwatch()
     update(with: gradients, factors: factors)
+    let updateSeconds = watch.seconds
+    if communicator.rankCount > 1 { exchangeValues() }
     lossScale?.didSucceed()
     model.finishStep(statistics, rules: configuration.rules)
     stepCount += 1
     return StepReport(
       loss: loss, gradientNorm: norm.value / scale, learningRateFactor: factors.learningRate,
-      statistics: statistics, updateSeconds: watch.seconds)
+      statistics: statistics, updateSeconds: updateSeconds)
   }
 
   // MARK: Gradients
@@ -205,8 +213,10 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
   }
 
   /// Adds the shards' gradients, in shard order.
+  /// - Parameter shardCount: of all ranks together.
+  /// - Returns: the sums of this rank's parts, and of every parameter's sum the sum of squares.
   private func reduced(
-    _ shards: inout [ShardResult]
+    _ shards: inout [ShardResult], shardCount: Int
   ) -> (tensors: [Tensor], sumsOfSquares: [Double]) {
     var sumsOfSquares = [Double](repeating: 0, count: ids.count)
     // One row a parameter: its gradient in every shard, each taken over so that sums form in place.
@@ -219,7 +229,7 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
         return gradient
       }
     }
-    if communicator.rankCount > 1 { addOverRanks(&columns) }
+    if communicator.rankCount > 1 { return reducedOverRanks(&columns, shardCount: shardCount) }
     var tensors = Array(repeating: Tensor(zeros: [0]), count: ids.count)
     let updateOrder = updateOrder
     columns.withUnsafeMutableBufferPointer { columnBuffer in
@@ -240,7 +250,28 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
   // MARK: Update
 
   private mutating func update(with gradients: [Tensor], factors: StepFactors) {
-    // The values leave the model while they are updated, so that each has one owner and changes in place.
+    let (rule, parts, updateOrder, pool) = (rule, parts, updateOrder, pool)
+    withParameterValues { values, states in
+      values.withUnsafeMutableBufferPointer { valueBuffer in
+        states.withUnsafeMutableBufferPointer { stateBuffer in
+          nonisolated(unsafe) let (values, states) = (valueBuffer, stateBuffer)
+          pool.run(updateOrder.count) { position in
+            let index = updateOrder[position]
+            let part = parts[index]
+            gradients[index].withElements { gradient in
+              values[part.parameter].withMutableElements(in: part.elements) { value in
+                rule.update(&value, gradient: gradient, factors: factors, state: &states[index])
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// Calls `body` with the values of all parameters and the states of this rank's parts. The values leave the model
+  /// meanwhile, so that each has one owner and changes in place.
+  mutating func withParameterValues(_ body: (inout [Tensor], inout [Rule.State]) -> Void) {
     let placeholder = Tensor(zeros: [0])
     var values: [Tensor] = []
     values.reserveCapacity(ids.count)
@@ -249,20 +280,7 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
       values.append(parameter.value)
       parameter.value = placeholder
     }
-    let (rule, updateOrder) = (rule, updateOrder)
-    values.withUnsafeMutableBufferPointer { valueBuffer in
-      states.withUnsafeMutableBufferPointer { stateBuffer in
-        nonisolated(unsafe) let (values, states) = (valueBuffer, stateBuffer)
-        pool.run(updateOrder.count) { position in
-          let index = updateOrder[position]
-          gradients[index].withElements { gradient in
-            values[index].withMutableElements { value in
-              rule.update(&value, gradient: gradient, factors: factors, state: &states[index])
-            }
-          }
-        }
-      }
-    }
+    body(&values, &states)
     var iterator = values.makeIterator()
     model.visitParameters(.root(wanted: false)) { _, parameter in
       guard parameter.role != .state else { return }

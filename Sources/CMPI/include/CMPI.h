@@ -18,8 +18,11 @@ const char *nk_mpi_version(void);
 int nk_mpi_rank(void);
 int nk_mpi_size(void);
 
-/// Returns when `bytes` may be used again. An error ends all ranks, as MPI has it by default.
+/// Begins to send a copy of `bytes`. An error ends all ranks, as MPI has it by default.
 void nk_mpi_send(const void *bytes, size_t count, int rank);
+
+/// Bytes whose sending has not ended. Has MPI go on with it.
+size_t nk_mpi_bytes_under_way(void);
 
 /// Waits for what `rank` sends.
 void nk_mpi_receive(void *bytes, size_t count, int rank);

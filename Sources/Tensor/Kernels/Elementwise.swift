@@ -88,6 +88,15 @@ extension Kernels {
     return result
   }
 
+  /// `y ← y + x`
+  /// - Precondition: equal counts.
+  package func add(_ x: Span<Float>, to y: inout MutableSpan<Float>) {
+    checkCounts(x.count, y.count)
+    x.withUnsafeBufferPointer { x in
+      y.withUnsafeMutableBufferPointer { table.pointee.add($0.baseAddress, x.baseAddress, $0.baseAddress, $0.count) }
+    }
+  }
+
   /// `y ← y + factor x`
   /// - Precondition: equal counts.
   package func add(_ x: Tensor, times factor: Float, to y: inout MutableSpan<Float>) {
