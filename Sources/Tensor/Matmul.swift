@@ -113,7 +113,7 @@ struct HostProduct {
     case .result(let times):
       gemm.addend = nk_addend(start: UnsafePointer(result.floats), stride: rowStride, factor: times)
     }
-    if let packed = right.packedCopy(precision) { (gemm.b.start, gemm.b.is_packed) = (packed, true) }
+    if left.rows > 1, let packed = right.packedCopy(precision) { (gemm.b.start, gemm.b.is_packed) = (packed, true) }
     self.precision = precision
   }
 
@@ -188,8 +188,11 @@ extension Kernels {
 
   /// How that product packs its right operand, if several can share what it packs.
   func packing(in precision: Precision) -> nk_packing? {
-    let packing = table.pointee.packing_bf16
-    return precision == .bfloat16 && packing.pack != nil ? packing : nil
+    switch precision {
+    case .float32: table.pointee.packing
+    case .bfloat16: table.pointee.packing_bf16.pack == nil ? nil : table.pointee.packing_bf16
+    case .float32Split, .float16: nil
+    }
   }
 }
 

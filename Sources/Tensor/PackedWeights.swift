@@ -1,16 +1,18 @@
 internal import CNanoKernels
 internal import Synchronization
 
-/// Weights in the order in which products in bfloat16 read them, copied once for many products.
+/// Weights in the order in which products read them, copied once for many products.
 ///
-/// Such a product rounds its right operand and copies it to the order of its kernel. The parts of a batch are multiplied by
-/// the same weights: if they share a `PackedWeights`, the first that needs a weight packs it for all. Results have the same
-/// bits as without. In other precisions, and where the machine has no products of bfloat16, nothing is shared.
+/// A product copies its right operand to the order of its kernel, and rounds it if it is one in bfloat16. The parts of a
+/// batch are multiplied by the same weights: if they share a `PackedWeights`, the first that needs a weight packs it for
+/// all. Results have the same bits as without. Shared are weights of products in bfloat16, where the machine has such, and
+/// small ones of products in float32; of large ones a second copy would take more memory than it is worth time.
 ///
-/// A copy takes half of its weight's memory; a weight that is also used transposed has two. Weights are held as long as
-/// their copies, so that one that is changed in the meantime becomes another tensor.
+/// A copy in bfloat16 takes half of its weight's memory; a weight that is also used transposed has two. Weights are held as
+/// long as their copies, so that one that is changed in the meantime becomes another tensor.
 public final class PackedWeights: Sendable {
   private struct Key: Hashable {
+    let precision: Precision
     let start: UInt
     let rows, columns, rowStride, columnStride: Int
   }
@@ -57,12 +59,18 @@ public final class PackedWeights: Sendable {
     }
   }
 
+  /// Numbers of the largest matrix that is copied in float32: with it, what a block of activations needs still fits the
+  /// second-level cache.
+  private static let mostFloats = 1 << 16
+
   /// The packed copy of a part of a weight; nil if products pack it themselves. So do those that need it while another
   /// thread makes the copy, since waiting would take as long.
   func copy(of matrix: MatrixView, in weight: Tensor, precision: Precision) -> UnsafeRawPointer? {
-    guard let packing = kernels.packing(in: precision) else { return nil }
+    guard let packing = kernels.packing(in: precision),
+      precision == .bfloat16 || matrix.rows * matrix.columns <= Self.mostFloats
+    else { return nil }
     let key = Key(
-      start: UInt(bitPattern: matrix.numbers.start), rows: matrix.rows, columns: matrix.columns,
+      precision: precision, start: UInt(bitPattern: matrix.numbers.start), rows: matrix.rows, columns: matrix.columns,
       rowStride: matrix.rowStride, columnStride: matrix.columnStride)
     let found = copies.withLock { copies in
       let found = copies[key]

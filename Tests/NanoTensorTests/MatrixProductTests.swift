@@ -166,6 +166,32 @@ func productsOfPackedOperandsHaveTheSameBits(size: ProductCase) {
   }
 }
 
+/// The same in float32 on every instruction set.
+@Test(arguments: InstructionSet.allCases.filter(\.isSupported), ProductCase.all)
+func floatProductsOfPackedOperandsHaveTheSameBits(set: InstructionSet, size: ProductCase) throws {
+  let kernels = try set.kernels()
+  let (m, n, k) = (size.rows, size.columns, size.depth)
+  let a = Memory(wave([m, max(k, 1)], frequency: 0.7).scalars)
+  let b = Memory(wave([max(k, 1), n], frequency: 1.3).scalars)
+  let bytes = max(kernels.packing.bytes(k, n), 1)
+  let packed = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+  defer { packed.deallocate() }
+  for transposesB in [false, true] {
+    let (own, shared) = (
+      Memory([Float](repeating: 7, count: m * n)), Memory([Float](repeating: 8, count: m * n))
+    )
+    var right = operand(b.start, transposed: transposesB, stride: transposesB ? k : n)
+    var p = nk_gemm(
+      rows: m, columns: n, depth: k, a: operand(a.start, transposed: false, stride: k), b: right,
+      c: nk_result(start: own.start, format: NK_FP32, stride: n), addend: nk_addend(), alpha: 1, triangle: NK_FULL)
+    kernels.gemm(&p)
+    kernels.packing.pack(&right, k, n, packed)
+    (p.b.start, p.b.is_packed, p.c.start) = (UnsafeRawPointer(packed), true, UnsafeMutableRawPointer(shared.start))
+    kernels.gemm(&p)
+    #expect((0..<m * n).allSatisfy { own.start[$0] == shared.start[$0] })
+  }
+}
+
 @Test func bf16RoundsOperandsToNearestEven() {
   // 1 + 2^-8 lies halfway between two bfloat16 numbers and goes to the even one, 1; 1 + 3·2^-8 goes to 1 + 2^-6.
   let x = Tensor([1 + 0x1p-8, 1 + 0x3p-8], shape: [2, 1])

@@ -23,11 +23,14 @@ enum CausalAttentionOperation {
       let rowStride, headStep: Int
     }
 
+    /// Whether a backward pass may follow.
+    let isRecorded: Bool
+
     /// Up to this length the probabilities are kept for the backward pass; beyond, they would outgrow
     /// everything else on the tape and are computed again, one head at a time.
     static let longestKept = 64
 
-    var keepsProbabilities: Bool { sequenceLength <= Geometry.longestKept }
+    var keepsProbabilities: Bool { isRecorded && sequenceLength <= Geometry.longestKept }
 
     /// Heads of all sequences. Pairs are numbered with the heads of a sequence one after another.
     var pairCount: Int { sequenceCount * headCount }
@@ -160,7 +163,7 @@ enum CausalAttentionOperation {
   /// Queries, keys and values side by side in rows `[query | key | value]`.
   static func fusedGeometry(
     rows: Int, width: Int, sequenceLength: Int, headCount: Int, scale: Float,
-    precision: Precision, dropout: DropoutMasks?
+    precision: Precision, dropout: DropoutMasks?, isRecorded: Bool
   ) -> Geometry {
     let headWidth = width / headCount
     let input = Geometry.Layout(rowStride: 3 * width, headStep: headWidth)
@@ -168,7 +171,7 @@ enum CausalAttentionOperation {
       sequenceCount: rows / sequenceLength, sequenceLength: sequenceLength, headCount: headCount,
       keyWidth: headWidth, valueWidth: headWidth, query: input, key: input, value: input,
       output: Geometry.Layout(rowStride: width, headStep: headWidth), scale: scale,
-      precision: precision, dropout: dropout)
+      precision: precision, dropout: dropout, isRecorded: isRecorded)
   }
 }
 
@@ -197,7 +200,7 @@ extension Variable {
     let width = shape.width / 3
     let geometry = CausalAttentionOperation.fusedGeometry(
       rows: shape.rowCount, width: width, sequenceLength: sequenceLength, headCount: headCount,
-      scale: scale, precision: tape.precision, dropout: dropout)
+      scale: scale, precision: tape.precision, dropout: dropout, isRecorded: tape.isRecording)
     func operands(_ fused: Activation) -> CausalAttentionOperation.Operands {
       let query = fused.numbers
       return CausalAttentionOperation.Operands(

@@ -11,6 +11,8 @@ enum LatentAttentionOperation {
     let scale: Float
     /// What the products of attention read.
     let precision: Precision
+    /// Whether a backward pass may follow.
+    let isRecorded: Bool
 
     /// Of operands, outputs and their gradients.
     var format: HalfTensor.Format? { precision.activationFormat }
@@ -36,7 +38,7 @@ enum LatentAttentionOperation {
         keyWidth: keyWidth, valueWidth: valueWidth, query: keys, key: keys,
         value: .init(rowStride: headCount * keyValueWidth, headStep: keyValueWidth),
         output: .init(rowStride: headCount * valueWidth, headStep: valueWidth), scale: scale,
-        precision: precision)
+        precision: precision, isRecorded: isRecorded)
     }
   }
 
@@ -194,7 +196,7 @@ extension Variable {
     let geometry = LatentAttentionOperation.Geometry(
       headCount: headCount, positionFreeWidth: keyValue.shape.width / headCount - valueWidth,
       rotaryWidth: rotaryWidth, valueWidth: valueWidth, sequenceLength: sequenceLength, scale: scale,
-      precision: tape.precision)
+      precision: tape.precision, isRecorded: tape.isRecording)
     checkPrecondition(
       sequenceLength > 0 && shape.rowCount % sequenceLength == 0
         && geometry.positionFreeWidth >= 0 && shape.width == headCount * geometry.keyWidth

@@ -22,7 +22,8 @@ extension Variable {
     let geometry = CausalAttentionOperation.Geometry(
       sequenceCount: rows / sequenceLength, sequenceLength: sequenceLength, headCount: headCount,
       keyWidth: width / headCount, valueWidth: width / headCount, query: layout, key: layout, value: layout,
-      output: layout, scale: scale, precision: tape.precision, dropout: dropout)
+      output: layout, scale: scale, precision: tape.precision, dropout: dropout,
+      isRecorded: tape.isRecording)
     let inputs = [self, key, value]
     let kept = inputs.map { tape.operand($0) }
     func operands(_ parts: [Activation]) -> CausalAttentionOperation.Operands {

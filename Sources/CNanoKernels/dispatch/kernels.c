@@ -35,6 +35,7 @@ static pthread_once_t bf16_table_once = PTHREAD_ONCE_INIT;
 static void fill_bf16_table(void) {
   bf16_table = nk_table_avx512_bf16;
   bf16_table.gemm = nk_table_avx512.gemm;
+  bf16_table.packing = nk_table_avx512.packing;
   bf16_table.gemm_fp16 = nk_table_avx512.gemm_fp16;
   bf16_table.gemm_split = nk_table_avx512.gemm_split;
   if (nk_has_amx()) {

@@ -174,6 +174,8 @@ typedef struct {
   void (*gemm_fp16)(const nk_gemm *p);
   /// Operands split into two bfloat16 halves, three products. Falls back to `gemm` without AMX.
   void (*gemm_split)(const nk_gemm *p);
+  /// Of `gemm`.
+  nk_packing packing;
   /// Of `gemm_bf16`; null functions without AMX or vectors of pairs.
   nk_packing packing_bf16;
 
