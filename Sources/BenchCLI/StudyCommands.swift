@@ -63,7 +63,7 @@ struct PlannedStudyOptions: ParsableArguments {
     """
     Runs that are made at once, each with the same bits as alone: on the CPU with its share of the threads, on a GPU with \
     a stream of its own
-    """, "count", default: "1")
+    """, "count", default: "on the CPU so many that the study ends soonest, on a GPU 1")
   var jobs: Int?
 
   @Flag(help: "Print the arms, their runs and parameters and the time that they will take, and make none.")
@@ -201,15 +201,21 @@ struct PlannedStudyOptions: ParsableArguments {
 
   // MARK: Carrying out
 
-  /// Threads of each run.
-  private var threads: Int { max(1, WorkerPool.shared.threadCount / (jobs ?? 1)) }
+  /// How many of some runs this process makes at once.
+  private func atOnce(_ runs: [Study.PlannedRun], on device: Device) -> Int {
+    if let jobs { return jobs }
+    return Ranks.count > 1 || !device.isCPU
+      ? 1 : StudySchedule(runs).runsAtOnce(on: WorkerPool.shared.threadCount)
+  }
 
-  /// Runs that are made at once.
-  private var atOnce: Int { jobs ?? Ranks.count }
+  /// Threads of each of so many runs.
+  private func threads(of count: Int) -> Int { max(1, WorkerPool.shared.threadCount / count) }
 
   private func printPlan(_ study: Study, _ corpus: Corpus) throws {
-    let pool = WorkerPool(threadCount: threads)
     let device = try runner.device(of: study)
+    let atOnce = atOnce(study.runs, on: device)
+    let threads = threads(of: atOnce)
+    let pool = WorkerPool(threadCount: threads)
     let searched = Set(StudyTuning(options: tuning, study: study, folder: "").searchedArms.map(\.name))
     var (total, trialSeconds) = (0.0, 0.0)
     print("\(study.arms.count) arms × \(study.seeds.count) seeds = \(study.runs.count) runs")
@@ -233,7 +239,8 @@ struct PlannedStudyOptions: ParsableArguments {
     let basis = "by twelve steps of every arm on this machine as busy as it is."
     print(
       device.isCPU
-        ? "\nAbout \(duration(total / Double(atOnce))) in all, \(atOnce) at once on \(threads) thread(s) each, \(basis)"
+        ? "\nAbout \(duration(total / Double(atOnce * Ranks.count))) in all, \(atOnce * Ranks.count) at once on \(threads) "
+          + "thread(s) each, \(basis)"
         : "\nAbout \(duration(total)) in all if made one after another, \(basis)")
   }
 
@@ -249,7 +256,7 @@ struct PlannedStudyOptions: ParsableArguments {
         "\(session.study.name): \(session.study.arms.count) arms × \(session.study.seeds.count) seeds = \(count) runs, "
           + "\(count - missing.count) of them done before")
     }
-    let maker = maker(of: session)
+    let maker = maker(of: missing, session)
     let watch = Stopwatch()
     var made = 0
     try session.report(isOver: false)
@@ -279,13 +286,14 @@ struct PlannedStudyOptions: ParsableArguments {
   }
 
   /// Who makes several runs at once: processes on the CPU and of several ranks, threads on a GPU.
-  private func maker(of session: borrowing StudySession) -> any RunMaker {
-    session.device.isCPU || Ranks.count > 1
+  private func maker(of missing: [Study.PlannedRun], _ session: borrowing StudySession) -> any RunMaker {
+    let jobs = atOnce(missing, on: session.device)
+    return session.device.isCPU || Ranks.count > 1
       ? StudyProcesses(
-        folder: session.folder, jobs: jobs ?? 1, threads: threads, device: deviceOption,
+        folder: session.folder, jobs: jobs, threads: threads(of: jobs), device: deviceOption,
         writesEvents: output.tensorboard)
       : StudyThreads(
-        study: session.study, corpus: session.corpus, folder: session.folder, jobs: jobs ?? 1, device: session.device,
+        study: session.study, corpus: session.corpus, folder: session.folder, jobs: jobs, device: session.device,
         writesEvents: output.tensorboard)
   }
 

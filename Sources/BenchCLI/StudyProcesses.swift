@@ -25,18 +25,21 @@ struct StudyProcesses: RunMaker {
   let writesEvents: Bool
 
   func make(_ missing: [Study.PlannedRun], didMake: (Study.PlannedRun) throws -> Void) throws -> Bool {
-    var waiting = (Ranks.count > 1 ? try missing.longestFirst : missing)[...]
+    var waiting = (jobs > 1 || Ranks.count > 1 ? missing.longestFirst : missing)[...]
     var running: [(planned: Study.PlannedRun, process: Process)] = []
     var others = StudyRanks()
     defer {
       for (_, process) in running { process.terminate() }
       for (_, process) in running { process.waitUntilExit() }
     }
-    while !(waiting.isEmpty && running.isEmpty && others.isEmpty), !Interruption.isRequested {
+    func startRuns() throws {
       while running.count < jobs, let planned = waiting.popFirst() {
         running.append((planned, try Self.start(arguments(of: planned), threads: threads)))
       }
       others.start(&waiting, self)
+    }
+    try startRuns()
+    while !(running.isEmpty && others.isEmpty), !Interruption.isRequested {
       let planned: Study.PlannedRun
       let status: Int32
       if let index = running.firstIndex(where: { !$0.process.isRunning }) {
@@ -53,6 +56,8 @@ struct StudyProcesses: RunMaker {
         throw RunError(
           "\(planned.title): its process ended with status \(status); the same command goes on with what is missing")
       }
+      // First the next run, which need not wait for the report.
+      try startRuns()
       try didMake(planned)
     }
     return Interruption.isRequested
@@ -78,22 +83,6 @@ struct StudyProcesses: RunMaker {
   /// As a shell has it: of a process that a signal ended, 128 and its number.
   static func status(of process: Process) -> Int32 {
     process.terminationStatus + (process.terminationReason == .exit ? 0 : 128)
-  }
-}
-
-extension [Study.PlannedRun] {
-  /// In the order in which they keep several processes busy to the end.
-  fileprivate var longestFirst: [Study.PlannedRun] {
-    get throws {
-      var parameters: [String: Int] = [:]
-      for planned in self where parameters[planned.arm.name] == nil {
-        parameters[planned.arm.name] = try planned.experiment.makeModel().activeParameterCount
-      }
-      func work(_ planned: Study.PlannedRun) -> Int {
-        planned.experiment.iterations * planned.experiment.tokensPerStep * parameters[planned.arm.name]!
-      }
-      return enumerated().sorted { (work($0.element), $1.offset) > (work($1.element), $0.offset) }.map(\.element)
-    }
   }
 }
 

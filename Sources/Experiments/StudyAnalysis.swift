@@ -79,9 +79,7 @@ public struct ArmSummary: Hashable, Sendable, Codable {
   public var activeParameters: Int?
   /// Of one run.
   public var trainingTokens: Int?
-  /// Floating-point operations of one run's training by the usual count: 6 a token for each active parameter, and 12 for
-  /// each layer, channel and position of its context.
-  /// - SeeAlso: Chowdhery et al., PaLM, 2022, appendix B.
+  /// Floating-point operations of one run's training (``Experiment/trainingFLOPsPerToken``).
   public var trainingFLOPs: Double?
   /// Means over the runs.
   public var trainingSeconds, stepMs, peakTensorBytes: Double?
@@ -104,9 +102,7 @@ public struct ArmSummary: Hashable, Sendable, Codable {
     parameters = first.parameters
     activeParameters = first.activeParameters
     trainingTokens = first.trainingTokens
-    let model = arm.experiment.model
-    let perToken = 6 * first.activeParameters + 12 * model.layerCount * model.width * arm.experiment.sequenceLength
-    trainingFLOPs = Double(perToken) * Double(first.trainingTokens)
+    trainingFLOPs = Double(arm.experiment.trainingFLOPsPerToken) * Double(first.trainingTokens)
     func average(_ value: (RunResult) -> Double) -> Double { runs.map(value).reduce(0, +) / Double(runs.count) }
     trainingSeconds = average(\.trainingSeconds)
     if arm.experiment.iterations > 0 { stepMs = average(\.trainStepMeanMs) }
