@@ -66,6 +66,26 @@ package struct OperationBenchmark: Sendable, Codable {
     return operations / seconds * 1e-9
   }
 
+  /// GFLOP/s that the threads of the shared pool reach together with arithmetic alone: of bfloat16 if that is asked for and
+  /// the machine multiplies it as such, else of float32.
+  package static func peakGFLOPSOfAllThreads(bf16: Bool) -> Double {
+    var sink: Float = 0
+    let (set, isBF16) = (instructionSet, bf16 && nk_probe_bf16(1, &sink) > 0)
+    let pool = WorkerPool.shared
+    let threads = pool.threadCount
+    var operations = [Double](repeating: 0, count: threads)
+    let seconds = fastest(of: 10) {
+      operations.withUnsafeMutableBufferPointer { buffer in
+        nonisolated(unsafe) let operations = buffer
+        pool.run(threads) { thread in
+          var sink: Float = 0
+          operations[thread] = isBF16 ? nk_probe_bf16(100_000, &sink) : nk_probe_arithmetic(set, 100_000, &sink)
+        }
+      }
+    }
+    return operations.reduce(0, +) / seconds * 1e-9
+  }
+
   private static func peakBF16() -> Double {
     var sink: Float = 0
     var operations = 0.0

@@ -7,6 +7,7 @@ import NanoModels
 import NanoOptim
 import NanoTensor
 import NanoTraining
+import OperationBenchmarks
 
 /// `bench-cli bench step`: median and minimum time of a whole training step and of a forward.
 struct BenchStepCommand: ParsableCommand {
@@ -55,8 +56,20 @@ struct BenchStepCommand: ParsableCommand {
     var tokensPerSecond: Double
     /// The optimizers' share of a step; nil on a GPU, where a step is one piece of work.
     var updateShare: Double?
+    /// That all threads reach with arithmetic alone, measured between steps and forwards; nil on a GPU.
+    var peakGFLOPS: Double?
+    /// Of that, what the multiplications of a step and of a forward come to: MFU.
+    var trainStepUtilization: Double?
+    var forwardUtilization: Double?
     var peakTensorBytes: Int
     var peakResidentBytes: Int
+
+    var utilization: String? {
+      guard let peakGFLOPS, let trainStepUtilization, let forwardUtilization else { return nil }
+      return String(
+        format: "%.0f%% and %.0f%% of the %.0f GFLOP/s that arithmetic alone reaches; ", 100 * trainStepUtilization,
+        100 * forwardUtilization, peakGFLOPS)
+    }
   }
 
   func validate() throws {
@@ -90,11 +103,12 @@ struct BenchStepCommand: ParsableCommand {
         String(
           format:
             "%@ %@ %@, %d parameters, %d shards on %d threads: step median %.3f ms (min %.3f), "
-            + "forward median %.3f ms (min %.3f), %.0f tokens/s; %@"
+            + "forward median %.3f ms (min %.3f), %.0f tokens/s; %@%@"
             + "tensors %.0f MB, resident %.0f MB", report.model, report.precision.rawValue,
           report.device == "cpu" ? report.kernels : report.device, report.parameters, report.shards, report.threads,
           report.trainStepMedianMs, report.trainStepMinMs, report.forwardMedianMs,
           report.forwardMinMs, report.tokensPerSecond,
+          report.utilization ?? "",
           report.updateShare.map { String(format: "optimizers %.1f%% of the step; ", 100 * $0) } ?? "",
           Double(report.peakTensorBytes) / 1e6, Double(report.peakResidentBytes) / 1e6))
     }
@@ -144,6 +158,12 @@ struct BenchStepCommand: ParsableCommand {
     }
     let stepTimes = times.suffix(steps).map(\.step)
     let peakTensorBytes = device.memory?.peakBytes ?? MemoryPool.shared.statistics.peakBytes
+    // Of the text's tokens times the parameters that each meets, and of attention.
+    let operations = Double(experiment.trainingFLOPsPerToken * experiment.tokensPerStep)
+    let peak = device.isCPU ? OperationBenchmark.peakGFLOPSOfAllThreads(bf16: experiment.precision == .bfloat16) : nil
+    func utilization(_ operations: Double, _ seconds: Double) -> Double? {
+      peak.map { operations / seconds / $0 * 1e-9 }
+    }
     let forwardTimes = InferenceTimer(
       shardCount: experiment.shardCount, precision: experiment.precision
     ).times(of: trainer.model, on: batch(), count: steps)
@@ -155,6 +175,8 @@ struct BenchStepCommand: ParsableCommand {
       forwardMinMs: forwardTimes.min()! * 1e3,
       tokensPerSecond: Double(experiment.tokensPerStep) / stepTimes.median,
       updateShare: device.isCPU ? times.suffix(steps).map { $0.update / $0.step }.median : nil,
+      peakGFLOPS: peak, trainStepUtilization: utilization(operations, stepTimes.median),
+      forwardUtilization: utilization(operations / 3, forwardTimes.median),
       peakTensorBytes: peakTensorBytes, peakResidentBytes: ResidentMemory.peakBytes)
   }
 }

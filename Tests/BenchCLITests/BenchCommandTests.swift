@@ -11,6 +11,10 @@ import Testing
     "model", "precision", "parameters", "shards", "trainStepMedianMs", "trainStepMinMs",
     "forwardMedianMs", "forwardMinMs", "tokensPerSecond",
   ] { #expect(object[key] != nil, "\(key)") }
+  for key in ["trainStepUtilization", "forwardUtilization"] {
+    let share = try #require(object[key] as? Double, "\(key)")
+    #expect(share > 0 && share < 1.2, "\(key)")
+  }
 }
 
 @Test func benchGeneratePrintsItsNames() throws {
