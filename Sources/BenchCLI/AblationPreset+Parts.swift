@@ -61,9 +61,9 @@ extension StudyPlan {
           let pruned = arm(
             "\(criterion.rawValue)-\(experts)", "\(experts) by \(words)", experts, criterion, recovers: recovers)
           arms.append(pruned)
+          let other = recovers ? control : whole
           comparisons.append(
-            .init(
-              label: pruned.title!, arm: pruned.text.name, others: [(recovers ? control : whole).text.name]))
+            .init(label: "\(pruned.title!) against \(other.title!)", arm: pruned.text.name, others: [other.text.name]))
         }
       }
     }
