@@ -1,4 +1,3 @@
-internal import NanoAutograd
 public import NanoModels
 internal import NanoPreconditions
 public import NanoTensor
@@ -56,8 +55,7 @@ public struct TextGenerator: Sendable {
 
   /// Continues several prompts at once, each with a generator of its own: every text is the one that it would be alone.
   ///
-  /// With a cache on the host they share the reading of weights, which takes most of the time; else they are written one
-  /// after another.
+  /// With a cache on the host they share the reading of weights, which takes most of the time.
   /// - Parameter didDraw: is given the text's index and every token as it is drawn.
   /// - Returns: the new tokens of each.
   /// - Throws: ``NotFiniteLogits``, and what `didDraw` throws.
@@ -69,87 +67,31 @@ public struct TextGenerator: Sendable {
     checkPrecondition(
       prompts.count == generators.count && prompts.allSatisfy { !$0.isEmpty },
       "generate: prompts of \(prompts.map(\.count)) tokens, \(generators.count) generators")
-    var texts = prompts
-    let options = DecodingOptions(textCount: max(1, prompts.count), weights: weights)
-    if usesCache, model.device.isCPU, let session = model.makeDecodingSession(options) {
-      try extend(&texts, by: count, endingAt: end, in: session, of: model, using: &generators, didDraw)
-    } else {
-      for text in texts.indices {
-        var start: Int?
-        for _ in 0..<count {
-          let logits = logits(after: texts[text], from: model, &start)
-          guard let next = try draw(from: logits, after: texts[text], endingAt: end, using: &generators[text]) else {
-            break
-          }
-          texts[text].append(next)
+    guard count > 0 else { return prompts.map { _ in [] } }
+    let batch = TextBatch(of: model, placeCount: max(1, prompts.count), usesCache: usesCache, weights: weights)
+    for (text, prompt) in prompts.enumerated() { batch.begin(prompt, at: text) }
+    var made: [[Int32]] = prompts.map { _ in [] }
+    while !batch.isEmpty {
+      for (text, logits) in batch.logits() {
+        let candidates = Array(logits.prefix(tokenCount ?? logits.count))
+        let next = try sampler.draw(from: candidates, seen: batch.tokens(at: text), using: &generators[text])
+        if next != end {
+          made[text].append(next)
           try didDraw(text, next)
+        }
+        if next == end || made[text].count == count {
+          batch.end(at: text)
+        } else {
+          batch.append(next, at: text)
         }
       }
     }
-    return zip(texts, prompts).map { Array($0.dropFirst($1.count)) }
+    return made
   }
 
   /// Of a prompt, how many tokens are read: all that the context has room for; of more, its last half with a cache, which
   /// then has room for others, and without a cache as much as it holds.
   public func readCount(ofPrompt count: Int, context: Int) -> Int {
-    usesCache ? (count < context ? count : max(1, context / 2)) : min(count, context)
-  }
-
-  private func extend(
-    _ texts: inout [[Int32]], by count: Int, endingAt end: Int32?, in session: any DecodingSession,
-    of model: some LanguageModel, using generators: inout [RandomGenerator],
-    _ didDraw: (_ text: Int, _ token: Int32) throws -> Void
-  ) throws {
-    let context = model.configuration.contextLength
-    var unread = texts.map { Array($0.suffix(readCount(ofPrompt: $0.count, context: context))) }
-    for _ in 0..<count {
-      let logits = session.append(unread)
-      for text in texts.indices where !unread[text].isEmpty {
-        guard let next = try draw(from: logits[text], after: texts[text], endingAt: end, using: &generators[text])
-        else {
-          unread[text] = []
-          continue
-        }
-        texts[text].append(next)
-        try didDraw(text, next)
-        unread[text] = [next]
-        if session.positions[text] == context {
-          session.restart(text)
-          unread[text] = Array(texts[text].suffix(readCount(ofPrompt: texts[text].count, context: context)))
-        }
-      }
-      if unread.allSatisfy(\.isEmpty) { break }
-    }
-  }
-
-  /// The next token; nil for the end.
-  private func draw(
-    from logits: [Float], after tokens: [Int32], endingAt end: Int32?, using generator: inout RandomGenerator
-  ) throws -> Int32? {
-    let candidates = Array(logits.prefix(tokenCount ?? logits.count))
-    let next = try sampler.draw(from: candidates, seen: tokens, using: &generator)
-    return next == end ? nil : next
-  }
-
-  /// Computes all positions anew: those of a sliding window, or on a GPU those that a cache would hold.
-  /// - Parameter start: the first of the tokens that are read; nil before the first time.
-  private func logits(after tokens: [Int32], from model: some LanguageModel, _ start: inout Int?) -> [Float] {
-    let context = model.configuration.contextLength
-    var window = tokens.suffix(context)
-    if usesCache, !model.device.isCPU {
-      let isFull = start.map { tokens.count - $0 > context } ?? (tokens.count >= context)
-      let first = isFull ? tokens.count - max(1, context / 2) : start ?? 0
-      start = first
-      window = tokens[first...]
-    }
-    return model.logits(for: Array(window), sequenceLength: window.count, on: Tape(recording: false)).value.lastRow
-  }
-}
-
-extension Tensor {
-  fileprivate var lastRow: [Float] {
-    withElements { elements in
-      (elements.count - shape.width..<elements.count).map { elements[$0] }
-    }
+    TextBatch.readCount(ofPrompt: count, context: context, usesCache: usesCache)
   }
 }
