@@ -78,6 +78,18 @@ private func expectGolden(_ name: String) throws {
   try expectGolden("gpt2_untied")
 }
 
+/// Configurations as they are published, all but the sizes, at once and one token after another.
+@Test(arguments: ["kimi_k2", "moonlight", "published_deepseek_v3"])
+func publishedModelsScaledDownMatchTransformers(name: String) throws {
+  let checkpoint = try GoldenCheckpoint(name)
+  let model = try checkpoint.model()
+  let (inputs, expected) = (try checkpoint.tokens("inputs"), try #require(checkpoint.golden["logits"]).scalars)
+  let logits = model.logits(for: inputs, sequenceLength: inputs.count, on: Tape(recording: false))
+  #expect(relativeDifference(logits.value.scalars, expected) < 1e-5)
+  let session = try #require(model.makeDecodingSession(DecodingOptions()))
+  #expect(relativeDifference(inputs.flatMap { session.append([[$0]])[0] }, expected) < 1e-5)
+}
+
 /// The cache's positions, groups and biases are those of the whole sequence.
 @Test(arguments: ["deepseek_v3_yarn", "deepseek_v3_linear"])
 func scaledPositionsAreTheSameOneByOne(name: String) throws {
