@@ -4,7 +4,7 @@ internal import Foundation
 enum FileForm {
   /// Files of bytes, by what they begin with, and what to do with them.
   private static let binary: [(start: [UInt8], name: String, advice: String)] = [
-    (Array("PAR1".utf8), "a Parquet file", tableAdvice),
+    (Array("PAR1".utf8), "a Parquet file", parquetAdvice),
     (Array("ARROW1".utf8), "an Arrow file", tableAdvice),
     ([0x1F, 0x8B], "packed with gzip", "unpack it with gunzip first"),
     ([0x28, 0xB5, 0x2F, 0xFD], "packed with zstd", "unpack it with unzstd first"),
@@ -18,10 +18,21 @@ enum FileForm {
     "save its stories as JSON Lines first, one object with a 'text' a line, as pandas does with "
     + "to_json(path, orient='records', lines=True)"
 
+  /// Read batch after batch: the Hub's files are larger than some machines' memory.
+  private static let parquetAdvice =
+    "give what this makes of it: pip install pyarrow && python3 -c \"import json, sys, pyarrow.dataset as d; "
+    + "[print(json.dumps({'text': t})) for b in d.dataset(sys.argv[1:]).to_batches(columns=['text']) "
+    + "for t in b['text'].to_pylist()]\" FILE > stories.jsonl"
+
+  /// What to do with Parquet files.
+  /// - Parameter files: a path or a pattern of paths, as a shell reads it.
+  static func parquetAdvice(for files: String) -> String { parquetAdvice.replacing("FILE", with: files) }
+
   /// Throws for a file that is known to be no text, and says what to do.
   static func requireText(_ start: Data, path: String) throws(TextFileError) {
     guard let known = binary.first(where: { start.starts(with: $0.start) }) else { return }
-    throw TextFileError(description: "\(path): is \(known.name); \(known.advice)")
+    throw TextFileError(
+      description: "\(path): is \(known.name); \(known.advice.replacing("FILE", with: "'\(path)'"))")
   }
 
   /// Throws for a table of comma-separated or tab-separated values: one by its name, or whose first line names a column

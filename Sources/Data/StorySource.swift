@@ -33,9 +33,7 @@ public struct StorySource: Sendable {
     var (training, validation) = (path, validation)
     if isDirectory.boolValue {
       guard let found = Self.distributedFile("train", in: path) else {
-        throw StoryError(
-          description: "\(path): no TinyStories file here; a folder needs "
-            + "\(Self.distributedNames("train").joined(separator: ", ")); or name a file")
+        throw StoryError(description: "\(path): \(Self.reasonWithoutFile(in: path))")
       }
       training = found
       validation = validation ?? Self.distributedFile("valid", in: path)
@@ -61,6 +59,18 @@ public struct StorySource: Sendable {
     distributedNames(split).map { "\(folder)/\($0)" }.first {
       FileManager.default.fileExists(atPath: $0)
     }
+  }
+
+  private static func reasonWithoutFile(in folder: String) -> String {
+    // The Hub keeps a data set's files in `data`.
+    for part in [folder, "\(folder)/data"] {
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: part)) ?? []
+      guard names.contains(where: { $0.hasSuffix(".parquet") }) else { continue }
+      let pattern = names.contains { $0.hasPrefix("train") } ? "train*.parquet" : "*.parquet"
+      return "holds Parquet files; \(FileForm.parquetAdvice(for: "'\(part)'/\(pattern)"))"
+    }
+    let names = distributedNames("train").joined(separator: ", ")
+    return "no TinyStories file here; a folder needs \(names); or name a file"
   }
 
   /// Bytes to read for a split, for progress.

@@ -140,11 +140,18 @@ private func stories(_ path: String) throws -> [String] {
   try expect(Data("text\n\"Once upon a time\"\n".utf8), "b.txt", "JSON Lines")
   try expect(Data("text\tid\nOnce\t1\n".utf8), "c.txt", "JSON Lines")
   try expect(Data([0xEF, 0xBB, 0xBF]) + csv, "d.txt", "JSON Lines")
-  try expect(Data("PAR1".utf8) + Data([0x15, 0, 0xFF]), "train-00000.parquet", "to_json")
+  try expect(Data("PAR1".utf8) + Data([0x15, 0, 0xFF]), "train-00000.parquet", "train-00000.parquet' > stories.jsonl")
   try expect(Data([0x1F, 0x8B, 8, 0]), "a.txt.gz", "gunzip")
   try expect(Data([0x28, 0xB5, 0x2F, 0xFD, 0]), "a.zst", "unzstd")
   try expect(Data([0x50, 0x4B, 3, 4, 0]), "a.zip", "unzip")
   try expect(Data([0xFF, 0xFE, 0x61, 0]), "wide.txt", "UTF-16")
+  // As the Hub keeps them.
+  let data = folder.path + "/hub/data"
+  try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
+  for name in ["train-00000-of-00002.parquet", "validation-00000-of-00001.parquet"] {
+    try Data("PAR1".utf8).write(to: URL(fileURLWithPath: "\(data)/\(name)"))
+  }
+  #expect { try StorySource(folder.path + "/hub") } throws: { "\($0)".contains("'\(data)'/train*.parquet > stories") }
   // The way out for a text that only looks like a table.
   let text = "\ntext, story\n\"Yes\", she said.\n"
   #expect(try stories(try write(text, "e.txt", in: folder)) == [text])
