@@ -1,15 +1,18 @@
-"""Tries `bench-cli serve` with the openai package, then with 1,000 malformed requests, after which it must still serve.
+"""Tries `bench-cli serve` with the openai package, with many requests at once, and with 1,000 malformed
+requests, after which it must still serve.
 
   python3 serve.py BENCH_CLI MODEL_FOLDER
 
 Needs the openai package.
 """
+import concurrent.futures
 import json
 import random
 import re
 import socket
 import subprocess
 import sys
+import time
 
 import openai
 
@@ -41,6 +44,16 @@ try:
         assert "there is no model 'other'" in str(error), error
     print(f"openai {openai.__version__}: models, completions, streams, probabilities, seeds, stops and errors are right")
 
+    def one(index):
+        choice = client.completions.create(
+            model=name, prompt=prompt * (index % 5 + 1), seed=index, max_tokens=10 + 7 * index, logprobs=1).choices[0]
+        return choice.text, choice.logprobs.token_logprobs
+
+    alone = [one(index) for index in range(32)]
+    with concurrent.futures.ThreadPoolExecutor(32) as pool:
+        assert list(pool.map(one, range(32))) == alone
+    print("32 requests at once: the texts and probabilities that each has alone")
+
     def raw(data):
         """The status of the answer; None for a connection that ends without one."""
         with socket.create_connection((host, int(port)), timeout=10) as connection:
@@ -58,6 +71,8 @@ try:
 
     assert raw(post(b'{"prompt": "a", "max_tokens": 1}')) == 200
     assert raw(post(b'{"prompt": "a", "max_tokens": 1}', host_name="elsewhere.example")) == 403
+    idle, since = socket.create_connection((host, int(port)), timeout=120), time.monotonic()
+    idle.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
     generator, statuses = random.Random(5), {}
     good = json.dumps({"model": name, "prompt": prompt, "max_tokens": 2, "temperature": 0.5, "stop": ["x"]}).encode()
     for index in range(1000):
@@ -84,6 +99,8 @@ try:
         statuses[status] = statuses.get(status, 0) + 1
     assert client.completions.create(**settings).choices[0].text == whole.choices[0].text
     assert server.poll() is None
+    assert idle.recv(1) == b"", "an unfinished request is answered"
+    print(f"a request that was never finished lost its connection after {time.monotonic() - since:.0f} s")
     print("1,000 malformed requests:", ", ".join(
         f"{count} × {'closed' if status is None else status}" for status, count in sorted(
             statuses.items(), key=lambda entry: -entry[1])))

@@ -1,5 +1,4 @@
 import FlyingFox
-import FlyingSocks
 import Foundation
 import NanoModels
 
@@ -11,12 +10,6 @@ struct CompletionServer: HTTPHandler {
   let models: [ServedModel]
   /// Whether only programs of this machine are answered.
   let isLocal: Bool
-  private let queue = CompletionQueue()
-
-  init(_ models: [ServedModel], isLocal: Bool) {
-    self.models = models
-    self.isLocal = isLocal
-  }
 
   func handleRequest(_ request: HTTPRequest) async -> HTTPResponse {
     do {
@@ -74,27 +67,39 @@ struct CompletionServer: HTTPHandler {
       let names = models.map { "'\($0.name)'" }.joined(separator: ", ")
       throw RequestError(status: 404, message: "there is no model '\(asked.modelName ?? "")'; there is \(names)")
     }
-    let parts = try queue.parts(of: asked, by: model)
+    let parts = try model.parts(of: asked)
+    guard let first = try await parts.first(where: { _ in true }) else {
+      throw RequestError(status: 500, message: "the completion ended without an end")
+    }
     let id = "cmpl-\(UUID().uuidString)"
-    if asked.streams {
-      let events = EventStream(parts) { part in
-        switch part {
-        case .text(let text): [chunk(id, model, choices: [choice(text)])]
-        case .end(let completion):
-          [chunk(id, model, choices: [choice("", finishReason: completion.finishReason)])]
-            + (asked.streamsUsage ? [chunk(id, model, choices: [], usage: usage(completion))] : [])
-        }
+    let heartbeat = Heartbeat()
+    let body = CompletionBody(first: first, rest: parts) { part in
+      switch (part, asked.streams) {
+      case (.text(let text), true): event(chunk(id, model, choices: [choice(text)]))
+      case (.text, false): heartbeat.next()
+      case (.end(let completion), true):
+        event(chunk(id, model, choices: [choice("", finishReason: completion.finishReason)]))
+          + (asked.streamsUsage ? event(chunk(id, model, choices: [], usage: usage(completion))) : Data())
+          + Data("data: [DONE]\n\n".utf8)
+      case (.end(let completion), false):
+        chunk(
+          id, model,
+          choices: [
+            choice(
+              completion.text, finishReason: completion.finishReason,
+              probabilities: completion.probabilities?.json ?? nil)
+          ],
+          usage: usage(completion)
+        ).data
       }
-      return HTTPResponse(
-        statusCode: .ok, headers: Self.headers("text/event-stream"), body: HTTPBodySequence(from: events))
     }
-    for try await case .end(let completion) in parts {
-      let answer = choice(
-        completion.text, finishReason: completion.finishReason, probabilities: completion.probabilities)
-      return json(chunk(id, model, choices: [answer], usage: usage(completion)))
-    }
-    throw RequestError(status: 500, message: "the completion ended without an end")
+    return HTTPResponse(
+      statusCode: .ok, headers: Self.headers(asked.streams ? "text/event-stream" : "application/json"),
+      body: HTTPBodySequence(from: body))
   }
+
+  /// A server-sent event.
+  private func event(_ value: JSONValue) -> Data { Data("data: ".utf8) + value.data + Data("\n\n".utf8) }
 
   private func body(of request: HTTPRequest) async throws -> Data {
     let tooLarge = RequestError(
@@ -126,10 +131,10 @@ struct CompletionServer: HTTPHandler {
     ]
   }
 
-  private func usage(_ completion: ServedModel.Completion) -> JSONValue {
+  private func usage(_ completion: Completion) -> JSONValue {
     [
-      "prompt_tokens": .integer(completion.prompt.count), "completion_tokens": .integer(completion.tokens.count),
-      "total_tokens": .integer(completion.prompt.count + completion.tokens.count),
+      "prompt_tokens": .integer(completion.promptCount), "completion_tokens": .integer(completion.tokenCount),
+      "total_tokens": .integer(completion.promptCount + completion.tokenCount),
     ]
   }
 
@@ -147,56 +152,5 @@ struct CompletionServer: HTTPHandler {
     HTTPResponse(
       statusCode: HTTPStatusCode(error.status, phrase: error.status < 500 ? "Client Error" : "Server Error"),
       headers: Self.headers("application/json"), body: error.body)
-  }
-}
-
-/// Parts of a completion as server-sent events, `[DONE]` behind the last.
-private struct EventStream: AsyncBufferedSequence {
-  typealias Element = UInt8
-
-  private let parts: AsyncThrowingStream<CompletionQueue.Part, any Error>
-  private let events: @Sendable (CompletionQueue.Part) -> [JSONValue]
-
-  init(
-    _ parts: AsyncThrowingStream<CompletionQueue.Part, any Error>,
-    events: @escaping @Sendable (CompletionQueue.Part) -> [JSONValue]
-  ) {
-    self.parts = parts
-    self.events = events
-  }
-
-  func makeAsyncIterator() -> Iterator { Iterator(parts: parts.makeAsyncIterator(), events: events) }
-
-  struct Iterator: AsyncBufferedIteratorProtocol {
-    fileprivate var parts: AsyncThrowingStream<CompletionQueue.Part, any Error>.Iterator
-    fileprivate let events: @Sendable (CompletionQueue.Part) -> [JSONValue]
-    private var pending: [UInt8] = []
-    private var hasEnded = false
-
-    fileprivate init(
-      parts: AsyncThrowingStream<CompletionQueue.Part, any Error>.Iterator,
-      events: @escaping @Sendable (CompletionQueue.Part) -> [JSONValue]
-    ) {
-      self.parts = parts
-      self.events = events
-    }
-
-    mutating func next() async throws -> UInt8? { try await nextBuffer(suggested: 1)?.first }
-
-    mutating func nextBuffer(suggested count: Int) async throws -> [UInt8]? {
-      if pending.isEmpty, !hasEnded {
-        if let part = try await parts.next() {
-          for event in events(part) { append(event.data) }
-        } else {
-          append(Data("[DONE]".utf8))
-          hasEnded = true
-        }
-      }
-      guard !pending.isEmpty else { return nil }
-      defer { pending.removeFirst(Swift.min(count, pending.count)) }
-      return Array(pending.prefix(count))
-    }
-
-    private mutating func append(_ data: Data) { pending += Array("data: ".utf8) + data + Array("\n\n".utf8) }
   }
 }

@@ -9,14 +9,16 @@ enum ServerPage {
     <meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <title>nano-kimi</title>
+    <link rel="icon" href="data:,">
     <style>
       :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
       body { max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
-      textarea { width: 100%; box-sizing: border-box; font: inherit }
+      textarea, input, select, button { font: inherit }
+      textarea { width: 100%; box-sizing: border-box }
       form > p { display: flex; flex-wrap: wrap; gap: 1rem; align-items: center }
-      input { width: 5rem; font: inherit }
+      input { width: 5rem }
       section { display: grid; grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); gap: 2rem }
-      output { display: block; white-space: pre-wrap; overflow-wrap: anywhere; min-height: 6rem }
+      output { display: block; margin-top: 0.5rem; white-space: pre-wrap; overflow-wrap: anywhere; min-height: 6rem }
       .error { color: #c33 }
     </style>
     <h1>nano-kimi</h1>

@@ -1,37 +1,44 @@
 import Foundation
-import NanoTestSupport
 
 /// A real browser, for tests of pages; they skip where none is installed.
-enum Browser {
-  static let path: String? = {
+public enum Browser {
+  private static let path: String? = {
     let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
     let paths = folders.flatMap { folder in ["chromium", "chromium-browser", "google-chrome"].map { "\(folder)/\($0)" }
     }
     return paths.first(where: FileManager.default.isExecutableFile)
   }()
 
-  static var isInstalled: Bool { path != nil }
+  public static var isInstalled: Bool { path != nil }
 
-  struct Page {
+  public struct Page {
     /// What the document was when its scripts had run.
-    let document: String
+    public let document: String
     /// Lines of the console.
-    let console: [String]
+    public let console: [String]
   }
 
   /// Opens a page, runs its scripts and then another one.
-  static func open(_ html: String, then script: String = "") throws -> Page {
+  public static func open(_ html: String, then script: String = "") throws -> Page {
     let folder = try TemporaryFolder()
-    let (page, output, errors) = ("\(folder.path)/page.html", "\(folder.path)/out", "\(folder.path)/errors")
+    let page = "\(folder.path)/page.html"
     try html.replacing("</body>", with: "<script>\(script)</script></body>")
       .write(toFile: page, atomically: true, encoding: .utf8)
+    return try open(address: "file://\(page)")
+  }
+
+  /// Opens the page at an address and runs its scripts.
+  /// - Parameter flags: of Chromium; by themselves scripts have three seconds, by the page's own clock.
+  public static func open(address: String, flags: [String] = ["--virtual-time-budget=3000"]) throws -> Page {
+    let folder = try TemporaryFolder()
+    let (output, errors) = ("\(folder.path)/out", "\(folder.path)/errors")
     let process = Process()
     process.executableURL = URL(fileURLWithPath: path ?? "")
-    process.arguments = [
-      "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--enable-logging=stderr",
-      "--user-data-dir=\(folder.path)/profile", "--window-size=1000,800", "--virtual-time-budget=3000", "--dump-dom",
-      "file://\(page)",
-    ]
+    process.arguments =
+      [
+        "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--enable-logging=stderr",
+        "--user-data-dir=\(folder.path)/profile", "--window-size=1000,800", "--dump-dom",
+      ] + flags + [address]
     for file in [output, errors] { try Data().write(to: URL(fileURLWithPath: file)) }
     process.standardOutput = FileHandle(forWritingAtPath: output)
     process.standardError = FileHandle(forWritingAtPath: errors)
