@@ -49,13 +49,13 @@ public final class MPICommunicator: Communicator {
     nk_mpi_receive(bytes.baseAddress, bytes.count, Int32(rank))
   }
 
-  /// Waits without using the processor, so that ranks may share one: after a moment of asking, MPI is asked twenty
-  /// thousand times a second.
+  /// Waits without using the processor, so that ranks may share one: after a moment of asking, MPI is asked some ten
+  /// thousand times a second. Yielding would give a busy machine's other processes a whole turn each.
   private func wait(until isThere: () -> Bool) {
     var attempts = 0
     while !isThere() {
       attempts += 1
-      if attempts > 200 { usleep(50) } else { sched_yield() }
+      if attempts > 100 { usleep(20) }
     }
   }
 

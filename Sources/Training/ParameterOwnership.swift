@@ -20,13 +20,21 @@ struct ParameterOwnership {
     var firstMatrix: Int { description.shape.matrixStack.map { elements.lowerBound / $0.matrixElementCount } ?? 0 }
   }
 
-  /// Elements that are sent together.
+  /// Elements of one rank's parts that are sent together.
   struct Chunk: Hashable {
     let rank: Int
+    fileprivate(set) var pieces: [Piece] = []
+    fileprivate(set) var elementCount = 0
+  }
+
+  /// What a chunk has of one part.
+  struct Piece: Hashable {
     /// The place of its part among those of the rank.
     let part: Int
     let parameter: Int
     let elements: Range<Int>
+    /// Where they stand in the chunk.
+    let places: Range<Int>
   }
 
   /// In the order of parameters, and so of ranks.
@@ -64,14 +72,28 @@ struct ParameterOwnership {
       }
     }
     self.parts = parts
-    chunks = parts.enumerated().flatMap { index, part in
+    chunks = Self.chunks(of: parts, length: chunkLength)
+  }
+
+  /// Large parts are cut, small ones go together.
+  private static func chunks(of parts: [Part], length: Int) -> [Chunk] {
+    var chunks: [Chunk] = []
+    for (index, part) in parts.enumerated() {
       let place = index - parts.firstIndex { $0.rank == part.rank }!
-      return stride(from: part.elements.lowerBound, to: part.elements.upperBound, by: chunkLength).map { start in
-        Chunk(
-          rank: part.rank, part: place, parameter: part.parameter,
-          elements: start..<min(start + chunkLength, part.elements.upperBound))
+      for start in stride(from: part.elements.lowerBound, to: part.elements.upperBound, by: length) {
+        let elements = start..<min(start + length, part.elements.upperBound)
+        if chunks.last.map({ $0.rank != part.rank || $0.elementCount + elements.count > length }) ?? true {
+          chunks.append(Chunk(rank: part.rank))
+        }
+        let end = chunks.count - 1
+        let count = chunks[end].elementCount
+        chunks[end].pieces.append(
+          Piece(
+            part: place, parameter: part.parameter, elements: elements, places: count..<count + elements.count))
+        chunks[end].elementCount += elements.count
       }
     }
+    return chunks
   }
 
   func parts(of rank: Int) -> [Part] { parts.filter { $0.rank == rank } }

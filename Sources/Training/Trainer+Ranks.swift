@@ -52,56 +52,67 @@ extension Trainer {
   ) -> (tensors: [Tensor], sumsOfSquares: [Double]) {
     // Ranks beyond the shards have nothing to add.
     let (rank, last) = (communicator.rank, min(communicator.rankCount, shardCount) - 1)
-    let (chunks, communicator) = (ownership.chunks, communicator)
-    var own = parts.map { Tensor(uninitialized: [$0.elements.count]) }
+    let chunks = ownership.chunks
+    var (own, sumsOfSquares) = (parts.map { Tensor(uninitialized: [$0.elements.count]) }, [Double]())
     var expected = chunks.enumerated().filter { $0.element.rank == rank && rank != last }[...]
     func receiveOwn(below limit: Int) {
       while let next = expected.first, next.offset < limit {
-        own[next.element.part].receive(places(of: next.element), from: last, communicator)
         expected.removeFirst()
+        keep(next.element, Tensor(receiving: next.element.elementCount, from: last, communicator), in: &own)
       }
     }
-    var (sum, others, sumsOfSquares) = (Tensor(zeros: [0]), [Tensor](), [Double]())
     for (index, chunk) in chunks.enumerated() where rank <= last {
-      if chunk.elements.lowerBound == 0 {
-        sum = columns[chunk.parameter].removeFirst()
-        others = columns[chunk.parameter]
-        columns[chunk.parameter] = []
-      }
-      if rank > 0 {
-        var before = Tensor(uninitialized: [chunk.elements.count])
-        before.receive(0..<chunk.elements.count, from: rank - 1, communicator)
-        before.withElements { before in sum.withMutableElements(in: chunk.elements) { kernels.add(before, to: &$0) } }
-      }
-      for other in others {
-        other.withElements { other in
-          sum.withMutableElements(in: chunk.elements) { kernels.add(other.extracting(chunk.elements), to: &$0) }
-        }
-      }
+      let before = rank > 0 ? Tensor(receiving: chunk.elementCount, from: rank - 1, communicator) : nil
+      let sum = sum(of: chunk, adding: columns, to: before)
       if rank < last {
         communicator.awaitSends(leaving: Self.bytesUnderWay)
-        sum.send(chunk.elements, to: rank + 1, communicator)
+        sum.send(to: rank + 1, communicator)
         // What has passed through all ranks behind this one meanwhile.
         receiveOwn(below: index - (last - rank))
       } else if chunk.rank == rank {
-        sum.withElements { sum in
-          own[chunk.part].withMutableElements(in: places(of: chunk)) { part in
-            for index in 0..<part.count { part[index] = sum[chunk.elements.lowerBound + index] }
-          }
-        }
+        keep(chunk, sum, in: &own)
       } else {
-        sum.send(chunk.elements, to: chunk.rank, communicator)
+        sum.send(to: chunk.rank, communicator)
       }
-      if rank == last, chunk.elements.upperBound == sum.elementCount { sumsOfSquares.append(sum.sumOfSquares) }
+      for piece in chunk.pieces {
+        let isEnd = piece.elements.upperBound == descriptions[piece.parameter].shape.elementCount
+        if rank == last {
+          columns[piece.parameter][0].replace(piece.elements, with: sum, from: piece.places.lowerBound)
+          if isEnd { sumsOfSquares.append(columns[piece.parameter][0].sumOfSquares) }
+        }
+        if isEnd { columns[piece.parameter] = [] }
+      }
     }
     receiveOwn(below: chunks.count)
     return (own, communicator.allGather(sumsOfSquares)[last])
   }
 
-  /// Of a chunk's elements in its part.
-  private func places(of chunk: ParameterOwnership.Chunk) -> Range<Int> {
-    let start = chunk.elements.lowerBound - parts[chunk.part].elements.lowerBound
-    return start..<start + chunk.elements.count
+  /// A chunk's sum over what comes from the ranks before, if any, and this rank's shards.
+  private func sum(of chunk: ParameterOwnership.Chunk, adding columns: [[Tensor]], to before: consuming Tensor?)
+    -> Tensor
+  {
+    let begins = before == nil
+    var sum = before.take() ?? Tensor(uninitialized: [chunk.elementCount])
+    for piece in chunk.pieces {
+      for (index, gradient) in columns[piece.parameter].enumerated() {
+        if begins, index == 0 {
+          sum.replace(piece.places, with: gradient, from: piece.elements.lowerBound)
+        } else {
+          gradient.withElements { gradient in
+            sum.withMutableElements(in: piece.places) { kernels.add(gradient.extracting(piece.elements), to: &$0) }
+          }
+        }
+      }
+    }
+    return sum
+  }
+
+  /// Takes a chunk's elements into the gradients of this rank's parts.
+  private func keep(_ chunk: ParameterOwnership.Chunk, _ elements: Tensor, in own: inout [Tensor]) {
+    for piece in chunk.pieces {
+      let start = piece.elements.lowerBound - parts[piece.part].elements.lowerBound
+      own[piece.part].replace(start..<start + piece.elements.count, with: elements, from: piece.places.lowerBound)
+    }
   }
 
   /// The most that a rank's sums may be ahead of the rank behind it.
@@ -114,12 +125,21 @@ extension Trainer {
     let (rank, count) = (communicator.rank, communicator.rankCount)
     let (previous, next) = ((rank + count - 1) % count, (rank + 1) % count)
     withParameterValues { values, _ in
-      for chunk in ownership.chunks(of: rank) { values[chunk.parameter].send(chunk.elements, to: next, communicator) }
+      for chunk in ownership.chunks(of: rank) {
+        var elements = Tensor(uninitialized: [chunk.elementCount])
+        for piece in chunk.pieces {
+          elements.replace(piece.places, with: values[piece.parameter], from: piece.elements.lowerBound)
+        }
+        elements.send(to: next, communicator)
+      }
       for distance in 1..<count {
         let owner = (rank + count - distance) % count
         for chunk in ownership.chunks(of: owner) {
-          values[chunk.parameter].receive(chunk.elements, from: previous, communicator)
-          if owner != next { values[chunk.parameter].send(chunk.elements, to: next, communicator) }
+          let elements = Tensor(receiving: chunk.elementCount, from: previous, communicator)
+          if owner != next { elements.send(to: next, communicator) }
+          for piece in chunk.pieces {
+            values[piece.parameter].replace(piece.elements, with: elements, from: piece.places.lowerBound)
+          }
         }
       }
     }
@@ -164,13 +184,26 @@ extension Tensor {
     }
   }
 
-  fileprivate func send(_ places: Range<Int>, to rank: Int, _ communicator: any Communicator) {
-    withElements { elements in elements.extracting(places).withUnsafeBytes { communicator.send($0, to: rank) } }
+  /// Overwrites some of the elements with as many of another tensor, from its element `start` on.
+  fileprivate mutating func replace(_ places: Range<Int>, with other: Tensor, from start: Int) {
+    other.withElements { other in
+      other.extracting(start..<start + places.count).withUnsafeBufferPointer { source in
+        withMutableElements(in: places) { part in
+          part.withUnsafeMutableBufferPointer { _ = $0.update(from: source) }
+        }
+      }
+    }
   }
 
-  fileprivate mutating func receive(_ places: Range<Int>, from rank: Int, _ communicator: any Communicator) {
-    withMutableElements(in: places) { part in
-      part.withUnsafeMutableBytes { communicator.receive(into: $0, from: rank) }
+  fileprivate func send(to rank: Int, _ communicator: any Communicator) {
+    withElements { elements in elements.withUnsafeBytes { communicator.send($0, to: rank) } }
+  }
+
+  /// As many elements as another rank sends.
+  fileprivate init(receiving count: Int, from rank: Int, _ communicator: any Communicator) {
+    self.init(uninitialized: [count])
+    withMutableElements { elements in
+      elements.withUnsafeMutableBytes { communicator.receive(into: $0, from: rank) }
     }
   }
 }

@@ -27,13 +27,22 @@ private let rule = RoutedOptimizer(Muon(), where: \.shape.isMatrix, otherwise: A
       let (stack, whole) = (part.description.shape.matrixStack, parameter.shape.matrixStack)
       #expect(stack?.outputs == whole?.outputs && stack?.inputs == whole?.inputs && stack?.order == whole?.order)
     }
-    let chunks = ownership.chunks.filter { $0.parameter == index }
-    #expect(chunks.flatMap { Array($0.elements) } == Array(0..<parameter.shape.elementCount))
+    let pieces = ownership.chunks.flatMap(\.pieces).filter { $0.parameter == index }
+    #expect(pieces.flatMap { Array($0.elements) } == Array(0..<parameter.shape.elementCount))
   }
   for chunk in ownership.chunks {
-    let part = ownership.parts(of: chunk.rank)[chunk.part]
-    #expect(part.parameter == chunk.parameter && part.elements.contains(chunk.elements) && chunk.elements.count <= 70)
+    #expect(chunk.pieces.flatMap { Array($0.places) } == Array(0..<chunk.elementCount) && chunk.elementCount <= 70)
+    for piece in chunk.pieces {
+      let part = ownership.parts(of: chunk.rank)[piece.part]
+      #expect(part.parameter == piece.parameter && part.elements.contains(piece.elements))
+      #expect(piece.places.count == piece.elements.count)
+    }
   }
+}
+
+@Test func smallParametersAreSentTogether() {
+  let chunks = ParameterOwnership(of: parameters, among: 1) { $0.shape.elementCount }.chunks
+  #expect(chunks.map(\.pieces.count) == [parameters.count])
 }
 
 @Test func ranksHaveAboutAsMuchWorkInTheirUpdates() {
