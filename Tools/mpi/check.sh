@@ -6,6 +6,7 @@
 # FOLDER, which must not be there, gets the runs. Ends with 1 at the first thing that does not hold:
 #
 #   - 1, 2, 3, 4 and 6 ranks give the same weights and the same metrics, both studies, fp32 and bf16, both libraries;
+#   - a step of Slurm is one too, which a stand-in's variables say that srun has started;
 #   - a rank that is killed ends the job, and the run goes on from its last checkpoint on another number of ranks, to the
 #     same bits as without;
 #   - what cannot be is refused in one line, and nothing is written.
@@ -54,6 +55,13 @@ for study in characters stories; do
     echo "$study, $precision: the same bits on 1, 2, 3, 4 and 6 ranks"
   done
 done
+
+# As under srun: what Open MPI's own launcher says is gone, and its library joins the processes all the same.
+slurm='env -u OMPI_COMM_WORLD_RANK -u OMPI_COMM_WORLD_SIZE -u OMPI_COMM_WORLD_LOCAL_SIZE SLURM_NODEID=0 SLURM_STEP_TASKS_PER_NODE=3
+  SLURM_PROCID=$OMPI_COMM_WORLD_RANK SLURM_STEP_NUM_TASKS=$OMPI_COMM_WORLD_SIZE'
+openmpi 3 bash -c "exec $(echo $slurm)"' "$@"' - "$bench" $characters --precision fp32 --iterations 5 --eval-interval 2 --out slurm >/dev/null
+same characters-fp32-1 slurm
+echo "srun: the same bits"
 
 # A rank is killed after the first checkpoint. With two steps more than that, the run goes on on another number of ranks.
 arguments="train --model nanokimi --eval-iters 2 $common --iterations 300 --eval-interval 150 --checkpoint-every 20"
