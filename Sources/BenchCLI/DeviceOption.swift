@@ -19,9 +19,17 @@ struct DeviceOption: ParsableArguments {
   @Flag(name: .customLong("tf32"), help: "On a GPU, let float32 products round their operands to 10 bits of precision.")
   var allowsTF32 = false
 
+  @Flag(
+    name: .customLong("allow-mixed"),
+    help: "Under MPI, let hosts with different vector instructions share a run; its bits then depend on them.")
+  var allowsMixedRanks = false
+
   func validate() throws {
     guard device != .cpu || !allowsTF32 else {
       throw ValidationError("--tf32 is of a GPU; --device cpu has no use for it")
+    }
+    guard Ranks.count > 1 || !allowsMixedRanks else {
+      throw ValidationError("--allow-mixed is of several ranks, and this process is alone; leave it out")
     }
   }
 

@@ -46,18 +46,24 @@ enum Ranks {
     if let program = try? Data(contentsOf: URL(fileURLWithPath: "/proc/self/exe"), options: .alwaysMapped) {
       program.withUnsafeBytes { hash.update(Array($0)) }
     }
-    return [
+    var identity = [
       ("arguments", CommandLine.arguments.dropFirst().joined(separator: " "), "give all the same"),
       ("code", hash.finalized(), "start the same program on all hosts"),
+    ]
+    // Arguments are parsed when all ranks have agreed.
+    guard !CommandLine.arguments.contains("--allow-mixed") else { return identity }
+    identity += [
       (
         "vector instructions", Machine.current.kernels,
-        "its sums would have other bits; NANO_INSTRUCTION_SET in all their environments names a set that all hosts have"
+        "its sums would have other bits; NANO_INSTRUCTION_SET in all their environments names a set that all hosts "
+          + "have, --allow-mixed lets them share the run all the same"
       ),
       (
         "kernels of OpenBLAS", Machine.openBLASCore ?? "none",
-        "its sums would have other bits; use hosts of one kind, with the same OpenBLAS"
+        "its sums would have other bits; use hosts of one kind, with the same OpenBLAS, or give --allow-mixed"
       ),
     ]
+    return identity
   }
 
   private static func serve(_ world: MPICommunicator) -> Never {

@@ -93,7 +93,7 @@ private func pngSize(_ path: String) throws -> (Int, Int) {
     (["compare", "--optimizer", "muon", "--gpt-optimizer", "sgd"], "--gpt-optimizer"),
     (["compare", "--data", "x", "--data-seed", "1"], "--data-seed"),
     (["compare", "--quiet", "--table-every", "1"], "--table-every"),
-    (["compare", "--device", "cpu", "--tf32"], "--tf32"),
+    (["compare", "--device", "cpu", "--tf32"], "--tf32"), (["compare", "--allow-mixed"], "--allow-mixed"),
     (["compare", "--vocab", "400"], "--vocab"), (["compare", "--gating", "softmax"], "--gating"),
     (["bench", "step", "--expert-width", "64"], "--expert-width"),
   ] {

@@ -98,5 +98,8 @@ refused "not an MPI library" env NANO_MPI_LIBRARY=libm.so.6 mpirun.mpich -np 2 "
 refused "rank 1 has other arguments" mpirun.mpich -np 1 "$bench" $arguments : -np 1 "$bench" $arguments --quiet
 refused "rank 1 has other vector instructions" \
   mpirun.mpich -np 1 "$bench" $arguments : -np 1 -env NANO_INSTRUCTION_SET portable "$bench" $arguments
+mpirun.mpich -np 1 "$bench" $arguments --quiet --allow-mixed : \
+  -np 1 -env NANO_INSTRUCTION_SET portable "$bench" $arguments --quiet --allow-mixed >/dev/null 2>&1 || fail "--allow-mixed: refused"
+rm -r refused
 refused "must be at least 1" openmpi 3 "$bench" $arguments --table-every 0
 echo "What cannot be is refused in one line"
