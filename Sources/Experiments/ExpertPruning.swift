@@ -86,7 +86,9 @@ public struct ExpertPruning {
         for start in stride(from: 0, to: scalars.count, by: experts) {
           let row = scalars[start..<start + experts]
           switch criterion {
-          case .load: merits[layer][row.indices.max { row[$0] < row[$1] }! - start] += 1
+          case .load:
+            let busiest = row.indices.max { row[$0] < row[$1] }!
+            merits[layer][busiest - start] += 1
           case .loss, .gateMass: for expert in 0..<experts { merits[layer][expert] += Double(row[start + expert]) }
           }
         }

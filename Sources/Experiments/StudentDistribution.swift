@@ -31,7 +31,8 @@ private func regularizedIncompleteBeta(_ x: Double, _ a: Double, _ b: Double) ->
   if x <= 0 || x >= 1 { return x <= 0 ? 0 : 1 }
   // The fraction converges fast on this side of the mean; I_x(a, b) = 1 - I_{1-x}(b, a).
   if x > (a + 1) / (a + b + 2) { return 1 - regularizedIncompleteBeta(1 - x, b, a) }
-  let logarithm = lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log1p(-x)
+  let logGammas: Double = lgamma(a + b) - lgamma(a) - lgamma(b)
+  let logarithm: Double = logGammas + a * log(x) + b * log1p(-x)
   let tiny = 1e-300
   func bounded(_ value: Double) -> Double { abs(value) < tiny ? tiny : value }
   var d = 1 / bounded(1 - (a + b) * x / (a + 1))
@@ -39,10 +40,10 @@ private func regularizedIncompleteBeta(_ x: Double, _ a: Double, _ b: Double) ->
   var fraction = d
   for m in 1...10_000 {
     let n = Double(m)
-    for numerator in [
-      n * (b - n) * x / ((a + 2 * n - 1) * (a + 2 * n)),
-      -(a + n) * (a + b + n) * x / ((a + 2 * n) * (a + 2 * n + 1)),
-    ] {
+    let middle: Double = a + 2 * n
+    let even: Double = n * (b - n) * x / ((middle - 1) * middle)
+    let odd: Double = -(a + n) * (a + b + n) * x / (middle * (middle + 1))
+    for numerator in [even, odd] {
       d = 1 / bounded(1 + numerator * d)
       c = bounded(1 + numerator / c)
       fraction *= d * c

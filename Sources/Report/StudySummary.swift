@@ -113,9 +113,10 @@ public enum StudySummary {
     let settings = Set(trials.flatMap(\.settings.keys)).sorted()
     return Columns(
       ["arm", "trial"] + settings + ["loss"],
-      trials.map { trial in
-        [trial.arm, "\(trial.number)"] + settings.map { trial.settings[$0].map { "\($0)" } ?? "-" }
-          + [trial.loss.map { fixed($0, 4) } ?? "failed"]
+      trials.map { trial -> [String] in
+        let values: [String] = settings.map { trial.settings[$0].map { "\($0)" } ?? "-" }
+        let loss = trial.loss.map { fixed($0, 4) } ?? "failed"
+        return [trial.arm, "\(trial.number)"] + values + [loss]
       })
   }
 
