@@ -159,7 +159,8 @@ struct BenchStepCommand: ParsableCommand {
     let stepTimes = times.suffix(steps).map(\.step)
     let peakTensorBytes = device.memory?.peakBytes ?? MemoryPool.shared.statistics.peakBytes
     // Of the text's tokens times the parameters that each meets, and of attention.
-    let operations = Double(experiment.trainingFLOPsPerToken * experiment.tokensPerStep)
+    let operations = Double(
+      experiment.trainingFLOPsPerToken(activeParameters: trainer.model.activeParameterCount) * experiment.tokensPerStep)
     let peak = device.isCPU ? OperationBenchmark.peakGFLOPSOfAllThreads(bf16: experiment.precision == .bfloat16) : nil
     func utilization(_ operations: Double, _ seconds: Double) -> Double? {
       peak.map { operations / seconds / $0 * 1e-9 }

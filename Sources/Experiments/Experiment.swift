@@ -81,8 +81,8 @@ public struct Experiment: Hashable, Sendable, Codable {
   /// Floating-point operations of training by the usual count: 6 a token for each active parameter, and 12 for each layer,
   /// channel and position of its context. A forward is a third of it.
   /// - SeeAlso: Chowdhery et al., PaLM, 2022, appendix B.
-  public var trainingFLOPsPerToken: Int {
-    6 * model.activeParameterCount + 12 * model.layerCount * model.width * sequenceLength
+  public func trainingFLOPsPerToken(activeParameters: Int) -> Int {
+    6 * activeParameters + 12 * model.layerCount * model.width * sequenceLength
   }
 
   public var trainer: TrainerConfiguration {

@@ -79,7 +79,7 @@ public struct ArmSummary: Hashable, Sendable, Codable {
   public var activeParameters: Int?
   /// Of one run.
   public var trainingTokens: Int?
-  /// Floating-point operations of one run's training (``Experiment/trainingFLOPsPerToken``).
+  /// Floating-point operations of one run's training (``Experiment/trainingFLOPsPerToken(activeParameters:)``).
   public var trainingFLOPs: Double?
   /// Means over the runs.
   public var trainingSeconds, stepMs, peakTensorBytes: Double?
@@ -102,7 +102,8 @@ public struct ArmSummary: Hashable, Sendable, Codable {
     parameters = first.parameters
     activeParameters = first.activeParameters
     trainingTokens = first.trainingTokens
-    trainingFLOPs = Double(arm.experiment.trainingFLOPsPerToken) * Double(first.trainingTokens)
+    let perToken = arm.experiment.trainingFLOPsPerToken(activeParameters: first.activeParameters)
+    trainingFLOPs = Double(perToken) * Double(first.trainingTokens)
     func average(_ value: (RunResult) -> Double) -> Double { runs.map(value).reduce(0, +) / Double(runs.count) }
     trainingSeconds = average(\.trainingSeconds)
     if arm.experiment.iterations > 0 { stepMs = average(\.trainStepMeanMs) }
