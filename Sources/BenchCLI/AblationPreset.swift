@@ -93,6 +93,6 @@ extension StudyPlan {
         comparison("Muon against AdamW, NanoKimi, both tuned", "nanokimi-muon-tuned", "nanokimi-adamw-tuned"),
         comparison("NanoKimi against NanoGPT with AdamW, both tuned", "nanokimi-adamw-tuned", "nanogpt-adamw-tuned"),
         comparison("NanoKimi against NanoGPT with Muon, both tuned", "nanokimi-muon-tuned", "nanogpt-muon-tuned"),
-      ], margin: 0.005)
+      ], margin: 0.005, hasPublishedArms: true)
   }
 }

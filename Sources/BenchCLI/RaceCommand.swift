@@ -20,7 +20,7 @@ struct RaceCommand: ParsableCommand {
   @Option("The loss to reach on all of the validation text, in nats a character", "nats")
   var target = Race.publishedLoss
 
-  @Option("How many seeds: 1, 2 and so on, to 100", "count")
+  @Option("How many seeds: 11, 12 and so on, to 100 of them", "count")
   var seeds = 3
 
   @Option("Where a run ends", "count", default: "the recipe's stop step")
@@ -85,7 +85,7 @@ struct RaceCommand: ParsableCommand {
     }
     let finishes = try results(
       Race.experiment(vocabularySize: vocabulary, steps: steps), "race", "NanoBest",
-      seeds: (1...UInt64(seeds)).map { $0 })
+      seeds: FreshSeeds.first(seeds))
     let reference =
       published
       ? try results(Race.published(vocabularySize: vocabulary), "published", "NanoKimi as published", seeds: [1337])

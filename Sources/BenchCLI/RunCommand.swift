@@ -50,7 +50,7 @@ struct RunCommand: ParsableCommand {
     do {
       if keys.contains("study") { return try decoder.decode(Results.self, from: content).study.anew }
       if keys.contains("arms") { return try decoder.decode(Study.self, from: content).anew }
-      return Study(of: try decoder.decode(Experiment.self, from: content), name: "model", title: "Model")
+      return Study(of: try decoder.decode(Experiment.self, from: content), name: "model", title: "Model").anew
     } catch let error as DecodingError {
       throw RunError("\(file): not an experiment: \(error.summary)")
     }
@@ -62,6 +62,7 @@ extension Study {
   fileprivate var anew: Study {
     var study = self
     study.madeLongerAt = nil
+    study.command = Invocation.text
     return study
   }
 }

@@ -100,6 +100,7 @@ struct StudyBuilder {
       name: preset.rawValue, arms: arms, seeds: try seeds,
       comparisons: self.arms.isEmpty && initial == nil ? preset.comparisons : [])
     study.corpus = corpus
+    study.command = Invocation.text
     return study
   }
 

@@ -113,6 +113,7 @@ struct PlannedStudyOptions: ParsableArguments {
     if let resume { return try goOn(LatestRun.resolved(resume)) }
     var plan = plan
     plan.margin = delta ?? plan.margin
+    if plan.hasPublishedArms { try requireNoRates() }
     let seeds = try self.seeds(plan)
     let settings = flags.filter { !["seed", "seeds"].contains($0.name) }
     let recipe = try text.recipe(for: plan.preset)
@@ -176,9 +177,6 @@ struct PlannedStudyOptions: ParsableArguments {
 
   // MARK: What is asked for
 
-  /// Seeds of a count: not those that any settings of ours were chosen with.
-  private static let firstSeed: UInt64 = 11
-
   private func seeds(_ plan: StudyPlan) throws -> [UInt64] {
     guard steps.seed == nil || comparison.seeds == nil else {
       throw ValidationError("give --seed or --seeds, not both")
@@ -189,7 +187,7 @@ struct PlannedStudyOptions: ParsableArguments {
       guard let count = Int(text), (1...1000).contains(count) else {
         throw ValidationError("seeds is '\(text)'; it must be a number from 1 to 1000, or seeds separated by commas")
       }
-      return (0..<UInt64(count)).map { Self.firstSeed + $0 }
+      return FreshSeeds.first(count)
     }
     return try text.split(separator: ",").map {
       guard let seed = UInt64($0.trimmingCharacters(in: .whitespaces)) else {
@@ -197,6 +195,15 @@ struct PlannedStudyOptions: ParsableArguments {
       }
       return seed
     }
+  }
+
+  /// Throws for a flag that would change arms that stand for published settings.
+  private func requireNoRates() throws {
+    let published = optimizers.givenFlags + schedule.givenFlags.filter { $0.name != "iterations" }
+    guard let flag = published.first else { return }
+    throw ValidationError(
+      "--\(flag.name) would change the arms that stand for published settings; leave it out, or describe arms of your own "
+        + "for bench-cli study")
   }
 
   // MARK: Carrying out
@@ -307,7 +314,9 @@ struct PlannedStudyOptions: ParsableArguments {
     if output.json {
       print(String(decoding: try JSONEncoder.readable.encode(results), as: UTF8.self))
     } else {
-      print(StudySummary.text(results) + "\nResults, tables and runs: \(session.folder)")
+      print(StudySummary.text(results))
+      for caution in results.cautions { Terminal.printProse(caution) }
+      print("Results, tables and runs: \(session.folder)")
     }
     if let failure = results.failures?.first {
       throw RunError(

@@ -16,6 +16,8 @@ struct StudyPlan {
   /// As `--seeds` has them: a count, or a list with commas.
   var seeds: String?
   var margin: Double?
+  /// Whether some arms stand for settings that were published, which no flag may change.
+  var hasPublishedArms = false
 }
 
 /// An arm of a plan.

@@ -112,7 +112,7 @@ struct StudyRunner {
       Terminal.printProse(Verdict.text(results))
       let width = min(78, (Terminal.outputColumns ?? 80) - 2)
       print(SampleDocument.excerpts(of: sources(of: results, in: path), width: max(20, width)))
-      for caution in cautions(results) { Terminal.printProse(caution) }
+      for caution in results.cautions { Terminal.printProse(caution) }
       print("Results, pictures, samples and models: \(path)")
     }
     if let failure = session.failure { throw failure }
@@ -125,22 +125,5 @@ struct StudyRunner {
   /// One run of every arm, with its folder.
   private func sources(of results: StudyResults, in folder: String) -> [SampleDocument.Source] {
     results.study.runs.prefix(results.study.arms.count).map { ($0.title, "\(folder)/\($0.name)") }
-  }
-
-  /// What the figures must not be taken for.
-  private func cautions(_ results: StudyResults) -> [String] {
-    var cautions: [String] = []
-    if let busy = results.models.first(where: { $0.loadAverageAtStart ?? 0 > Double(results.machine.cores) + 0.5 }) {
-      cautions.append(
-        String(
-          format: "The machine was busy when %@ began (load %.1f on %d cores): times are not comparable.", busy.title,
-          busy.loadAverageAtStart ?? 0, results.machine.cores))
-    }
-    if results.corpus.kind == .characters, results.corpus.source == "built-in" {
-      cautions.append(
-        "The text is the built-in corpus: losses are not comparable with those on tiny Shakespeare, which "
-          + "`bench-cli data shakespeare` fetches.")
-    }
-    return cautions
   }
 }

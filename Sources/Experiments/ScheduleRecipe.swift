@@ -25,8 +25,8 @@ public struct ScheduleRecipe: Hashable, Sendable, Codable {
     self.finalShare = finalShare
   }
 
-  /// Steps of warm-up in a run of so many steps.
-  func warmUp(of steps: Int) -> Int { min(warmUpSteps, steps / 2) }
+  /// Steps of warm-up in a run of so many steps: at most half of them.
+  public func warmUp(of steps: Int) -> Int { min(warmUpSteps, steps / 2) }
 
   /// The schedule of a run of so many steps.
   public func schedule(steps: Int) -> any LearningRateSchedule {

@@ -40,6 +40,8 @@ public struct Study: Hashable, Sendable, Codable {
   public var trials: [TuningTrial]?
   /// Iterations that were the runs' end before they were made longer, each time.
   public var madeLongerAt: [Int]?
+  /// What began it, as a shell takes it; nil in studies of earlier versions.
+  public var command: String?
 
   public init(name: String, arms: [Arm], seeds: [UInt64], comparisons: [Comparison] = []) {
     self.name = name
@@ -209,6 +211,7 @@ extension Study {
     func flattened(_ study: Study) throws -> [String: String] {
       var (study, values) = (study, [String: String]())
       study.madeLongerAt = nil
+      study.command = nil
       for index in study.arms.indices { study.arms[index].experiment.iterations = 0 }
       func add(_ value: Any, _ name: String) {
         if let object = value as? [String: Any] {

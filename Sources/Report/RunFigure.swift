@@ -12,13 +12,16 @@ struct RunFigure: Sendable {
   /// Nil where the run has none.
   var value: @Sendable (RunResult) -> Double?
 
-  func text(_ result: RunResult) -> String? {
+  func text(_ result: RunResult) -> String? { text(meanOf: [result]) }
+
+  /// The mean over the runs that have it.
+  func text(meanOf results: [RunResult]) -> String? {
     // Of a model that was scored as it is nothing is known of steps.
-    guard result.completedIterations > 0 || !isOfSteps else { return nil }
-    return value(result).map { value in
-      guard digits == 0, abs(value) < 1e15 else { return fixed(value * scale, digits) }
-      return grouped(Int((value * scale).rounded()))
-    }
+    let values = results.filter { $0.completedIterations > 0 || !isOfSteps }.compactMap(value)
+    guard !values.isEmpty else { return nil }
+    let mean = values.reduce(0, +) / Double(values.count)
+    guard digits == 0, abs(mean) < 1e15 else { return fixed(mean * scale, digits) }
+    return grouped(Int((mean * scale).rounded()))
   }
 
   private var isOfSteps: Bool { key.hasPrefix("trainStep") || ["updateShare", "tokensPerSecond"].contains(key) }

@@ -1,37 +1,64 @@
 public import NanoExperiments
 internal import NanoTraining
 
-/// A study's figures as text, one column a run.
+/// A study's figures as text, one column an arm: those of its run, or means over its seeds.
 public enum StudyTable {
+  /// The runs of an arm.
+  private struct Column {
+    let title: String
+    let runs: [RunResult]
+  }
+
   /// The table, one line a figure.
   public static func text(_ results: StudyResults) -> String {
     let total = results.iterations
-    let made: TextTable<RunResult>.Row = ("iterations", { madeText($0.completedIterations, of: total) })
-    let rows = RunFigure.shown(for: results.models).map { figure -> TextTable<RunResult>.Row in
-      (figure.label, { figure.text($0) ?? "-" })
+    let made: TextTable<Column>.Row = (
+      "iterations", { madeText($0.runs.map(\.completedIterations).min() ?? 0, of: total) }
+    )
+    let rows = RunFigure.shown(for: results.models).map { figure -> TextTable<Column>.Row in
+      (figure.label, { figure.text(meanOf: $0.runs) ?? "-" })
     }
-    return "Losses are in nats a \(results.corpus.unit).\n\n"
-      + TextTable(rows: [made] + rows, columns: results.models, name: \.title).text
+    return "Losses are in nats a \(results.corpus.unit).\(means(results))\n\n"
+      + TextTable(rows: [made] + rows, columns: columns(results), name: \.title).text
   }
 
-  /// Every evaluation of every run, where they are few.
+  /// Every evaluation, where they are few.
   public static func losses(_ results: StudyResults) -> String {
     let steps = Set(results.models.flatMap { $0.curve.map(\.step) }).sorted()
     // The first, the last, and some between them.
     let shown = steps.enumerated().filter { index, _ in
       steps.count <= 25 || index == steps.count - 1 || index % (steps.count / 20) == 0
     }.map(\.element)
-    let rows: [TextTable<RunResult>.Row] = shown.map { step in
+    let rows: [TextTable<Column>.Row] = shown.map { step in
       (
         "step \(step)",
-        { result in
-          result.curve.first { $0.step == step }.map {
-            "\(fixed($0.trainingLoss ?? .nan, 4)) / \(fixed($0.validation.nllPerToken, 4))"
-          } ?? "-"
+        { column in
+          let points = column.runs.compactMap { $0.curve.first { $0.step == step } }
+          guard !points.isEmpty else { return "-" }
+          func mean(_ values: [Double]) -> String { fixed(values.reduce(0, +) / Double(values.count), 4) }
+          return "\(mean(points.map { $0.trainingLoss ?? .nan })) / \(mean(points.map(\.validation.nllPerToken)))"
         }
       )
     }
-    return "Training / validation loss, nats a \(results.corpus.unit)\n"
-      + TextTable(rows: rows, columns: results.models, name: \.title).text
+    return "Training / validation loss, nats a \(results.corpus.unit).\(means(results))\n"
+      + TextTable(rows: rows, columns: columns(results), name: \.title).text
+  }
+
+  /// The arms of which a run was begun; of several seeds the title says how many made a run.
+  private static func columns(_ results: StudyResults) -> [Column] {
+    let study = results.study
+    return study.arms.compactMap { arm in
+      let names = Set(study.runs.filter { $0.arm.name == arm.name }.map(\.name))
+      let runs = results.models.filter { names.contains($0.name) }
+      guard let first = runs.first else { return nil }
+      guard study.seeds.count > 1 else { return Column(title: first.title, runs: runs) }
+      let (made, all) = (runs.count, study.seeds.count)
+      return Column(title: made == all ? arm.title : "\(arm.title), \(made) of \(all) seeds", runs: runs)
+    }
+  }
+
+  private static func means(_ results: StudyResults) -> String {
+    let seeds = results.study.seeds.count
+    return seeds > 1 ? " Each column is the mean of \(seeds) seeds; results.json has every run." : ""
   }
 }

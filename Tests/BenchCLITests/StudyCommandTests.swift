@@ -26,7 +26,7 @@ private func study(_ folder: TemporaryFolder, _ text: String) throws -> String {
   let file = try study(
     folder,
     """
-    {"name": "rates", "settings": {"evaluation": "full", "schedule": "linear"}, "seeds": [3, 4], "delta": 0.5,
+    {"name": "rates", "settings": {"evaluation": "full", "schedule": "linear", "warmup": 100}, "seeds": [3, 4], "delta": 0.5,
      "grid": {"lr": [0.001, 0.01], "model": ["nanogpt", "nanokimi"]},
      "comparisons": [{"arm": "nanokimi-lr0.001", "against": "nanogpt-lr0.001"}]}
     """)
@@ -44,6 +44,9 @@ private func study(_ folder: TemporaryFolder, _ text: String) throws -> String {
       "nanokimi instead of nanogpt", "0.01 instead of 0.001",
     ])
   #expect(result.output.contains("## Main effects") && result.output.contains("nanokimi, lr 0.01"), "\(result.output)")
+  #expect(result.output.contains("took 10 iterations in place of 100"), "\(result.output)")
+  let page = try String(contentsOfFile: "\(out)/report.html", encoding: .utf8)
+  #expect(page.contains("bench-cli study \(file) --out \(out) --jobs 2"))
   for name in ["summary.md", "arms.csv", "comparisons.csv"] {
     #expect(FileManager.default.fileExists(atPath: "\(out)/\(name)"))
   }
@@ -114,7 +117,6 @@ private func study(_ folder: TemporaryFolder, _ text: String) throws -> String {
   #expect(!FileManager.default.fileExists(atPath: out))
 }
 
-/// Equal numbers of trials, on other text and another seed than the runs; the same when it is done again.
 /// What stands for published settings is not searched for, or it would no longer be that.
 @Test func publishedArmsKeepTheirSettings() throws {
   let folder = try TemporaryFolder()
@@ -126,6 +128,13 @@ private func study(_ folder: TemporaryFolder, _ text: String) throws -> String {
   #expect(Set(found.trials?.map(\.arm) ?? []) == Set(found.study.arms.map(\.name).filter { $0.hasSuffix("-tuned") }))
 }
 
+@Test(arguments: ["--lr", "--muon-lr", "--weight-decay", "--warmup"])
+func noFlagChangesWhatWasPublished(flag: String) throws {
+  let result = try CommandResult(["ablate", "factorial", flag, "1", "--iterations", "1", "--dry-run"])
+  #expect(result.status == 64 && result.error.contains("\(flag) would change the arms that stand for published"))
+}
+
+/// Equal numbers of trials, on other text and another seed than the runs; the same when it is done again.
 @Test func settingsAreSearchedForBeforeTheRuns() throws {
   let folder = try TemporaryFolder()
   let file = try study(

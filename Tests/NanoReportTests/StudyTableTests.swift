@@ -17,6 +17,22 @@ import Testing
   #expect(StudyTable.losses(study).contains("- / 8.0000"))
 }
 
+/// Ten runs side by side would be wider than a terminal.
+@Test func seedsOfAnArmShareAColumn() throws {
+  var runs = try [("nanogpt", 4.0), ("nanogpt", 2), ("nanokimik2", 5)].map {
+    try run($0, loss: $1, seconds: 50, parameters: 1_000_000)
+  }
+  for (index, seed) in [1, 2, 1].enumerated() { runs[index].name += "-seed\(seed)" }
+  var study = try results(.stories, runs, arms: [.nanoGPT, .nanoKimiK2])
+  study.study.seeds = [1, 2]
+  let table = StudyTable.text(study)
+  #expect(table.contains("mean of 2 seeds"))
+  let row = try #require(table.split(separator: "\n").first { $0.hasPrefix("final validation loss") })
+  #expect(row.split(separator: " ").suffix(2) == ["3.0000", "5.0000"], "\(table)")
+  #expect(table.contains("NanoKimiK2, 1 of 2 seeds"))
+  #expect(StudyTable.losses(study).contains("- / 8.0000"))
+}
+
 /// The last point's full pass reads other text than the points before it: a curve stays on what they all read.
 @Test func curvesStayOnTheSameWindows() throws {
   let curve = LossCurves.Curve(try run("nanokimik2", loss: 3, seconds: 100, parameters: 2_000_000))
