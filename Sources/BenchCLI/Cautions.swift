@@ -1,5 +1,6 @@
 import Foundation
 import NanoExperiments
+import NanoTensor
 
 extension StudyResults {
   /// What the figures must not be taken for, a sentence each.
