@@ -48,8 +48,7 @@ public enum StudyTable {
   private static func columns(_ results: StudyResults) -> [Column] {
     let study = results.study
     return study.arms.compactMap { arm in
-      let names = Set(study.runs.filter { $0.arm.name == arm.name }.map(\.name))
-      let runs = results.models.filter { names.contains($0.name) }
+      let runs = results.models.filter { $0.name == arm.name }
       guard let first = runs.first else { return nil }
       guard study.seeds.count > 1 else { return Column(title: first.title, runs: runs) }
       let (made, all) = (runs.count, study.seeds.count)
