@@ -28,6 +28,14 @@ public struct GradientSlots {
     gradients[node.index] = .whole(sum)
   }
 
+  /// What a node has so far on the host in 32 bits a number: for an operation that adds to it in its place, and gives it
+  /// back.
+  mutating func takeOnHost(_ node: Node) -> Tensor? {
+    guard !node.isConstant, case .whole(let gradient)? = gradients[node.index], gradient.gpu == nil else { return nil }
+    gradients[node.index] = nil
+    return gradient
+  }
+
   /// What a node on a GPU has so far in 32 bits a number: for an operation that adds it by the way, and gives the sum back.
   mutating func takeOnGPU(_ node: Node) -> Tensor? {
     guard !node.isConstant, let gradient = gradients[node.index], gradient.gpu != nil, gradient.format == nil else {

@@ -19,6 +19,8 @@ public final class Tape {
   private var nodeCount = 0
   private var isRead = false
   private var parameterNodes: [Parameter.ID: Int] = [:]
+  /// In the order of their first use, with the number of entries before it.
+  private var parameterUses: [(id: Parameter.ID, node: Int, firstEntry: Int)] = []
   /// What a tape that does not record was asked for, when a checkpoint must know.
   private var parametersSeen: [Parameter.ID]?
 
@@ -75,6 +77,7 @@ public final class Tape {
     if let index = parameterNodes[id] { return Node(index: index) }
     let node = makeNode()
     parameterNodes[id] = node.index
+    parameterUses.append((id, node.index, entries.count))
     return node
   }
 
@@ -128,25 +131,41 @@ public final class Tape {
   /// The gradients of `seed` · `result` with respect to every parameter that was used. Consumes the tape.
   /// - Precondition: `result` is a scalar of this tape, which has not been read before.
   public func gradients(of result: Variable, seed: Float = 1) -> Gradients {
+    var byParameter: [Parameter.ID: Tensor] = [:]
+    byParameter.reserveCapacity(parameterNodes.count)
+    forEachGradient(of: result, seed: seed) { byParameter[$0] = $1 }
+    return Gradients(byParameter)
+  }
+
+  /// Calls `body` with each of those gradients as soon as it is complete, the ones of the last operations first, and keeps
+  /// none: where they are added to others, no two of a large model need exist. Consumes the tape.
+  /// - Precondition: `result` is a scalar of this tape, which has not been read before.
+  public func forEachGradient(
+    of result: Variable, seed: Float = 1, _ body: (_ parameter: Parameter.ID, _ gradient: consuming Tensor) -> Void
+  ) {
     checkPrecondition(
       result.shape.elementCount == 1,
       "gradients(of:): a scalar, but the shape is \(result.shape)")
     checkOwn(result, "gradients(of:)")
     checkPrecondition(!isRead, "gradients(of:): the tape was read before; record the computation again on a fresh one")
     isRead = true
-    var slots = propagated(
-      .whole(Tensor(repeating: seed, shape: result.shape, on: result.content.gpu)), from: result.node, seed: seed)
-    var byParameter: [Parameter.ID: Tensor] = [:]
-    byParameter.reserveCapacity(parameterNodes.count)
-    for (id, node) in parameterNodes {
-      if let gradient = slots.take(node) { byParameter[id] = gradient.tensor }
-    }
-    return Gradients(byParameter)
+    _ = propagated(
+      .whole(Tensor(repeating: seed, shape: result.shape, on: result.content.gpu)), from: result.node, seed: seed, body)
   }
 
   /// Reads the tape backward from a gradient at `node`.
-  private func propagated(_ gradient: Activation, from node: Node, seed: Float) -> GradientSlots {
+  /// - Parameter body: called with every parameter's gradient once the operation that used it first has been read.
+  /// - Returns: the gradients of what is no parameter.
+  private func propagated(
+    _ gradient: Activation, from node: Node, seed: Float, _ body: (Parameter.ID, consuming Tensor) -> Void
+  ) -> GradientSlots {
     store.forget()
+    func passOnGradients(_ slots: inout GradientSlots) {
+      while let use = parameterUses.last, use.firstEntry >= entries.count {
+        parameterUses.removeLast()
+        if let gradient = slots.take(use.node) { body(use.id, gradient.tensor) }
+      }
+    }
     var slots = GradientSlots(count: nodeCount, seed: seed)
     slots.accumulate(gradient, into: node)
     while let entry = entries.popLast() {
@@ -155,7 +174,9 @@ public final class Tape {
         break
       }
       if let gradient = slots.take(entry.output) { entry.backward(gradient, &slots) }
+      passOnGradients(&slots)
     }
+    passOnGradients(&slots)
     return slots
   }
 
@@ -183,9 +204,8 @@ public final class Tape {
         let again = Tape(precision: precision, packedWeights: packedWeights)
         let leaf = Variable(.whole(kept.tensor), node: again.makeNode(), tape: again)
         let output = body(leaf, true)
-        var inner = again.propagated(gradient, from: output.node, seed: slots.seed)
-        for (id, index) in again.parameterNodes {
-          if let gradient = inner.take(index) { slots.accumulate(gradient, into: self.node(of: id)) }
+        var inner = again.propagated(gradient, from: output.node, seed: slots.seed) { id, gradient in
+          slots.accumulate(gradient, into: self.node(of: id))
         }
         if let gradient = inner.take(leaf.node.index) {
           slots.accumulate(gradient, into: node)

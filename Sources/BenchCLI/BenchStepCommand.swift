@@ -116,7 +116,7 @@ struct BenchStepCommand: ParsableCommand {
 
   // MARK: Measuring
 
-  private func measure(_ experiment: Experiment, _ fresh: Decoder, _ steps: Int) throws -> Report {
+  private func measure(_ experiment: Experiment, _ fresh: consuming Decoder, _ steps: Int) throws -> Report {
     var generator = RandomGenerator(seed: experiment.seed)
     let tokens = (0..<200_000).map { _ in Int32(generator.nextInt(below: experiment.model.vocabularySize)) }
     guard experiment.sequenceLength < tokens.count / 2 else {
@@ -136,7 +136,7 @@ struct BenchStepCommand: ParsableCommand {
     MemoryPool.shared.resetPeak()
     device.resetPeak()
     var trainer = Trainer(
-      fresh.on(device), rule: experiment.optimizer.makeOptimizer(precision: experiment.precision),
+      (consume fresh).on(device), rule: experiment.optimizer.makeOptimizer(precision: experiment.precision),
       configuration: experiment.trainer)
     var times: [(step: Double, update: Double)] = []
     for _ in 0..<steps + max(device.isCPU ? 1 : 5, steps / 10) {

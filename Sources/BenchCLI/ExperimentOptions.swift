@@ -213,7 +213,9 @@ struct StepOptions: ParsableArguments {
   @Option("Micro-batches that a batch is worked through in", "count", default: "1")
   var accumulate: Int?
 
-  @Option("Parts that a batch is split into; results depend on it", "count", default: "2; of stories 6")
+  @Option(
+    "Parts that a batch is split into; results depend on it", "count",
+    default: "2; of stories 6; from 50M parameters on, one for 2048 tokens")
   var shards: Int?
 
   @Option("What weights, batches, evaluations and samples are drawn from", "number", default: "1337")

@@ -89,6 +89,7 @@ struct StudyBuilder {
       var own = [experiments[index]]
       try Setting.apply(Self.others(text.settings), to: &own, of: "the arm \(text.name)")
       arms[index].experiment = own[0]
+      if flag("shards") == nil, text.value("shards") == nil { arms[index].experiment.adoptSuitableShardCount() }
       if text.settings.isEmpty, initial == nil { arms[index].title = try title(of: text.model, arms[index].experiment) }
       if let initial { arms[index].experiment.initialWeights = try InitialWeights(initial.path) }
     }

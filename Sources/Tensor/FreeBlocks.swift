@@ -32,9 +32,16 @@ struct FreeBlocks {
     return nil
   }
 
-  mutating func takeAll() -> [UInt] {
+  mutating func takeAll() -> (blocks: [UInt], bytes: Int) {
     defer { self = FreeBlocks() }
-    return lists.flatMap { $0.flatMap { $0 } }
+    var (blocks, bytes) = ([UInt](), 0)
+    for list in lists {
+      for (index, own) in list.enumerated() {
+        blocks += own
+        bytes += own.count * SizeClass(index: index).bytes
+      }
+    }
+    return (blocks, bytes)
   }
 }
 
@@ -44,6 +51,12 @@ struct SizeClass {
   static let count = perPowerOfTwo * 48
   let index: Int
   let bytes: Int
+
+  init(index: Int) {
+    self.index = index
+    let (exponent, steps) = ((index - 1) / 4 + 7, (index - 1) % 4 + 1)
+    bytes = (4 + steps) << (exponent - 2)
+  }
 
   init(fitting request: Int) {
     let quanta = max(request, 256)

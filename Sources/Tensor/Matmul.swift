@@ -60,7 +60,8 @@ package func matmul(
 }
 
 /// `result = scale · left · right (+ addend)` on the host, rounded to the format of the result, whose elements from `start`
-/// on it takes: rows `rowStride` apart, by default adjacent. One thread.
+/// on it takes: rows `rowStride` apart, by default adjacent. One thread, or those that share operations
+/// (``SharedWork``), each of which then has parts of the result.
 ///
 /// The project's own register-tile kernel serves every product; OpenBLAS takes over from the size at
 /// which its cache blocking wins (`bench-cli bench ops` shows both).
@@ -118,8 +119,53 @@ struct HostProduct {
   }
 
   func compute() {
+    let size = partSize
+    guard SharedWork.isShared, size < max(gemm.rows, gemm.columns) else { return computeAlone() }
+    SharedWork.forEachPart(of: max(gemm.rows, gemm.columns), size: size) { range in
+      part(gemm.rows >= gemm.columns ? .rows : .columns, range).computeAlone()
+    }
+  }
+
+  private func computeAlone() {
     if precision != .float32 || !(multiplyRow() || multiplyLarge()) { multiply() }
   }
+
+  // MARK: Parts
+
+  /// How many rows or columns of the result, whichever are more, a thread takes at a time: so many that the operand which
+  /// every part reads and packs anew takes little beside the arithmetic.
+  private var partSize: Int {
+    let extent = max(gemm.rows, gemm.columns)
+    guard gemm.triangle == NK_FULL, gemm.rows >= gemm.columns || !gemm.b.is_packed else { return extent }
+    let most = min(16, gemm.rows * gemm.columns * gemm.depth >> 24, extent / 192)
+    // Powers of two: most machines have as many threads.
+    var parts = 1
+    while 2 * parts <= most { parts *= 2 }
+    return ((extent + parts - 1) / parts + 15) / 16 * 16
+  }
+
+  private enum Axis { case rows, columns }
+
+  /// The product of some rows of the left operand, or columns of the right one.
+  private func part(_ axis: Axis, _ range: Range<Int>) -> HostProduct {
+    var part = self
+    let start = range.lowerBound
+    switch axis {
+    case .rows:
+      part.gemm.rows = range.count
+      part.gemm.a.advance(by: start * (gemm.a.is_transposed ? 1 : gemm.a.stride))
+      part.gemm.c.advance(by: start * gemm.c.stride)
+      part.gemm.addend.start = gemm.addend.start.map { $0 + start * gemm.addend.stride }
+    case .columns:
+      part.gemm.columns = range.count
+      part.gemm.b.advance(by: start * (gemm.b.is_transposed ? gemm.b.stride : 1))
+      part.gemm.c.advance(by: start)
+      part.gemm.addend.start = gemm.addend.start.map { $0 + start }
+    }
+    return part
+  }
+
+  // MARK: Kernels
 
   /// One row by a transposed matrix: as many dot products, nothing to copy.
   private func multiplyRow() -> Bool {
@@ -173,6 +219,14 @@ extension nk_operand {
       start: matrix.numbers.host, format: matrix.numbers.dtype.kernelValue, is_packed: false,
       is_transposed: isTransposed, stride: isTransposed ? matrix.columnStride : matrix.rowStride)
   }
+}
+
+extension nk_operand {
+  fileprivate mutating func advance(by numbers: Int) { start += numbers * (format == NK_FP32 ? 4 : 2) }
+}
+
+extension nk_result {
+  fileprivate mutating func advance(by numbers: Int) { start += numbers * (format == NK_FP32 ? 4 : 2) }
 }
 
 extension Kernels {

@@ -4,7 +4,9 @@ internal import Synchronization
 /// Where all tensor memory comes from: counted, 64-byte aligned, and reused.
 ///
 /// A freed block goes to a list of its size class and serves the next allocation of that class, preferably on
-/// the same thread, so a training step that repeats the last one's allocations touches no fresh page.
+/// the same thread, so a training step that repeats the last one's allocations touches no fresh page. Large blocks are
+/// cut and joined as they are needed (``LargeBlocks``), since what a large model holds is to be little more than what is
+/// live at most.
 public final class MemoryPool: Sendable {
   /// The pool of every ``Tensor``.
   public static let shared = MemoryPool()
@@ -33,6 +35,7 @@ public final class MemoryPool: Sendable {
       fatalError("MemoryPool: out of memory: the system refused \(bytes) bytes")
     }
     var free = FreeBlocks()
+    var large = LargeBlocks()
   }
 
   private let state = Mutex(State())
@@ -100,9 +103,15 @@ public final class MemoryPool: Sendable {
   /// Gives every block that is held for reuse back to the system.
   public func trim() {
     let blocks = state.withLock { state in
-      state.statistics.cachedBytes = 0
-      return state.free.takeAll()
+      let small = state.free.takeAll()
+      let large = state.large.takeWholeRegions()
+      state.statistics.cachedBytes -= small.bytes + large.bytes
+      return small.blocks + large.starts
     }
+    giveBack(blocks)
+  }
+
+  private func giveBack(_ blocks: [UInt]) {
     for block in blocks { free(UnsafeMutableRawPointer(bitPattern: block)) }
   }
 
@@ -114,20 +123,19 @@ public final class MemoryPool: Sendable {
     let heldBytes: Int
     /// The allocation's number.
     let number: UInt64
+    /// Of a large block, where what it is a part of starts.
+    var region: UInt?
   }
+
+  /// The most that is held for reuse while fresh memory is asked for, as a share of what was live at most.
+  private static let idleShare = 32
 
   /// At least `bytes` of memory.
   func allocate(bytes: Int) -> Block {
+    guard bytes < LargeBlocks.smallestBytes else { return allocateLarge(bytes: bytes) }
     let wanted = SizeClass(fitting: bytes)
     let (reused, number, mustTrim) = state.withLock { state in
-      state.statistics.allocationCount += 1
-      state.statistics.currentBytes += wanted.bytes
-      state.largestBlock = max(state.largestBlock, wanted.bytes)
-      if state.isEnforced && state.statistics.currentBytes > state.limit { giveUp(&state) }
-      // What work that is given up holds until it ends is not what the work that counts needs.
-      if state.needBeyondLimit == nil {
-        state.statistics.peakBytes = max(state.statistics.peakBytes, state.statistics.currentBytes)
-      }
+      count(wanted.bytes, &state)
       let block = state.free.take(wanted)
       if let block { state.statistics.cachedBytes -= block.sizeClass.bytes }
       let held = state.statistics.currentBytes + state.statistics.cachedBytes
@@ -142,6 +150,48 @@ public final class MemoryPool: Sendable {
     return Block(
       memory: freshBlock(wanted.bytes), capacity: wanted.bytes, heldBytes: wanted.bytes,
       number: number)
+  }
+
+  private func allocateLarge(bytes: Int) -> Block {
+    let bytes = LargeBlocks.bytes(fitting: bytes)
+    let (reused, number, mustTrim, idle) = state.withLock { state in
+      count(bytes, &state)
+      let block = state.large.take(bytes)
+      if block != nil { state.statistics.cachedBytes -= bytes }
+      let held = state.statistics.currentBytes + state.statistics.cachedBytes
+      var idle: [UInt] = []
+      let most = state.statistics.peakBytes + state.statistics.peakBytes / Self.idleShare
+      if block == nil, held > most {
+        let whole = state.large.takeWholeRegions(bytes: held - most)
+        state.statistics.cachedBytes -= whole.bytes
+        idle = whole.starts
+      }
+      return (block, UInt64(state.statistics.allocationCount), held > state.limit, idle)
+    }
+    func block(_ memory: UnsafeMutableRawPointer, _ region: UInt) -> Block {
+      Block(memory: memory, capacity: bytes, heldBytes: bytes, number: number, region: region)
+    }
+    if let reused, let memory = UnsafeMutableRawPointer(bitPattern: reused.start) {
+      return block(memory, reused.region)
+    }
+    giveBack(idle)
+    if mustTrim { trim() }
+    let memory = freshBlock(bytes)
+    let region = UInt(bitPattern: memory)
+    state.withLock { $0.large.addRegion(region, bytes: bytes) }
+    return block(memory, region)
+  }
+
+  /// Counts an allocation.
+  private func count(_ bytes: Int, _ state: inout State) {
+    state.statistics.allocationCount += 1
+    state.statistics.currentBytes += bytes
+    state.largestBlock = max(state.largestBlock, bytes)
+    if state.isEnforced && state.statistics.currentBytes > state.limit { giveUp(&state) }
+    // What work that is given up holds until it ends is not what the work that counts needs.
+    if state.needBeyondLimit == nil {
+      state.statistics.peakBytes = max(state.statistics.peakBytes, state.statistics.currentBytes)
+    }
   }
 
   /// Lets the work that runs in ``enforcingLimit(_:)`` know that it must end.
@@ -186,7 +236,11 @@ public final class MemoryPool: Sendable {
     state.withLock { state in
       state.statistics.currentBytes -= block.heldBytes
       state.statistics.cachedBytes += block.capacity
-      state.free.add(address, SizeClass(fitting: block.capacity))
+      if let region = block.region {
+        state.large.add(address, bytes: block.capacity, region: region)
+      } else {
+        state.free.add(address, SizeClass(fitting: block.capacity))
+      }
     }
   }
 }

@@ -33,6 +33,15 @@ extension Tensor {
     return result
   }
 
+  /// Multiplies every element by `factor`, in place when the memory is not shared.
+  public static func *= (left: inout Tensor, factor: Float) {
+    guard left.isUnshared, left.gpu == nil else {
+      left = left * factor
+      return
+    }
+    kernels.scale(&left, by: factor)
+  }
+
   /// Adds `other`, in place when the memory is not shared.
   /// - Precondition: equal shapes.
   public static func += (left: inout Tensor, right: Tensor) {

@@ -40,21 +40,13 @@ public final class WorkerPool: @unchecked Sendable {
   /// Runs `body` for every index below `count` and returns when all have ended. A run inside a run, or
   /// beside one, goes through its indices on the calling thread alone.
   public func run(_ count: Int, _ body: @Sendable (Int) -> Void) {
-    guard threadCount > 1, count > 1, !isBusy.exchange(true, ordering: .acquiring) else {
+    guard count > 1, claim() else {
       for index in 0..<count { body(index) }
       return
     }
-    withoutActuallyEscaping(body) { body in
-      withUnsafePointer(to: body) { context in
-        nk_worker_pool_run(
-          pool, count,
-          { context, index in
-            context!.assumingMemoryBound(to: (@Sendable (Int) -> Void).self).pointee(index)
-          }, UnsafeMutableRawPointer(mutating: context))
-      }
-    }
-    isBusy.store(false, ordering: .releasing)
+    runClaimed(count, body)
   }
+
   /// Runs `body` once for each member of a team of at most `members` threads, all at the same time, so that they can wait
   /// for each other. A run inside a run, or beside one, is that of a team of one.
   ///
@@ -63,20 +55,26 @@ public final class WorkerPool: @unchecked Sendable {
     let count = min(members, threadCount)
     var barrier = nk_barrier()
     withUnsafeMutablePointer(to: &barrier) { barrier in
-      guard count > 1, !isBusy.exchange(true, ordering: .acquiring) else {
+      guard count > 1, claim() else {
         body(Team(index: 0, count: 1, barrier: barrier))
         return
       }
-      withoutActuallyEscaping(body) { body in
-        let member = { (index: Int) in body(Team(index: index, count: count, barrier: barrier)) }
-        withUnsafePointer(to: member) { context in
-          nk_worker_pool_run(
-            pool, count,
-            { context, index in context!.assumingMemoryBound(to: ((Int) -> Void).self).pointee(index) },
-            UnsafeMutableRawPointer(mutating: context))
-        }
-      }
-      isBusy.store(false, ordering: .releasing)
+      runClaimed(count) { body(Team(index: $0, count: count, barrier: barrier)) }
     }
+  }
+
+  /// Whether the threads were idle and are the caller's now.
+  private func claim() -> Bool { threadCount > 1 && !isBusy.exchange(true, ordering: .acquiring) }
+
+  private func runClaimed(_ count: Int, _ body: (Int) -> Void) {
+    withoutActuallyEscaping(body) { body in
+      withUnsafePointer(to: body) { context in
+        nk_worker_pool_run(
+          pool, count,
+          { context, index in context!.assumingMemoryBound(to: ((Int) -> Void).self).pointee(index) },
+          UnsafeMutableRawPointer(mutating: context))
+      }
+    }
+    isBusy.store(false, ordering: .releasing)
   }
 }

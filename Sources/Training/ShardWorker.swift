@@ -7,8 +7,8 @@ internal import NanoTensor
 /// Forward and backward of one part of a batch, on the thread that calls it.
 struct ShardWorker<Model: LanguageModel>: Sendable {
   let model: Model
-  /// The parameters whose gradients are wanted.
-  let ids: [Parameter.ID]
+  /// The places of the parameters whose gradients are wanted.
+  let places: [Parameter.ID: Int]
   let configuration: TrainerConfiguration
   /// Multiplies the loss, and so the gradients.
   let lossScale: Float
@@ -17,8 +17,13 @@ struct ShardWorker<Model: LanguageModel>: Sendable {
   /// What all parts of the batch share; nil for nothing.
   let packedWeights: PackedWeights?
 
-  /// The share of some of the sequences in the batch's loss, and in its gradients times the loss scale.
-  func gradients(of sequences: Range<Int>, in batch: TokenBatch) -> ShardResult {
+  /// The share of some of the sequences in the batch's loss, and what was observed on the way.
+  /// - Parameter receive: is given their share in every parameter's gradient, times the loss scale, as soon as it is
+  ///   complete, with the parameter's place.
+  func work(
+    on sequences: Range<Int>, in batch: TokenBatch,
+    receive: (_ parameter: Int, _ gradient: consuming Tensor) -> Void
+  ) -> (weightedLoss: Double, statistics: ForwardStatistics) {
     let part = batch[sequences]
     let weight = Float(sequences.count) / Float(batch.sequenceCount)
     let tape = Tape(precision: configuration.precision, packedWeights: packedWeights)
@@ -32,36 +37,29 @@ struct ShardWorker<Model: LanguageModel>: Sendable {
         : nil)
     let loss = model.loss(inputs: part.inputs, targets: part.targets, in: context)
     let value = Double(loss.value.scalar) * Double(weight)
-    let gradients = tape.gradients(of: loss, seed: weight * lossScale)
-    return ShardResult(
-      weightedLoss: value, gradients: ids.map { gradients[$0] }, statistics: recorder.statistics)
+    tape.forEachGradient(of: loss, seed: weight * lossScale) { id, gradient in
+      if let place = places[id] { receive(place, gradient) }
+    }
+    return (value, recorder.statistics)
   }
 }
 
 /// What a shard has gathered over the micro-batches of a step.
 struct ShardResult: Sendable {
   var weightedLoss = 0.0
-  /// In the order of the parameters.
-  var gradients: [Tensor?] = []
   var statistics = ForwardStatistics()
+  /// In the order of the parameters; of those that are not added to the others' at once.
+  var gradients: [Tensor?]
+
+  init(parameterCount: Int) { gradients = Array(repeating: nil, count: parameterCount) }
 
   /// Adds what another micro-batch gave.
-  mutating func add(_ other: consuming ShardResult) {
-    guard !gradients.isEmpty else {
-      self = other
+  mutating func add(_ gradient: consuming Tensor, of parameter: Int) {
+    guard var sum = gradients[parameter].take() else {
+      gradients[parameter] = gradient
       return
     }
-    weightedLoss += other.weightedLoss
-    statistics.merge(other.statistics)
-    for index in gradients.indices {
-      guard let gradient = other.gradients[index] else { continue }
-      guard var sum = gradients[index] else {
-        gradients[index] = gradient
-        continue
-      }
-      gradients[index] = nil  // so that `sum` is the only owner and adds in place
-      sum += gradient
-      gradients[index] = sum
-    }
+    sum += gradient
+    gradients[parameter] = sum
   }
 }

@@ -11,7 +11,8 @@ public import NanoTensor
 /// Trains a model, one step at a time.
 ///
 /// A step splits its batch into a fixed number of shards. Workers run forward and backward of each shard on
-/// a tape of its own, gradients are added in shard order, and each parameter is updated by itself. What is
+/// a tape of its own, or, of a large model, the shards one after another with all threads in each operation. Gradients
+/// are added in shard order as they come, and each parameter is updated by itself. What is
 /// computed depends on the shard count and never on the number of threads, so the same seed gives the same
 /// bits on any machine of one instruction set. Several ranks may share a step's shards and updates: each has a trainer with
 /// the same model, gives it the same batches, and comes to the same bits as one rank alone.
@@ -36,6 +37,7 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
   /// The ranks among which the shards of a step on the CPU are dealt, and the updates.
   let communicator: any Communicator
   let ids: [Parameter.ID]
+  private let places: [Parameter.ID: Int]
   let descriptions: [ParameterDescription]
   /// Everything is rank 0's until ``distributeState()``.
   var ownership: ParameterOwnership {
@@ -68,6 +70,7 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
     let descriptions = parameters.map { ParameterDescription($0.parameter, name: $0.name) }
     self.descriptions = descriptions
     ids = parameters.map(\.parameter.id)
+    places = Dictionary(uniqueKeysWithValues: ids.enumerated().map { ($1, $0) })
     ownership = ParameterOwnership(of: descriptions, among: 1) { rule.updateWork(of: $0) }
     parts = ownership.parts(of: communicator.rank)
     states = parts.map { rule.makeState(for: $0.description) }
@@ -88,6 +91,8 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
       return (left.elementCount, $1) > (right.elementCount, $0)
     }
   }
+
+  private var parameterCount: Int { descriptions.reduce(0) { $0 + $1.shape.elementCount } }
 
   // MARK: State
 
@@ -133,7 +138,7 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
     if let gpu = model.device.gpu { return try step(on: gpu, batch) }
     while true {
       let attempt = MemoryPool.shared.enforcingLimit { shardGradients(of: batch) }
-      var shards = attempt.result
+      var (shards, sum) = attempt.result
       let reports = try exchange(
         shards, missingMemory: attempt.needed.map { (needed: $0, limit: MemoryPool.shared.limit ?? $0) })
       let loss = reports.reduce(0) { $0 + $1.weightedLoss }
@@ -141,7 +146,7 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
       var statistics = ForwardStatistics()
       for report in reports { statistics.merge(report.statistics) }
 
-      let gradients = reduced(&shards, shardCount: reports.count)
+      let gradients = reduced(&shards, sum, shardCount: reports.count)
       if let index = gradients.sumsOfSquares.firstIndex(where: { !$0.isFinite }) {
         // Too large a loss scale overflows half precision: the same batch again with half of it.
         if lossScale?.didOverflow() == true { continue }
@@ -177,33 +182,58 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
 
   // MARK: Gradients
 
-  /// Every micro-batch in turn, this rank's shards of it in parallel; a shard adds up its gradients over micro-batches.
-  private func shardGradients(of batch: TokenBatch) -> [ShardResult] {
+  /// This rank's shards in parallel, or one after another, each the micro-batches in turn.
+  /// - Returns: what the shards gathered, and the sum of their gradients; on several ranks each shard has its own.
+  private func shardGradients(of batch: TokenBatch) -> (shards: [ShardResult], sum: GradientSum) {
     let microBatches = min(configuration.microBatchCount, batch.sequenceCount)
     // As many shards in every micro-batch: a shard adds up over all of them.
     let count = min(configuration.shardCount, batch.sequenceCount / microBatches)
     let mine = ShardRanges.shards(of: communicator.rank, among: communicator.rankCount, count: count)
-    var results = [ShardResult](repeating: ShardResult(), count: mine.count)
+    var results = [ShardResult](repeating: ShardResult(parameterCount: ids.count), count: mine.count)
     let worker = ShardWorker(
-      model: model, ids: ids, configuration: configuration, lossScale: lossScale?.value ?? 1,
+      model: model, places: places, configuration: configuration, lossScale: lossScale?.value ?? 1,
       generator: RandomGenerator(seed: configuration.dropoutSeed).split(UInt64(stepCount)),
       packedWeights: packedWeights(parts: mine.count * microBatches))
-    for microBatch in 0..<microBatches {
-      let sequences =
-        microBatch * batch.sequenceCount / microBatches..<(microBatch + 1) * batch.sequenceCount
-        / microBatches
-      let shards = ShardRanges(of: sequences, count: count).ranges[mine]
-      results.withUnsafeMutableBufferPointer { buffer in
-        nonisolated(unsafe) let results = buffer
-        pool.run(mine.count) { index in
-          let result = worker.gradients(of: shards[mine.lowerBound + index], in: batch)
-          // What was computed beyond the memory limit is incomplete.
-          if !MemoryPool.shared.isOverLimit { results[index].add(result) }
-        }
-      }
-      if MemoryPool.shared.isOverLimit { break }
+    let parts = (0..<microBatches).map { microBatch in
+      func border(_ microBatch: Int) -> Int { microBatch * batch.sequenceCount / microBatches }
+      return ShardRanges(of: border(microBatch)..<border(microBatch + 1), count: count).ranges[mine]
     }
-    return results
+    let sum = GradientSum(parameterCount: ids.count)
+    let isOnlyRank = communicator.rankCount == 1
+    results.withUnsafeMutableBufferPointer { buffer in
+      nonisolated(unsafe) let results = buffer
+      forEachShard(mine.count, of: count) { shard in
+        var result = results[shard]
+        // What is computed beyond the memory limit is incomplete, and the whole step is given up.
+        for part in parts where !MemoryPool.shared.isOverLimit {
+          let work = worker.work(on: part[mine.lowerBound + shard], in: batch) { parameter, gradient in
+            if isOnlyRank, parts.count == 1 {
+              sum.add(gradient, of: parameter, inShard: shard)
+            } else {
+              result.add(gradient, of: parameter)
+            }
+          }
+          result.weightedLoss += work.weightedLoss
+          result.statistics.merge(work.statistics)
+        }
+        for parameter in result.gradients.indices where isOnlyRank {
+          guard let gradient = result.gradients[parameter].take() else { continue }
+          sum.add(gradient, of: parameter, inShard: shard)
+        }
+        results[shard] = result
+      }
+    }
+    return (results, sum)
+  }
+
+  /// Runs `body` for this rank's shards of so many: in parallel, or one after another with all threads in each operation.
+  private func forEachShard(_ ownCount: Int, of count: Int, _ body: @Sendable (Int) -> Void) {
+    guard WorkSharing(parameterCount: parameterCount, shardCount: count) == .operations else {
+      return pool.run(ownCount, body)
+    }
+    pool.sharingOperations {
+      for shard in 0..<ownCount { body(shard) }
+    }
   }
 
   /// What the parts of a batch share; nothing where memory counts more than time.
@@ -212,51 +242,57 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
       ? nil : PackedWeights(parts: parts, threads: pool.threadCount)
   }
 
-  /// Adds the shards' gradients, in shard order.
-  /// - Parameter shardCount: of all ranks together.
+  /// Adds the shards' gradients over all ranks, in shard order.
+  /// - Parameters:
+  ///   - sum: on one rank, what they add up to.
+  ///   - shardCount: of all ranks together.
   /// - Returns: the sums of this rank's parts, and of every parameter's sum the sum of squares.
   private func reduced(
-    _ shards: inout [ShardResult], shardCount: Int
+    _ shards: inout [ShardResult], _ sum: GradientSum, shardCount: Int
   ) -> (tensors: [Tensor], sumsOfSquares: [Double]) {
-    var sumsOfSquares = [Double](repeating: 0, count: ids.count)
-    // One row a parameter: its gradient in every shard, each taken over so that sums form in place.
-    var columns = ids.indices.map { index in
-      shards.indices.map { shard in
-        guard let gradient = shards[shard].gradients[index] else {
-          fatalError("Trainer: \(descriptions[index].name) takes no part in the loss")
-        }
-        shards[shard].gradients[index] = nil
-        return gradient
-      }
+    func gradient(_ gradient: Tensor?, of index: Int) -> Tensor {
+      guard let gradient else { fatalError("Trainer: \(descriptions[index].name) takes no part in the loss") }
+      return gradient
     }
-    if communicator.rankCount > 1 { return reducedOverRanks(&columns, shardCount: shardCount) }
-    var tensors = Array(repeating: Tensor(zeros: [0]), count: ids.count)
-    let updateOrder = updateOrder
-    columns.withUnsafeMutableBufferPointer { columnBuffer in
-      tensors.withUnsafeMutableBufferPointer { tensorBuffer in
-        sumsOfSquares.withUnsafeMutableBufferPointer { sumBuffer in
-          nonisolated(unsafe) let (columns, tensors, sums) = (columnBuffer, tensorBuffer, sumBuffer)
-          pool.run(updateOrder.count) { position in
-            let index = updateOrder[position]
-            tensors[index] = Tensor.sum(taking: &columns[index])
-            sums[index] = tensors[index].sumOfSquares
-          }
-        }
+    if communicator.rankCount > 1 {
+      // One row a parameter: its gradient in every shard, each taken over so that sums form in place.
+      var columns = ids.indices.map { index in
+        shards.indices.map { gradient(shards[$0].gradients[index].take(), of: index) }
       }
+      return reducedOverRanks(&columns, shardCount: shardCount)
+    }
+    let tensors = ids.indices.map { gradient(sum.take($0, shards: shardCount), of: $0) }
+    var sumsOfSquares = [Double](repeating: 0, count: ids.count)
+    let updateOrder = updateOrder
+    sumsOfSquares.withUnsafeMutableBufferPointer { sums in
+      nonisolated(unsafe) let sums = sums
+      pool.run(updateOrder.count) { sums[updateOrder[$0]] = tensors[updateOrder[$0]].sumOfSquares }
     }
     return (tensors, sumsOfSquares)
   }
 
   // MARK: Update
 
+  /// In which order this rank's parts are gone through, and by whom.
+  private var updates: PartUpdates {
+    let total = parameterCount
+    let isLarge = updateOrder.map {
+      let count = parts[$0].elements.count
+      return count > 1 << 22 && count > total / 8
+    }
+    return PartUpdates(
+      large: zip(updateOrder, isLarge).filter(\.1).map(\.0),
+      others: zip(updateOrder, isLarge).filter { !$0.1 }.map(\.0),
+      pool: pool)
+  }
+
   private mutating func update(with gradients: [Tensor], factors: StepFactors) {
-    let (rule, parts, updateOrder, pool) = (rule, parts, updateOrder, pool)
+    let (rule, parts, updates) = (rule, parts, updates)
     withParameterValues { values, states in
       values.withUnsafeMutableBufferPointer { valueBuffer in
         states.withUnsafeMutableBufferPointer { stateBuffer in
           nonisolated(unsafe) let (values, states) = (valueBuffer, stateBuffer)
-          pool.run(updateOrder.count) { position in
-            let index = updateOrder[position]
+          updates.forEach { index in
             let part = parts[index]
             gradients[index].withElements { gradient in
               values[part.parameter].withMutableElements(in: part.elements) { value in
@@ -286,5 +322,20 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
       guard parameter.role != .state else { return }
       if let value = iterator.next() { parameter.value = value }
     }
+  }
+}
+
+/// Parts of parameters in the order in which they are updated.
+private struct PartUpdates: Sendable {
+  /// Those that alone would keep a thread busy longer than all others.
+  let large: [Int]
+  let others: [Int]
+  let pool: WorkerPool
+
+  /// Runs `body` for all: for the large ones one after another with all threads in each operation, then for the others in
+  /// parallel.
+  func forEach(_ body: @Sendable (_ part: Int) -> Void) {
+    pool.sharingOperations { large.forEach(body) }
+    pool.run(others.count) { body(others[$0]) }
   }
 }

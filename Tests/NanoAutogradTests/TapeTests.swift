@@ -41,6 +41,25 @@ import Testing
   #expect(gradients(checkpointed: true) == gradients(checkpointed: false))
 }
 
+@Test func gradientsArePassedOnOnceCompleteLastOperationsFirst() {
+  let parameters = [wave([4, 4]), wave([4, 4], phase: 1), wave([4, 4], phase: 2)].map { Parameter($0, role: .gain) }
+  func loss(_ tape: Tape) -> Variable {
+    let x = tape.variable(parameters[0]).gelu()
+    let hidden = x.linear(weight: tape.variable(parameters[1])).linear(weight: tape.variable(parameters[2]))
+    // Used by the first operation and by the last.
+    return hidden.linear(weight: tape.variable(parameters[0])).sum()
+  }
+  let tape = Tape()
+  let all = tape.gradients(of: loss(tape), seed: 0.5)
+  var order: [Parameter.ID] = []
+  let again = Tape()
+  again.forEachGradient(of: loss(again), seed: 0.5) { id, gradient in
+    order.append(id)
+    #expect(gradient.scalars == all[id]?.scalars)
+  }
+  #expect(order == [parameters[2].id, parameters[1].id, parameters[0].id])
+}
+
 #if compiler(>=6.2)
   @Test func variablesOfTwoTapesAreNotMixed() async throws {
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {

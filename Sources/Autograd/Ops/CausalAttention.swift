@@ -44,13 +44,33 @@ enum CausalAttentionOperation {
         scale: scale, precision: precision)
     }
 
-    /// Writes the probabilities of one pair, from the `start`-th on, times their mask; false if there is no dropout.
-    func drop(_ probabilities: Tensor, from start: Int, pair: Int, into result: inout Tensor) -> Bool {
-      guard let dropout else { return false }
+    /// The probabilities of one pair times their mask, which are written to `room`; themselves if there is no dropout.
+    func dropped(_ probabilities: Numbers, pair: Int, in room: MutableNumbers) -> Numbers {
+      guard let dropout else { return probabilities }
       dropout.apply(
-        to: probabilities, from: start, into: &result, sequence: pair / headCount, head: pair % headCount,
-        length: sequenceLength, rowStride: head.probabilityStride)
-      return true
+        to: probabilities, into: room, sequence: pair / headCount, head: pair % headCount, length: sequenceLength,
+        rowStride: head.probabilityStride)
+      return room.numbers
+    }
+
+    /// Pairs that a thread takes at a time where threads share an operation.
+    var pairsPerPart: Int { max(1, (1 << 14) / (sequenceLength * sequenceLength)) }
+
+    /// Runs `body` for every pair, with where its probabilities go that are not kept and where those are dropped. Threads
+    /// may share the pairs.
+    func forEachPair(
+      keepsProbabilities: Bool,
+      _ body: (_ pair: Int, _ probabilities: MutableNumbers, _ dropped: MutableNumbers) -> Void
+    ) {
+      SharedWork.forEachPart(of: pairCount, size: pairsPerPart) { pairs in
+        var probabilities = CausalAttentionOperation.uninitializedProbabilities(keepsProbabilities ? 0 : 1, of: head)
+        var dropped = CausalAttentionOperation.uninitializedProbabilities(dropout == nil ? 0 : 1, of: head)
+        probabilities.withMutableNumbers { probabilities in
+          dropped.withMutableNumbers { dropped in
+            for pair in pairs { body(pair, probabilities, dropped) }
+          }
+        }
+      }
     }
 
     /// Where the rows of a pair begin.
@@ -110,7 +130,7 @@ enum CausalAttentionOperation {
   }
 
   /// Room for the probabilities of so many heads.
-  private static func uninitializedProbabilities(_ count: Int, of head: CausalHead) -> Tensor {
+  fileprivate static func uninitializedProbabilities(_ count: Int, of head: CausalHead) -> Tensor {
     // Of long sequences they are more than an extent can count.
     Tensor(uninitialized: [count, head.probabilityCount / head.probabilityStride, head.probabilityStride])
   }
@@ -119,44 +139,42 @@ enum CausalAttentionOperation {
   private static func forward(
     _ operands: Operands, into output: MutableNumbers, _ geometry: Geometry
   ) -> (probabilities: Tensor?, largestLogits: Tensor) {
-    let head = geometry.head
-    let keptCount = geometry.keepsProbabilities ? geometry.pairCount : 1
-    var probabilities = uninitializedProbabilities(keptCount, of: head)
-    var largest = [Float](repeating: -.infinity, count: geometry.headCount)
-    var dropped = uninitializedProbabilities(geometry.dropout == nil ? 0 : 1, of: head)
-    for pair in 0..<geometry.pairCount {
-      let offsets = geometry.offsets(ofPair: pair)
-      let start = geometry.keepsProbabilities ? pair * head.probabilityCount : 0
-      let highest = head.probabilities(
-        query: operands.query, key: operands.key, at: offsets, into: &probabilities, from: start)
-      largest[pair % geometry.headCount] = max(largest[pair % geometry.headCount], highest)
-      if geometry.drop(probabilities, from: start, pair: pair, into: &dropped) {
-        head.mix(dropped, value: operands.value, at: offsets, into: output)
-      } else {
-        head.mix(probabilities, from: start, value: operands.value, at: offsets, into: output)
+    let (head, keeps) = (geometry.head, geometry.keepsProbabilities)
+    var kept = uninitializedProbabilities(keeps ? geometry.pairCount : 0, of: head)
+    var highest = [Float](repeating: -.infinity, count: geometry.pairCount)
+    kept.withMutableNumbers { kept in
+      highest.withUnsafeMutableBufferPointer { highest in
+        geometry.forEachPair(keepsProbabilities: keeps) { pair, own, dropped in
+          let offsets = geometry.offsets(ofPair: pair)
+          let probabilities = keeps ? kept.advanced(by: pair * head.probabilityCount) : own
+          highest[pair] = head.probabilities(
+            query: operands.query, key: operands.key, at: offsets, into: probabilities)
+          head.mix(
+            geometry.dropped(probabilities.numbers, pair: pair, in: dropped), value: operands.value, at: offsets,
+            into: output)
+        }
       }
     }
-    return (
-      geometry.keepsProbabilities ? probabilities : nil, Tensor(largest, shape: [geometry.headCount])
-    )
+    var largest = [Float](repeating: -.infinity, count: geometry.headCount)
+    for (pair, logit) in highest.enumerated() {
+      largest[pair % geometry.headCount] = max(largest[pair % geometry.headCount], logit)
+    }
+    return (keeps ? kept : nil, Tensor(largest, shape: [geometry.headCount]))
   }
 
   private static func backward(
     _ gradient: Numbers, _ operands: Operands, probabilities: Tensor?, into gradients: Gradients, _ geometry: Geometry
   ) {
     let head = geometry.head
-    var recomputed = uninitializedProbabilities(probabilities == nil ? 1 : 0, of: head)
-    var dropped = uninitializedProbabilities(geometry.dropout == nil ? 0 : 1, of: head)
-    for pair in 0..<geometry.pairCount {
+    geometry.forEachPair(keepsProbabilities: probabilities != nil) { pair, recomputed, dropped in
       let offsets = geometry.offsets(ofPair: pair)
       if probabilities == nil {
-        _ = head.probabilities(query: operands.query, key: operands.key, at: offsets, into: &recomputed)
+        _ = head.probabilities(query: operands.query, key: operands.key, at: offsets, into: recomputed)
       }
-      let (p, start) = (probabilities ?? recomputed, probabilities == nil ? 0 : pair * head.probabilityCount)
-      let drops = geometry.drop(p, from: start, pair: pair, into: &dropped)
+      let p = probabilities?.numbers.advanced(by: pair * head.probabilityCount) ?? recomputed.numbers
       head.backward(
         gradient, query: operands.query, key: operands.key, value: operands.value, at: offsets, probabilities: p,
-        from: start, dropped: drops ? dropped : nil, into: gradients)
+        dropped: geometry.dropped(p, pair: pair, in: dropped), into: gradients)
     }
   }
 

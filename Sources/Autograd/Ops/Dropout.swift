@@ -65,23 +65,17 @@ public struct DropoutMasks: Sendable {
     stream.nextUniform() < rate ? 0 : 1 / (1 - rate)
   }
 
-  /// One head's attention probabilities, from the `first`-th on, times their mask; nothing is drawn for what lies behind
-  /// the diagonal.
+  /// One head's attention probabilities times their mask; nothing is drawn for what lies behind the diagonal.
   func apply(
-    to probabilities: Tensor, from first: Int, into result: inout Tensor, sequence: Int, head: Int, length: Int,
-    rowStride: Int
+    to probabilities: Numbers, into result: MutableNumbers, sequence: Int, head: Int, length: Int, rowStride: Int
   ) {
     var stream = stream(sequence: sequence).split(UInt64(head))
-    probabilities.withElements { probabilities in
-      result.withMutableElements { result in
-        for row in 0..<length {
-          let start = row * rowStride
-          for index in start...start + row {
-            result[index] = probabilities[first + index] * nextFactor(from: &stream)
-          }
-          for index in start + row + 1..<start + rowStride { result[index] = 0 }
-        }
-      }
+    let probabilities = probabilities.start.assumingMemoryBound(to: Float.self)
+    let result = result.numbers.start.assumingMemoryBound(to: Float.self)
+    for row in 0..<length {
+      let start = row * rowStride
+      for index in start...start + row { result[index] = probabilities[index] * nextFactor(from: &stream) }
+      for index in start + row + 1..<start + rowStride { result[index] = 0 }
     }
   }
 }

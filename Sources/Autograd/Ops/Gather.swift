@@ -48,6 +48,22 @@ enum GatherOperation {
     kernels.addRows(gradient, at: saved.indices[...], to: &result)
     return result
   }
+
+  /// Adds the rows' gradients to what the table's gradient is so far, in its place: a table may have many rows more than
+  /// were looked up. Those of one row are added up first, as if the table had a gradient of its own here.
+  static func backward(_ gradient: Tensor, _ saved: Saved, addingTo table: inout Tensor) {
+    var places: [Int32: Int32] = [:]
+    var rows: [Int32] = []
+    let own = saved.indices.map { row in
+      if let place = places[row] { return place }
+      places[row] = Int32(rows.count)
+      rows.append(row)
+      return Int32(rows.count - 1)
+    }
+    var sums = Tensor(zeros: [rows.count, gradient.shape.width])
+    kernels.addRows(gradient, at: own[...], to: &sums)
+    kernels.addRows(sums, at: rows[...], to: &table)
+  }
 }
 
 extension Variable {
@@ -61,7 +77,12 @@ extension Variable {
     let node = node
     return tape.record(GatherOperation.forward(table: table, saved), inputs: self) {
       gradient, slots in
-      slots.accumulate(GatherOperation.backward(gradient, saved, adding: slots.takeOnGPU(node)), into: node)
+      if saved.tableShape.rowCount > saved.indices.count, var table = slots.takeOnHost(node) {
+        GatherOperation.backward(gradient, saved, addingTo: &table)
+        slots.accumulate(table, into: node)
+      } else {
+        slots.accumulate(GatherOperation.backward(gradient, saved, adding: slots.takeOnGPU(node)), into: node)
+      }
     }
   }
 }

@@ -15,8 +15,9 @@ enum LinearCrossEntropyOperation {
     let weight_VD: Weight
   }
 
-  /// About a million logits at a time.
-  private static func blockRows(classes: Int) -> Int { max(32, (1 << 20) / classes) }
+  /// About a million logits at a time, but enough rows that reading and packing the weight takes little beside the
+  /// arithmetic.
+  private static func blockRows(classes: Int) -> Int { max(256, (1 << 20) / classes) }
 
   /// Rows of a block on a GPU: all blocks as equal as tiles of 128 rows allow, of up to a quarter of the rows or 134
   /// million logits. The logits of all rows would be the largest tensor of a step, but each block more reads and writes
@@ -148,10 +149,15 @@ extension Variable {
       wantsGradients: wantsGradients)
     let (inputNode, weightNode) = (node, weight.node)
     let loss = Tensor([Float(result.total / Double(counted))], shape: [])
+    var held: (input: Tensor, weight: Tensor)? = (result.input, result.weight)
     return tape.record(loss, inputs: self, weight) { gradient, slots in
+      guard var (input, weight) = held else { return }
+      held = nil  // so that both have one owner and are scaled in place
       let factor = gradient.scalar / Float(counted)
-      slots.accumulate(result.input * factor, into: inputNode)
-      slots.accumulate(result.weight * factor, into: weightNode)
+      input *= factor
+      weight *= factor
+      slots.accumulate(input, into: inputNode)
+      slots.accumulate(weight, into: weightNode)
     }
   }
 }

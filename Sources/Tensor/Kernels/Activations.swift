@@ -13,7 +13,12 @@ extension Kernels {
   /// `x ← max(x, 0)`
   package func relu(_ x: inout some TensorProtocol) {
     let count = x.shape.elementCount
-    x.withMutableNumbers { table.pointee.relu($0.host, $0.host, count, $0.dtype.kernelValue) }
+    x.withMutableNumbers { x in
+      SharedWork.forEachPart(ofNumbers: count) { part in
+        let start = x.numbers.host(part.lowerBound)
+        table.pointee.relu(start, start, part.count, x.dtype.kernelValue)
+      }
+    }
   }
 
   /// `dx = dy` where y is positive, else 0.
@@ -27,14 +32,23 @@ extension Kernels {
   /// The same in the gradient's place.
   package func reluBackward(output y: some TensorProtocol, _ gradient: inout some TensorProtocol) {
     let (y, count) = (y.numbers, y.shape.elementCount)
-    gradient.withMutableNumbers { table.pointee.relu_backward(y.host, $0.host, $0.host, count, y.dtype.kernelValue) }
+    gradient.withMutableNumbers { dy in
+      SharedWork.forEachPart(ofNumbers: count) { part in
+        let dy = dy.numbers.host(part.lowerBound)
+        table.pointee.relu_backward(y.host(part.lowerBound), dy, dy, part.count, y.dtype.kernelValue)
+      }
+    }
   }
 
   /// `x Φ(x)`, or with the tanh form of Φ.
   package func gelu(_ x: some TensorProtocol, tanh: Bool, into result: inout some TensorProtocol) {
     let (x, count) = (x.numbers, x.shape.elementCount)
     let kernel = tanh ? table.pointee.gelu_tanh : table.pointee.gelu
-    result.withMutableNumbers { kernel!(x.host, $0.host, count, x.dtype.kernelValue) }
+    result.withMutableNumbers { y in
+      SharedWork.forEachPart(ofNumbers: count) { part in
+        kernel!(x.host(part.lowerBound), y.numbers.host(part.lowerBound), part.count, x.dtype.kernelValue)
+      }
+    }
   }
 
   /// `dx = dy (Φ(x) + x φ(x))`
@@ -54,7 +68,13 @@ extension Kernels {
     let (x, count) = (x.numbers, x.shape.elementCount)
     let kernel = tanh ? table.pointee.gelu_tanh_backward : table.pointee.gelu_backward
     gradient.withMutableNumbers { dy in
-      activations.withMutableNumbers { kernel!(x.host, dy.host, dy.host, $0.host, count, x.dtype.kernelValue) }
+      activations.withMutableNumbers { y in
+        SharedWork.forEachPart(ofNumbers: count) { part in
+          let start = part.lowerBound
+          let dy = dy.numbers.host(start)
+          kernel!(x.host(start), dy, dy, y.numbers.host(start), part.count, x.dtype.kernelValue)
+        }
+      }
     }
   }
 
@@ -88,7 +108,13 @@ extension Kernels {
   /// `silu(u) · v` for rows `[u | v]`.
   package func swiGLU(_ x: some TensorProtocol, into result: inout some TensorProtocol) {
     let (x, rows, width) = (x.numbers, x.shape.rowCount, x.shape.width / 2)
-    result.withMutableNumbers { table.pointee.swiglu(x.host, $0.host, rows, width, x.dtype.kernelValue) }
+    result.withMutableNumbers { y in
+      SharedWork.forEachPart(ofRows: rows, width: 2 * width) { part in
+        table.pointee.swiglu(
+          x.host(part.lowerBound * 2 * width), y.numbers.host(part.lowerBound * width), part.count, width,
+          x.dtype.kernelValue)
+      }
+    }
   }
 
   /// `du = dy · v · silu'(u)`, `dv = dy · silu(u)`
@@ -108,8 +134,13 @@ extension Kernels {
   ) {
     let (x, dy, rows, width) = (x.numbers, gradient.numbers, x.shape.rowCount, x.shape.width / 2)
     result.withMutableNumbers { dx in
-      activations.withMutableNumbers {
-        table.pointee.swiglu_backward(x.host, dy.host, dx.host, $0.host, rows, width, x.dtype.kernelValue)
+      activations.withMutableNumbers { y in
+        SharedWork.forEachPart(ofRows: rows, width: 2 * width) { part in
+          let (narrow, wide) = (part.lowerBound * width, part.lowerBound * 2 * width)
+          table.pointee.swiglu_backward(
+            x.host(wide), dy.host(narrow), dx.numbers.host(wide), y.numbers.host(narrow), part.count, width,
+            x.dtype.kernelValue)
+        }
       }
     }
   }

@@ -48,12 +48,12 @@ package struct CausalHead {
   /// Elements of all probabilities.
   package var probabilityCount: Int { geometry.length * probabilityStride }
 
-  /// `P = softmax(scale · Q Kᵀ + mask)`, written from the `start`-th element on.
+  /// `P = softmax(scale · Q Kᵀ + mask)`, in 32 bits a number.
   /// - Returns: the largest logit that is not masked.
   package func probabilities(
-    query: Numbers, key: Numbers, at offsets: Offsets, into result: inout Tensor, from start: Int = 0
+    query: Numbers, key: Numbers, at offsets: Offsets, into result: MutableNumbers
   ) -> Float {
-    let p = result.mutableElements + start
+    let p = result.host.assumingMemoryBound(to: Float.self)
     return withUnsafePointer(to: geometry) {
       kernels.table.pointee.attention_probabilities($0, query.host(offsets.query), key.host(offsets.key), p)
     }
@@ -61,27 +61,27 @@ package struct CausalHead {
 
   /// `O = P V`
   package func mix(
-    _ probabilities: Tensor, from start: Int = 0, value: Numbers, at offsets: Offsets, into output: MutableNumbers
+    _ probabilities: Numbers, value: Numbers, at offsets: Offsets, into output: MutableNumbers
   ) {
     withUnsafePointer(to: geometry) {
       kernels.table.pointee.attention_mix(
-        $0, probabilities.elements + start, value.host(offsets.value), output.numbers.host(offsets.output))
+        $0, probabilities.floats, value.host(offsets.value), output.numbers.host(offsets.output))
     }
   }
 
   /// `dV = P'ᵀ dO`, `dP = dO Vᵀ`, `dS = P' · dP - P · rowsum(dP · P')`, `dQ = scale dS K`, `dK = scale dSᵀ Q`.
   /// - Parameters:
-  ///   - probabilities: P, from the `start`-th element on.
+  ///   - probabilities: P.
   ///   - dropped: P', if it is the product of P with a mask.
   package func backward(
-    _ gradient: Numbers, query: Numbers, key: Numbers, value: Numbers, at offsets: Offsets, probabilities: Tensor,
-    from start: Int = 0, dropped: Tensor? = nil,
+    _ gradient: Numbers, query: Numbers, key: Numbers, value: Numbers, at offsets: Offsets, probabilities: Numbers,
+    dropped: Numbers? = nil,
     into gradients: (query: MutableNumbers, key: MutableNumbers, value: MutableNumbers)
   ) {
-    let p = probabilities.elements + start
+    let p = probabilities.floats
     withUnsafePointer(to: geometry) {
       kernels.table.pointee.attention_backward(
-        $0, query.host(offsets.query), key.host(offsets.key), value.host(offsets.value), p, dropped?.elements ?? p,
+        $0, query.host(offsets.query), key.host(offsets.key), value.host(offsets.value), p, dropped?.floats ?? p,
         gradient.host(offsets.output), gradients.query.numbers.host(offsets.query),
         gradients.key.numbers.host(offsets.key), gradients.value.numbers.host(offsets.value))
     }

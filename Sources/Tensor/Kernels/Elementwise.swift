@@ -6,28 +6,55 @@ internal import NanoPreconditions
 extension Kernels {
   /// `result = left + right`
   func add(_ left: Tensor, _ right: Tensor, into result: inout Tensor) {
-    table.pointee.add(left.elements, right.elements, result.mutableElements, left.elementCount)
+    let (left, right, out, count) = (left.elements, right.elements, result.mutableElements, left.elementCount)
+    SharedWork.forEachPart(ofNumbers: count) { part in
+      let start = part.lowerBound
+      table.pointee.add(left + start, right + start, out + start, part.count)
+    }
   }
 
   /// `sum += other`
   func add(_ other: Tensor, to sum: inout Tensor) {
-    let elements = sum.mutableElements
-    table.pointee.add(elements, other.elements, elements, sum.elementCount)
+    let (elements, other) = (sum.mutableElements, other.elements)
+    SharedWork.forEachPart(ofNumbers: sum.elementCount) { part in
+      let start = elements + part.lowerBound
+      table.pointee.add(start, other + part.lowerBound, start, part.count)
+    }
   }
 
   /// `result = left - right`
   func subtract(_ left: Tensor, _ right: Tensor, into result: inout Tensor) {
-    table.pointee.subtract(left.elements, right.elements, result.mutableElements, left.elementCount)
+    let (left, right, out, count) = (left.elements, right.elements, result.mutableElements, left.elementCount)
+    SharedWork.forEachPart(ofNumbers: count) { part in
+      let start = part.lowerBound
+      table.pointee.subtract(left + start, right + start, out + start, part.count)
+    }
   }
 
   /// `result = left · right`
   func multiply(_ left: Tensor, _ right: Tensor, into result: inout Tensor) {
-    table.pointee.multiply(left.elements, right.elements, result.mutableElements, left.elementCount)
+    let (left, right, out, count) = (left.elements, right.elements, result.mutableElements, left.elementCount)
+    SharedWork.forEachPart(ofNumbers: count) { part in
+      let start = part.lowerBound
+      table.pointee.multiply(left + start, right + start, out + start, part.count)
+    }
   }
 
   /// `result = factor · x`
   func scale(_ x: Tensor, by factor: Float, into result: inout Tensor) {
-    table.pointee.scale(x.elements, factor, result.mutableElements, x.elementCount)
+    let (x, out, count) = (x.elements, result.mutableElements, x.elementCount)
+    SharedWork.forEachPart(ofNumbers: count) { part in
+      table.pointee.scale(x + part.lowerBound, factor, out + part.lowerBound, part.count)
+    }
+  }
+
+  /// `x ← factor · x`
+  func scale(_ x: inout Tensor, by factor: Float) {
+    let (elements, count) = (x.mutableElements, x.elementCount)
+    SharedWork.forEachPart(ofNumbers: count) { part in
+      let start = elements + part.lowerBound
+      table.pointee.scale(start, factor, start, part.count)
+    }
   }
 
   /// `factor · x`
@@ -124,12 +151,22 @@ extension Kernels {
   /// Rounds every element to nearest even.
   func round(_ x: Tensor, into result: inout HalfTensor) {
     let kernel = result.format == .bfloat16 ? table.pointee.to_bf16 : table.pointee.to_fp16
-    result.withMutableNumbers { kernel!(x.elements, $0.halves, x.elementCount) }
+    let (elements, count) = (x.elements, x.elementCount)
+    result.withMutableNumbers { out in
+      guard let halves = out.halves else { return }
+      SharedWork.forEachPart(ofNumbers: count) { part in
+        kernel!(elements + part.lowerBound, halves + part.lowerBound, part.count)
+      }
+    }
   }
 
   /// The elements in 32 bits.
   func widen(_ x: HalfTensor, into result: inout Tensor) {
     let kernel = x.format == .bfloat16 ? table.pointee.from_bf16 : table.pointee.from_fp16
-    kernel!(x.numbers.halves, result.mutableElements, x.shape.elementCount)
+    guard let halves = x.numbers.halves else { return }
+    let out = result.mutableElements
+    SharedWork.forEachPart(ofNumbers: x.shape.elementCount) { part in
+      kernel!(halves + part.lowerBound, out + part.lowerBound, part.count)
+    }
   }
 }

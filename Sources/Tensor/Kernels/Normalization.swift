@@ -18,28 +18,38 @@ extension Kernels {
 
   /// The summed negative log likelihood of a target a row; rows of negative targets count nothing.
   package func crossEntropy(_ logits: Tensor, _ targets: ArraySlice<Int32>) -> Double {
-    targets.withUnsafeBufferPointer {
-      table.pointee.cross_entropy(logits.elements, $0.baseAddress, nil, $0.count, logits.shape.width, NK_FP32)
-    }
+    crossEntropy(logits.elements, targets, width: logits.shape.width, gradient: nil)
   }
 
   /// The same, and the gradient of the sum, `softmax(x) - onehot`.
   package func crossEntropy(
     _ logits: Tensor, _ targets: ArraySlice<Int32>, gradient: inout some TensorProtocol
   ) -> Double {
-    targets.withUnsafeBufferPointer { targets in
-      gradient.withMutableNumbers {
-        table.pointee.cross_entropy(
-          logits.elements, targets.baseAddress, $0.host, targets.count, logits.shape.width, $0.dtype.kernelValue)
-      }
+    gradient.withMutableNumbers {
+      crossEntropy(logits.elements, targets, width: logits.shape.width, gradient: $0.numbers)
     }
   }
 
   /// The same in the logits' place.
   package func crossEntropy(replacing logits: inout Tensor, _ targets: ArraySlice<Int32>) -> Double {
-    let x = logits.mutableElements
-    return targets.withUnsafeBufferPointer {
-      table.pointee.cross_entropy(x, $0.baseAddress, x, $0.count, logits.shape.width, NK_FP32)
+    let width = logits.shape.width
+    return logits.withMutableNumbers { x in
+      guard let elements = x.numbers.floats else { return 0 }
+      return crossEntropy(elements, targets, width: width, gradient: x.numbers)
+    }
+  }
+
+  private func crossEntropy(
+    _ logits: UnsafePointer<Float>, _ targets: ArraySlice<Int32>, width: Int, gradient: Numbers?
+  ) -> Double {
+    targets.withUnsafeBufferPointer { targets in
+      guard let first = targets.baseAddress else { return 0 }
+      return SharedWork.sum(of: targets.count, size: SharedWork.rowsPerPart(of: targets.count, width: width)) { rows in
+        let start = rows.lowerBound * width
+        return table.pointee.cross_entropy(
+          logits + start, first + rows.lowerBound, gradient?.host(start), rows.count, width,
+          (gradient?.dtype ?? .float32).kernelValue)
+      }
     }
   }
 
@@ -50,11 +60,14 @@ extension Kernels {
     _ x: Tensor, gain: Tensor, bias: Tensor, epsilon: Float, into result: inout some TensorProtocol,
     statistics: inout Tensor
   ) {
-    let s = statistics.mutableElements
-    result.withMutableNumbers {
-      table.pointee.layer_norm(
-        x.elements, gain.elements, bias.elements, $0.host, s, x.shape.rowCount, x.shape.width, epsilon,
-        $0.dtype.kernelValue)
+    let (s, width) = (statistics.mutableElements, x.shape.width)
+    result.withMutableNumbers { y in
+      SharedWork.forEachPart(ofRows: x.shape.rowCount, width: width) { rows in
+        let start = rows.lowerBound * width
+        table.pointee.layer_norm(
+          x.elements + start, gain.elements, bias.elements, y.numbers.host(start), s + 2 * rows.lowerBound, rows.count,
+          width, epsilon, y.dtype.kernelValue)
+      }
     }
   }
 
@@ -65,20 +78,27 @@ extension Kernels {
     into result: inout Tensor, gainGradient: inout Tensor, biasGradient: inout Tensor
   ) {
     let (dy, rows, width) = (gradient.numbers, x.shape.rowCount, x.shape.width)
-    let x = x.numbers
-    table.pointee.layer_norm_backward(
-      x.host, gain.elements, statistics.elements, dy.host, result.mutableElements, gainGradient.mutableElements,
-      biasGradient.mutableElements, rows, width, x.dtype.kernelValue, dy.dtype.kernelValue)
+    let (x, dx) = (x.numbers, result.mutableElements)
+    addUpOverParts(ofRows: rows, width: width, to: &gainGradient, &biasGradient) { rows, gainSums, biasSums in
+      let start = rows.lowerBound * width
+      table.pointee.layer_norm_backward(
+        x.host(start), gain.elements, statistics.elements + 2 * rows.lowerBound, dy.host(start), dx + start, gainSums,
+        biasSums, rows.count, width, x.dtype.kernelValue, dy.dtype.kernelValue)
+    }
   }
 
   /// `g · x / √(mean(x²) + ε)`; leaves 1/√(mean(x²) + ε) of every row.
   package func rmsNorm(
     _ x: Tensor, gain: Tensor, epsilon: Float, into result: inout some TensorProtocol, reciprocals: inout Tensor
   ) {
-    let r = reciprocals.mutableElements
-    result.withMutableNumbers {
-      table.pointee.rms_norm(
-        x.elements, gain.elements, $0.host, r, x.shape.rowCount, x.shape.width, epsilon, $0.dtype.kernelValue)
+    let (r, width) = (reciprocals.mutableElements, x.shape.width)
+    result.withMutableNumbers { y in
+      SharedWork.forEachPart(ofRows: x.shape.rowCount, width: width) { rows in
+        let start = rows.lowerBound * width
+        table.pointee.rms_norm(
+          x.elements + start, gain.elements, y.numbers.host(start), r + rows.lowerBound, rows.count, width, epsilon,
+          y.dtype.kernelValue)
+      }
     }
   }
 
@@ -88,9 +108,34 @@ extension Kernels {
     into result: inout Tensor, gainGradient: inout Tensor
   ) {
     let (dy, rows, width) = (gradient.numbers, x.shape.rowCount, x.shape.width)
-    let x = x.numbers
-    table.pointee.rms_norm_backward(
-      x.host, gain.elements, reciprocals.elements, dy.host, result.mutableElements, gainGradient.mutableElements,
-      rows, width, x.dtype.kernelValue, dy.dtype.kernelValue)
+    let (x, dx) = (x.numbers, result.mutableElements)
+    var none = Tensor(zeros: [0])
+    addUpOverParts(ofRows: rows, width: width, to: &gainGradient, &none) { rows, gainSums, _ in
+      let start = rows.lowerBound * width
+      table.pointee.rms_norm_backward(
+        x.host(start), gain.elements, reciprocals.elements + rows.lowerBound, dy.host(start), dx + start, gainSums,
+        rows.count, width, x.dtype.kernelValue, dy.dtype.kernelValue)
+    }
+  }
+
+  /// Runs `body` for all rows, with where to add its sums over them; where threads share the work, for parts of the rows,
+  /// each with sums of its own, which are then added in order.
+  private func addUpOverParts(
+    ofRows count: Int, width: Int, to first: inout Tensor, _ second: inout Tensor,
+    _ body: (_ rows: Range<Int>, _ first: UnsafeMutablePointer<Float>, _ second: UnsafeMutablePointer<Float>) -> Void
+  ) {
+    let size = SharedWork.rowsPerPart(of: count, width: width)
+    guard SharedWork.isShared, count > size else {
+      return body(0..<count, first.mutableElements, second.mutableElements)
+    }
+    let parts = (count + size - 1) / size
+    var sums = (Tensor(zeros: [parts, first.elementCount]), Tensor(zeros: [parts, second.elementCount]))
+    let (firsts, seconds) = (sums.0.mutableElements, sums.1.mutableElements)
+    SharedWork.forEachPart(of: count, size: size) { rows in
+      let part = rows.lowerBound / size
+      body(rows, firsts + part * first.elementCount, seconds + part * second.elementCount)
+    }
+    addRowSums(of: sums.0, groupsOf: parts, to: &first)
+    addRowSums(of: sums.1, groupsOf: parts, to: &second)
   }
 }

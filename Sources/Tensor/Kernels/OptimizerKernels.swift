@@ -17,7 +17,11 @@ extension Kernels {
     let (m, v) = (mean.mutableElements, square.mutableElements)
     parameter.withUnsafeMutableBufferPointer { parameter in
       gradient.withUnsafeBufferPointer {
-        table.pointee.adamw(&constants, parameter.baseAddress, $0.baseAddress, m, v, count)
+        guard let p = parameter.baseAddress, let g = $0.baseAddress else { return }
+        SharedWork.forEachPart(ofNumbers: count) { part in
+          let start = part.lowerBound
+          table.pointee.adamw(&constants, p + start, g + start, m + start, v + start, part.count)
+        }
       }
     }
   }

@@ -94,11 +94,30 @@ extension Kernels {
       "addRowSums: of \(shape), \(count) rows at a time, to \(result.shape)")
     let groups = width == 0 ? 0 : result.shape.elementCount / width
     let sums = result.mutableElements
+    let size = SharedWork.rowsPerPart(of: count, width: width)
+    if SharedWork.isShared, groups == 1, count > size {
+      return addUp(source, rows: count, width: width, partsOf: size, to: sums)
+    }
     for group in 0..<groups {
       table.pointee.add_row_sums(
         source.advanced(by: group * count * width).host, sums + group * width, count, width,
         source.dtype.kernelValue)
     }
+  }
+
+  /// Adds rows up by threads that share the work: each part of the rows to sums of its own, then those in order.
+  private func addUp(
+    _ rows: Numbers, rows count: Int, width: Int, partsOf size: Int, to sums: UnsafeMutablePointer<Float>
+  ) {
+    let parts = (count + size - 1) / size
+    var partSums = Tensor(zeros: [parts, width])
+    let first = partSums.mutableElements
+    SharedWork.forEachPart(of: count, size: size) { part in
+      table.pointee.add_row_sums(
+        rows.host(part.lowerBound * width), first + part.lowerBound / size * width, part.count, width,
+        rows.dtype.kernelValue)
+    }
+    table.pointee.add_row_sums(first, sums, parts, width, NK_FP32)
   }
 
   /// Turns pairs of channels of every head of every row by the angles of the row's position; see ``Rotation``.
@@ -108,13 +127,15 @@ extension Kernels {
     let (cosines, sines) = (cosines.elements, sines.elements)
     rows.withMutableNumbers {
       let (start, size, type) = ($0.host, $0.dtype.byteCount, $0.dtype.kernelValue)
-      for row in 0..<rowCount {
-        let angles = (rotation.firstPosition + row % rotation.sequenceLength) * pairs
-        for head in 0..<headCount {
-          let channels = start + ((row * headCount + head) * rotation.headWidth + rotation.offset) * size
-          table.pointee.rotate(
-            channels, cosines + angles, sines + angles, channels, pairs, rotation.isInterleaved, rotation.isInverse,
-            type)
+      SharedWork.forEachPart(ofRows: rowCount, width: headCount * rotation.headWidth) { part in
+        for row in part {
+          let angles = (rotation.firstPosition + row % rotation.sequenceLength) * pairs
+          for head in 0..<headCount {
+            let channels = start + ((row * headCount + head) * rotation.headWidth + rotation.offset) * size
+            table.pointee.rotate(
+              channels, cosines + angles, sines + angles, channels, pairs, rotation.isInterleaved, rotation.isInverse,
+              type)
+          }
         }
       }
     }
