@@ -165,15 +165,6 @@ extension Tensor {
     }
   }
 
-  /// The sum from left to right of some tensors, which are given up so that it forms in the first one's place.
-  static func sum(taking tensors: inout [Tensor]) -> Tensor {
-    var rest = tensors[...]
-    tensors = []
-    var sum = rest.removeFirst()
-    while let next = rest.popFirst() { sum += next }
-    return sum
-  }
-
   /// Calls `body` with some of the elements for writing.
   mutating func withMutableElements(in places: Range<Int>, _ body: (inout MutableSpan<Float>) -> Void) {
     withMutableElements { elements in
