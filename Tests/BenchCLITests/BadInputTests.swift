@@ -19,7 +19,10 @@ import Testing
     ),
     (["--data", try file("empty.txt", Data())], "empty"),
     (["--data", try file("latin.txt", Data([0x61, 0xE9, 0x62]))], "offset 1"),
-    (["--data", try file("short.txt", Data("too short".utf8))], "short.txt: has 8 tokens for training; a context of 32 needs 33"),
+    (
+      ["--data", try file("short.txt", Data("too short".utf8))],
+      "short.txt: has 8 tokens for training; a context of 32 needs 33"
+    ),
     (["--embd", "63"], "not divisible"), (["--embd", "0"], "width is 0"),
     (["--embd", "-4"], "width is '-4'"), (["--batch", "0"], "batch is 0"),
     (["--layers", "100000000"], "layers is"), (["--context", "9999999"], "context is"),
