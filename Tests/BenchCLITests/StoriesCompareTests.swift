@@ -84,7 +84,7 @@ import Testing
   #expect(result.microBatches > 1 && result.peakTensorBytes < free.peakTensorBytes)
   #expect(abs(result.finalValidationLoss - free.finalValidationLoss) < 1e-4)
 
-  let impossible = try stories.compare(settings + ["--memory-limit", "3M"], out: "impossible")
+  let impossible = try stories.compare(settings + ["--memory-limit", "1M"], out: "impossible")
   #expect(impossible.status == 1)
   #expect(impossible.error.contains("recomputed") && impossible.error.contains("tensors need at least"))
 }
