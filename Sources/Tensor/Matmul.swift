@@ -137,7 +137,7 @@ struct HostProduct {
   private var partSize: Int {
     let extent = max(gemm.rows, gemm.columns)
     guard gemm.triangle == NK_FULL, gemm.rows >= gemm.columns || !gemm.b.is_packed else { return extent }
-    let most = min(16, gemm.rows * gemm.columns * gemm.depth >> 24, extent / 192)
+    let most = min(16, (gemm.rows * gemm.columns * gemm.depth) >> 24, extent / 192)
     // Powers of two: most machines have as many threads.
     var parts = 1
     while 2 * parts <= most { parts *= 2 }
