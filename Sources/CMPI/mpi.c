@@ -117,12 +117,12 @@ typedef struct message {
 
 static message *first_message, **message_end = &first_message;
 
-void nk_mpi_send(const void *bytes, size_t count, int rank) {
+bool nk_mpi_send(const void *bytes, size_t count, int rank) {
   for (size_t done = 0; done < count;) {
     const size_t part = count - done < LARGEST_MESSAGE ? count - done : LARGEST_MESSAGE;
     nk_mpi_bytes_under_way();  // frees what has been sent
     message *copy = malloc(sizeof *copy + part);
-    if (!copy) mpi.abort(world, 1);
+    if (!copy) return false;
     *copy = (message){.count = part};
     memcpy(copy->bytes, (const char *)bytes + done, part);
     mpi.isend(copy->bytes, (int)part, byte, rank, TAG, world, &copy->request);
@@ -130,6 +130,7 @@ void nk_mpi_send(const void *bytes, size_t count, int rank) {
     message_end = &copy->next;
     done += part;
   }
+  return true;
 }
 
 size_t nk_mpi_bytes_under_way(void) {

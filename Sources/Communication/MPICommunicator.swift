@@ -38,7 +38,9 @@ public final class MPICommunicator: Communicator {
   }
 
   public func send(_ bytes: UnsafeRawBufferPointer, to rank: Int) {
-    nk_mpi_send(bytes.baseAddress, bytes.count, Int32(rank))
+    guard nk_mpi_send(bytes.baseAddress, bytes.count, Int32(rank)) else {
+      fatalError("MPICommunicator.send: no memory for a copy of \(bytes.count) bytes")
+    }
   }
 
   public func awaitSends(leaving byteCount: Int) { wait { nk_mpi_bytes_under_way() <= byteCount } }

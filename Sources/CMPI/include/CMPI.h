@@ -18,8 +18,8 @@ const char *nk_mpi_version(void);
 int nk_mpi_rank(void);
 int nk_mpi_size(void);
 
-/// Begins to send a copy of `bytes`. An error ends all ranks, as MPI has it by default.
-void nk_mpi_send(const void *bytes, size_t count, int rank);
+/// Begins to send a copy of `bytes`; false where there is no memory for it. MPI's own errors end all ranks, its default.
+bool nk_mpi_send(const void *bytes, size_t count, int rank);
 
 /// Bytes whose sending has not ended. Has MPI go on with it.
 size_t nk_mpi_bytes_under_way(void);
