@@ -4,7 +4,7 @@ extension ReportPage {
   /// The commands that make every run again.
   func commandSection() -> PageSection {
     let paths = results.study.runs.map { "\(folder)/\($0.name)" }
-    let commands = paths.map { "bench-cli run \(Self.quoted("\($0)/experiment.json"))" }.joined(separator: "\n")
+    let commands = paths.map { "bench-cli run \("\($0)/experiment.json".shellWord)" }.joined(separator: "\n")
     let list: HTML = "<pre>\(commands)</pre>"
     let whole: HTML =
       results.study.command.map { "<p>All of it, from the folder where it was begun:</p><pre>\($0)</pre>" } ?? ""
@@ -14,11 +14,5 @@ extension ReportPage {
       \(paths.count <= 4 ? list : details("commands", "All \(paths.count) runs", list))
       """
     return PageSection(id: "again", title: "Make it again", body: body)
-  }
-
-  /// A path as a shell takes it.
-  private static func quoted(_ path: String) -> String {
-    let isPlain = path.allSatisfy { ($0.isASCII && ($0.isLetter || $0.isNumber)) || "/._-+".contains($0) }
-    return isPlain ? path : "'" + path.replacing("'", with: "'\\''") + "'"
   }
 }
