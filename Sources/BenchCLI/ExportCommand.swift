@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import NanoData
 import NanoModels
+import NanoReport
 import NanoTraining
 
 /// `bench-cli export`: a trained model for other programs.
@@ -63,26 +64,12 @@ enum ModelFormat: String, CaseIterable {
       let code =
         "import sys, transformers as t; "
         + "print(t.pipeline('text-generation', sys.argv[1])(sys.argv[2], max_new_tokens=100)[0]['generated_text'])"
-      return ["python3 -c \"\(code)\" \(shellQuoted(folder)) \(prompt)"]
+      return ["python3 -c \"\(code)\" \(folder.shellWord) \(prompt)"]
     case .gguf:
       return [
-        "llama-completion -m \(shellQuoted("\(folder)/\(files[0])")) -no-cnv -n 100 -p \(prompt)",
-        "ollama create nano-kimi -f \(shellQuoted(folder + "/Modelfile")) && ollama run nano-kimi \(prompt)",
+        "llama-completion -m \("\(folder)/\(files[0])".shellWord) -no-cnv -n 100 -p \(prompt)",
+        "ollama create nano-kimi -f \((folder + "/Modelfile").shellWord) && ollama run nano-kimi \(prompt)",
       ]
     }
-  }
-
-  /// A word as a shell reads it back.
-  private func shellQuoted(_ word: String) -> String {
-    let isPlain = word.utf8.allSatisfy { byte in
-      switch byte {
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "/"), UInt8(ascii: "."), UInt8(ascii: "-"),
-        UInt8(ascii: "_"):
-        true
-      default: false
-      }
-    }
-    return isPlain ? word : "'" + word.replacing("'", with: "'\\''") + "'"
   }
 }
