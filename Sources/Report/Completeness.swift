@@ -1,4 +1,5 @@
 public import NanoExperiments
+internal import NanoTraining
 
 /// Whether the runs of a study made all the iterations that they were to make; else nobody has won.
 public struct Completeness: Sendable {
@@ -22,5 +23,12 @@ public struct Completeness: Sendable {
     caution =
       "\(results.interrupted ? "Interrupted" : "Ended early"): \(parts.joined(separator: ", ")) of "
       + "\(grouped(results.iterations)) iterations"
+  }
+}
+
+extension StudyResults {
+  /// Runs that were evaluated after their first step. All that is known of others is what weights score that are not trained.
+  public var evaluatedModels: [RunResult] {
+    iterations == 0 ? models : models.filter { $0.curve.contains { $0.step > 0 } }
   }
 }

@@ -33,5 +33,7 @@ struct Palette {
     }
   }
 
-  func title(of arm: String) -> String { arms.first { $0.name == arm }?.title ?? arm }
+  func title(of arm: String) -> String {
+    arms.first { $0.name == arm }?.title ?? ModelName(rawValue: arm)?.displayName ?? arm
+  }
 }

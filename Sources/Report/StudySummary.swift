@@ -18,8 +18,14 @@ public enum StudySummary {
   }
 
   /// As Markdown that can be read as it stands.
-  public static func text(_ results: StudyResults) -> String {
+  /// - Parameter width: characters that a line of a table may have; the last columns go first. Nil for all columns.
+  public static func text(_ results: StudyResults, width: Int? = nil) -> String {
     guard let analysis = results.analysis else { return "" }
+    func markdown(_ table: Columns) -> String {
+      let shown = width.map(table.fitting) ?? table
+      return shown.markdown
+        + (shown.headings.count < table.headings.count ? "\n\nFurther columns are in summary.md." : "")
+    }
     let (made, all) = (results.models.count, results.study.runs.count)
     let findings = findings(analysis).map { "- \($0)" }.joined(separator: "\n")
     var parts = [
@@ -27,22 +33,22 @@ public enum StudySummary {
       "\(results.corpus.summary). \(made == all ? "All \(all)" : "\(made) of \(all)") runs reached their end"
         + (results.failures.map { "; training failed in \($0.count)" } ?? "") + ". Loss: \(analysis.measure).",
       analysis.warnings.map { "**Warning.** \($0)" }.joined(separator: "\n\n"),
-      findings.isEmpty ? "" : "## What it shows\n\n" + findings, "## Arms", arms(analysis).markdown,
+      findings.isEmpty ? "" : "## What it shows\n\n" + findings, "## Arms", markdown(arms(analysis)),
       "To the target: until the loss on the evaluations' windows is what the first arm reaches at its end.",
     ]
     if !analysis.comparisons.isEmpty {
-      parts += ["## Comparisons", differences(analysis.comparisons.map(Row.init)).markdown]
+      parts += ["## Comparisons", markdown(differences(analysis.comparisons.map(Row.init)))]
     }
     for (kind, title) in [
       (FactorEffect.Kind.main, "Main effects"), (.interaction, "Interactions"),
       (.simple, "Effects at one level of another factor"),
     ] {
       let effects = analysis.effects.filter { $0.kind == kind }
-      if !effects.isEmpty { parts += ["## \(title)", differences(effects.map(Row.init)).markdown] }
+      if !effects.isEmpty { parts += ["## \(title)", markdown(differences(effects.map(Row.init)))] }
     }
     let tuned = results.study.arms.compactMap { arm in arm.tuning.map { "- \(arm.title): \($0)" } }
     if !tuned.isEmpty { parts += ["## How settings were chosen", tuned.joined(separator: "\n")] }
-    if let trials = results.trials { parts += ["## Trials", table(trials).markdown] }
+    if let trials = results.trials { parts += ["## Trials", markdown(table(trials))] }
     if results.study.seeds.count > 1, !analysis.comparisons.isEmpty {
       parts.append(howToRead(results.study.seeds.count, analysis.margin))
     }
@@ -178,9 +184,24 @@ private struct Columns {
 
   init(_ headings: [String], _ rows: [[String]]) { (self.headings, self.rows) = (headings, rows) }
 
+  /// Of each column's longest cell.
+  private var widths: [Int] {
+    headings.indices.map { column in ([headings] + rows).map { $0[column].count }.max() ?? 0 }
+  }
+
+  /// The first columns, as many as a line of so many characters has room for, and two at least.
+  func fitting(_ width: Int) -> Columns {
+    var (count, used) = (0, 1)
+    for column in widths {
+      used += column + 3
+      guard count < 2 || used <= width else { break }
+      count += 1
+    }
+    return Columns(Array(headings.prefix(count)), rows.map { Array($0.prefix(count)) })
+  }
+
   var markdown: String {
-    let lines = [headings] + rows
-    let widths = headings.indices.map { column in lines.map { $0[column].count }.max() ?? 0 }
+    let widths = widths
     func line(_ cells: [String]) -> String {
       let padded = zip(cells, widths).enumerated().map { index, cell in
         let spaces = String(repeating: " ", count: cell.1 - cell.0.count)

@@ -9,22 +9,27 @@ public enum StudyTable {
     let runs: [RunResult]
   }
 
-  /// The table, one line a figure.
-  public static func text(_ results: StudyResults) -> String {
+  /// The table, one line a figure; empty where no run was evaluated after its first step.
+  /// - Parameter width: characters that a line may have; nil for any number.
+  public static func text(_ results: StudyResults, width: Int? = nil) -> String {
+    let models = results.evaluatedModels
+    guard !models.isEmpty else { return "" }
     let total = results.iterations
     let made: TextTable<Column>.Row = (
       "iterations", { madeText($0.runs.map(\.completedIterations).min() ?? 0, of: total) }
     )
-    let rows = RunFigure.shown(for: results.models).map { figure -> TextTable<Column>.Row in
+    let rows = RunFigure.shown(for: models).map { figure -> TextTable<Column>.Row in
       (figure.label, { figure.text(meanOf: $0.runs) ?? "-" })
     }
     return "Losses are in nats a \(results.corpus.unit).\(means(results))\n\n"
-      + TextTable(rows: [made] + rows, columns: columns(results), name: \.title).text
+      + TextTable(rows: [made] + rows, columns: columns(results), name: \.title).text(width: width)
   }
 
-  /// Every evaluation, where they are few.
-  public static func losses(_ results: StudyResults) -> String {
-    let steps = Set(results.models.flatMap { $0.curve.map(\.step) }).sorted()
+  /// Every evaluation, where they are few; empty as ``text(_:)`` is.
+  public static func losses(_ results: StudyResults, width: Int? = nil) -> String {
+    let models = results.evaluatedModels
+    guard !models.isEmpty else { return "" }
+    let steps = Set(models.flatMap { $0.curve.map(\.step) }).sorted()
     // The first, the last, and some between them.
     let shown = steps.enumerated().filter { index, _ in
       steps.count <= 25 || index == steps.count - 1 || index % (steps.count / 20) == 0
@@ -41,14 +46,14 @@ public enum StudyTable {
       )
     }
     return "Training / validation loss, nats a \(results.corpus.unit).\(means(results))\n"
-      + TextTable(rows: rows, columns: columns(results), name: \.title).text
+      + TextTable(rows: rows, columns: columns(results), name: \.title).text(width: width)
   }
 
-  /// The arms of which a run was begun; of several seeds the title says how many made a run.
+  /// The arms of which a run was evaluated; of several seeds the title says how many made a run.
   private static func columns(_ results: StudyResults) -> [Column] {
     let study = results.study
     return study.arms.compactMap { arm in
-      let runs = results.models.filter { $0.name == arm.name }
+      let runs = results.evaluatedModels.filter { $0.name == arm.name }
       guard let first = runs.first else { return nil }
       guard study.seeds.count > 1 else { return Column(title: first.title, runs: runs) }
       let (made, all) = (runs.count, study.seeds.count)

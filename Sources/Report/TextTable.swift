@@ -8,10 +8,21 @@ struct TextTable<Column> {
   let columns: [Column]
   let name: (Column) -> String
 
-  var text: String {
+  /// - Parameter width: characters that a line may have; where all columns have no room, the rest are a table below.
+  func text(width: Int? = nil) -> String {
     let labelWidth = rows.map(\.label.count).max() ?? 0
     let cells = columns.map { column in [name(column)] + rows.map { $0.text(column) } }
     let widths = cells.map { column in column.map(\.count).max() ?? 0 }
+    if let width, columns.count > 1, labelWidth + widths.reduce(0, { $0 + 2 + $1 }) > width {
+      var (count, used) = (0, labelWidth)
+      while count < columns.count - 1, count == 0 || used + 2 + widths[count] <= width {
+        used += 2 + widths[count]
+        count += 1
+      }
+      return [columns[..<count], columns[count...]].map {
+        TextTable(rows: rows, columns: Array($0), name: name).text(width: width)
+      }.joined(separator: "\n\n")
+    }
     func line(_ label: String, _ row: Int) -> String {
       label.padding(toLength: labelWidth, withPad: " ", startingAt: 0) + "  "
         + zip(cells, widths).map { $0[row].padded(to: $1) }.joined(separator: "  ")

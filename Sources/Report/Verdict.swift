@@ -15,12 +15,13 @@ public enum Verdict {
   }
 
   private static func outcome(of results: StudyResults) -> String {
-    let evaluated = results.models.filter(\.bestValidationLoss.isFinite)
+    let evaluated = results.evaluatedModels.filter(\.bestValidationLoss.isFinite)
     let unit = "nats a \(results.corpus.unit)"
     if let caution = Completeness(results).caution {
       let reached = evaluated.map { "\($0.title) reached \(fixed($0.bestValidationLoss, 4))" }
       return caution + ". Unequal training compares nothing, so no model is called better."
-        + (reached.isEmpty ? " No model was evaluated." : " \(reached.joined(separator: ", ")) \(unit).")
+        + (reached.isEmpty
+          ? " No model was evaluated after its first step." : " \(reached.joined(separator: ", ")) \(unit).")
     }
     let sides = results.study.arms.compactMap { Side($0, evaluated) }
     if sides.count == 1 { return alone(sides[0], unit) }
@@ -133,7 +134,7 @@ public enum Verdict {
       return "\(comparison.label): \(title(comparison.arm)) was not part of this run."
     }
     guard let other = comparison.others.lazy.compactMap({ name in sides.first { $0.arm.name == name } }).first else {
-      return "\(comparison.label): no partner was run (\(comparison.others.joined(separator: " or ")))."
+      return "\(comparison.label): no partner was run (\(comparison.others.map(title).joined(separator: " or ")))."
     }
     switch comparison.axis {
     case .tokens:

@@ -46,6 +46,18 @@ private func study(_ losses: [(gpt: Double, kimi: Double)]) throws -> StudyResul
   #expect(read.analysis == results.analysis && read.analysis?.comparisons.count == 1)
 }
 
+/// In a window the last columns go, and the text says where they are.
+@Test func aSummaryFitsTheWindow() throws {
+  let results = try study([(1.7262, 1.6773), (1.7, 1.66)])
+  for width in [40, 60, 80, 120] {
+    let tables = StudySummary.text(results, width: width).split(separator: "\n").filter { $0.hasPrefix("|") }
+    #expect(tables.count >= 6 && tables.allSatisfy { $0.count <= max(width, 45) }, "\(tables)")
+    #expect(tables.contains { $0.contains("1.7131") } || width == 40, "\(tables)")
+  }
+  #expect(StudySummary.text(results, width: 60).contains("Further columns are in summary.md."))
+  #expect(StudySummary.text(results, width: 400) == StudySummary.text(results))
+}
+
 @Test func aSummaryOfOneSeedClaimsNothing() throws {
   let summary = StudySummary.text(try study([(1.7369, 1.6759)]))
   #expect(summary.contains("One seed: nothing is known of certainty.") && !summary.contains("better,"), "\(summary)")

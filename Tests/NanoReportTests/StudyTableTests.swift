@@ -17,6 +17,20 @@ import Testing
   #expect(StudyTable.losses(study).contains("- / 8.0000"))
 }
 
+/// A narrow window has columns below each other rather than broken lines.
+@Test func tablesFitTheWindow() throws {
+  let study = try results(
+    .stories, [try run("nanogpt", loss: 4), try run("nanokimik2", loss: 3), try run("nanogpt-total", loss: 2)])
+  for width in [60, 66, 80] {
+    for table in [StudyTable.text(study, width: width), StudyTable.losses(study, width: width)] {
+      let lines = table.split(separator: "\n").drop { !$0.contains("NanoGPT") }
+      #expect(lines.allSatisfy { $0.count <= width }, "\(table)")
+      for title in ["NanoGPT", "NanoKimiK2", "NanoGPT (total)"] { #expect(table.contains(title), "\(table)") }
+    }
+  }
+  #expect(StudyTable.text(study, width: 200) == StudyTable.text(study))
+}
+
 /// Ten runs side by side would be wider than a terminal.
 @Test func seedsOfAnArmShareAColumn() throws {
   let runs = try [("nanogpt", 4.0), ("nanogpt", 2), ("nanokimik2", 5)].map {

@@ -46,6 +46,21 @@ import Testing
   #expect(failed.hasPrefix("Ended early: NanoGPT made 100, NanoKimi made 30") && !failed.contains("lower loss"))
 }
 
+/// What the weights score that a run begins with says nothing of the run.
+@Test func runsWithoutAnEvaluationOfTrainedWeightsHaveNoFigures() throws {
+  let gpt = try run("nanogpt", loss: 1.75)
+  var kimi = try run("nanokimi", loss: 8, iterations: 1)
+  kimi.curve.removeLast()
+  let both = try results(.publishedCharacters, [gpt, kimi], interrupted: true)
+  #expect(Verdict.text(both).hasSuffix("is called better. NanoGPT reached 1.7500 nats a character."))
+  #expect(StudyTable.text(both).contains("NanoGPT") && !StudyTable.text(both).contains("NanoKimi"))
+  let alone = try results(.publishedCharacters, [kimi], interrupted: true)
+  #expect(StudyTable.text(alone).isEmpty && StudyTable.losses(alone).isEmpty)
+  #expect(Verdict.text(alone).hasSuffix("No model was evaluated after its first step."))
+  // Of a study without steps it is what is asked for.
+  #expect(StudyTable.text(try results(.publishedCharacters, [kimi], iterations: 0)).contains("8.0000"))
+}
+
 @Test func aRunThatWasMadeLongerSaysSo() throws {
   let made = try results(.publishedCharacters, [try run("nanokimi", loss: 1.68)], madeLongerAt: [40, 60])
   #expect(
@@ -75,7 +90,7 @@ import Testing
   let alone = Verdict.text(try results(.stories, [kimi]))
   #expect(alone.hasPrefix("NanoKimiK2 reached a best validation loss of 3.0000 nats a token. No other model"))
   let without = Verdict.text(try results(.stories, [gpt, total])).split(separator: "\n")
-  #expect(without[0] == "Active-matched: nanokimik2 was not part of this run.", "\(without)")
+  #expect(without[0] == "Active-matched: NanoKimiK2 was not part of this run.", "\(without)")
 }
 
 /// The published study's losses of three seeds; the figures are SciPy 1.17.1's `ttest_rel`.

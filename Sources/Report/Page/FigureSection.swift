@@ -3,8 +3,8 @@ internal import NanoExperiments
 extension ReportPage {
   /// Every figure of every arm and run.
   func figureSection() -> PageSection? {
-    guard !results.models.isEmpty else { return nil }
-    let count = results.models.count
+    let count = results.evaluatedModels.count
+    guard count > 0 else { return nil }
     let body: HTML = """
       \(results.analysis.map(armTable) ?? "")\
       \(details("every-run", count == 1 ? "The run" : "Every run (\(count))", isOpen: count <= 4, runTable()))
@@ -41,7 +41,7 @@ extension ReportPage {
         "seconds to target",
       ]
     return """
-      \(note("Means over seeds. The target is what the first arm reaches at its end, on the text that evaluations on "
+      \(note((hasIntervals ? "Means over seeds. " : "") + "The target is what the first arm reaches at its end, on the text that evaluations on "
         + "the way read."))\
       \(PageTable(caption: "Figures of each arm", headings: headings.map { "\($0)" }, rows: rows).html)
       """
@@ -49,8 +49,9 @@ extension ReportPage {
 
   /// Figures by lines, where runs are few enough to stand side by side; else runs by lines.
   private func runTable() -> HTML {
-    let figures = RunFigure.shown(for: results.models)
-    let runs = results.models.enumerated().map { index, result in
+    let figures = RunFigure.shown(for: results.evaluatedModels)
+    let runs = results.models.enumerated().filter { results.evaluatedModels.contains($0.element) }.map {
+      index, result in
       (title: labels.label(result.name, title: result.title), result: result, path: "models.\(index)")
     }
     func cells(_ run: (title: HTML, result: RunResult, path: String)) -> [HTML] {

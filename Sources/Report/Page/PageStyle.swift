@@ -151,6 +151,10 @@ enum PageStyle {
       dl { grid-template-columns: 1fr; }
       dd { margin-bottom: .4rem; }
       .verdict { font-size: 1.15rem; }
+      /* The figures need the room that their names would take in one line. */
+      thead th, tbody th { white-space: normal; }
+      th:first-child { min-width: 7.5rem; overflow-wrap: anywhere; }
+      th, td { padding-left: .4rem; padding-right: .4rem; }
     }
 
     @media print {
