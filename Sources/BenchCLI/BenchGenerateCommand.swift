@@ -16,6 +16,7 @@ struct BenchGenerateCommand: ParsableCommand {
   private enum RandomModel: String, CaseIterable {
     case nanoGPT = "nanogpt"
     case nanoKimi = "nanokimi"
+    case nanoBest = "nanobest"
     case nanoGPT2 = "nanogpt2"
     case nanoKimiK2 = "nanokimik2"
   }
@@ -112,7 +113,7 @@ struct BenchGenerateCommand: ParsableCommand {
       let folder = try LatestRun.model(model)
       return (folder, try ModelFolder.load(folder).model)
     }
-    let isOfCharacters = random == .nanoGPT || random == .nanoKimi
+    let isOfCharacters = [.nanoGPT, .nanoKimi, .nanoBest].contains(random)
     guard size == nil || !isOfCharacters else {
       throw ValidationError("--size is of the stories models; \(model) has one size")
     }
@@ -121,6 +122,7 @@ struct BenchGenerateCommand: ParsableCommand {
       switch random {
       case .nanoGPT: try Preset.publishedCharacters.experiment(.nanoGPT)
       case .nanoKimi: try Preset.publishedCharacters.experiment(.nanoKimi)
+      case .nanoBest: try Preset.best.experiment(.nanoBest)
       case .nanoGPT2:
         try Preset.stories.experiment(.nanoGPT, size: storySize, vocabularySize: 4096, contextLength: 512)
       case .nanoKimiK2:

@@ -80,7 +80,7 @@ struct BenchStepCommand: ParsableCommand {
 
   func run() throws {
     let builder = try StudyBuilder(
-      preset: preset.preset, models: model.model,
+      preset: preset.preset, models: try model.name(of: preset),
       flags: models.givenFlags + optimizers.givenFlags + training.givenFlags)
     let isOfStories = builder.preset == .stories
     guard isOfStories ? vocabulary == nil : vocab == nil else {
@@ -93,7 +93,8 @@ struct BenchStepCommand: ParsableCommand {
       corpus: CorpusRecipe(builder.preset.corpusKind), vocabulary: vocab ?? vocabulary)
     try made.validate()
     let planned = made.runs[0]
-    let report = try measure(planned.experiment, try planned.experiment.makeModel(), steps ?? (isOfStories ? 10 : 200))
+    let report = try measure(
+      planned.arm.name, planned.experiment, try planned.experiment.makeModel(), steps ?? (isOfStories ? 10 : 200))
     if json {
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.sortedKeys]
@@ -116,7 +117,9 @@ struct BenchStepCommand: ParsableCommand {
 
   // MARK: Measuring
 
-  private func measure(_ experiment: Experiment, _ fresh: consuming Decoder, _ steps: Int) throws -> Report {
+  private func measure(
+    _ name: String, _ experiment: Experiment, _ fresh: consuming Decoder, _ steps: Int
+  ) throws -> Report {
     var generator = RandomGenerator(seed: experiment.seed)
     let tokens = (0..<200_000).map { _ in Int32(generator.nextInt(below: experiment.model.vocabularySize)) }
     guard experiment.sequenceLength < tokens.count / 2 else {
@@ -169,7 +172,7 @@ struct BenchStepCommand: ParsableCommand {
       shardCount: experiment.shardCount, precision: experiment.precision
     ).times(of: trainer.model, on: batch(), count: steps)
     return Report(
-      model: model.model, precision: experiment.precision, parameters: parameters,
+      model: name, precision: experiment.precision, parameters: parameters,
       shards: experiment.shardCount, threads: WorkerPool.shared.threadCount,
       kernels: Machine.current.kernels, device: device.description, trainStepMedianMs: stepTimes.median * 1e3,
       trainStepMinMs: stepTimes.min()! * 1e3, forwardMedianMs: forwardTimes.median * 1e3,

@@ -31,7 +31,7 @@ struct TrainCommand: ParsableCommand {
     commandName: "train", abstract: "Train one model on a text.",
     discussion: CommandConfiguration.examples(
       "train --model nanokimi --iterations 1000", "train --model nanogpt --optimizer muon --lr 0.004 --embd 128",
-      "train --preset stories --model nanokimik2 --iterations 300"))
+      "train --preset stories --model nanokimik2 --iterations 300", "train --preset best"))
 
   @OptionGroup(title: "Model") var preset: PresetOptions
 
@@ -40,12 +40,22 @@ struct TrainCommand: ParsableCommand {
 
   func run() throws {
     try options.run(
-      StudyBuilder(preset: preset.preset, models: model.model, flags: options.flags), command: "train")
+      StudyBuilder(
+        preset: preset.preset, models: model.name(of: preset, isFresh: options.isFresh), flags: options.flags),
+      command: "train")
   }
 }
 
 /// Which model, where there is one.
 struct OneModelOption: ParsableArguments {
-  @Option("The model: \(list(ModelName.self))", "name")
-  var model = ModelName.nanoGPT.rawValue
+  @Option("The model: \(list(ModelName.self))", "name", default: "the preset's first: nanogpt, of best nanobest")
+  var model: String?
+
+  /// What is named, else the first model of the preset.
+  /// - Parameter isFresh: false where a folder decides which model it is.
+  func name(of options: PresetOptions, isFresh: Bool = true) throws -> String? {
+    guard model == nil, isFresh else { return model }
+    let preset: Preset = try choose(options.preset, for: "preset") ?? .publishedCharacters
+    return preset.models[0].rawValue
+  }
 }

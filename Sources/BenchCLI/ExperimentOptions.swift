@@ -7,7 +7,11 @@ import NanoTensor
 
 /// What settings start from. What a flag leaves open comes from `--config`, then from the preset.
 struct PresetOptions: ParsableArguments {
-  @Option("Named settings to start from: \(list(Preset.self)); `presets` prints them", "name", default: "seed")
+  @Option(
+    """
+    Named settings to start from, which `presets` prints: seed, the published study of characters; standard, the same \
+    with attention scaled as usual; best, the strongest found; stories, TinyStories
+    """, "name", default: "seed")
   var preset: String?
 
   /// For the help: ``SettingsFile/expand(_:)`` has taken it out of the command line before it is parsed.
@@ -19,7 +23,7 @@ struct PresetOptions: ParsableArguments {
 struct StudyOptions: ParsableArguments {
   @Option(
     "Models to train, separated by commas: \(list(ModelName.self))", "names",
-    default: "nanogpt,nanokimi; of stories nanogpt,nanokimik2,nanogpt-total")
+    default: "nanogpt,nanokimi; of best nanobest; of stories nanogpt,nanokimik2,nanogpt-total")
   var models: String?
 
   @Option(
@@ -34,17 +38,14 @@ struct StudyOptions: ParsableArguments {
 
 /// What only a study of several models has.
 struct ComparisonOptions: ParsableArguments {
-  @Option(
-    """
-    Several seeds, separated by commas: every arm is run with each. To ablate and study a number is a count, of seeds \
-    from 11
-    """, "list", default: "one; of ablate and study 3")
+  @Option("\(SeedList.help)", "numbers", default: "--seed alone; of ablate and study 3")
   var seeds: String?
 
-  @Option("Who updates NanoKimi and NanoKimiK2", "name", default: "truemuon; of stories muon")
+  @Option(
+    "Who updates NanoKimi and NanoKimiK2", "name", default: "truemuon; of best muon-polar-express, of stories muon")
   var kimiOptimizer: String?
 
-  @Option("Who updates a NanoGPT", "name", default: "adamw")
+  @Option("Who updates a NanoGPT", "name", default: "adamw; of best muon-polar-express")
   var gptOptimizer: String?
 }
 
@@ -167,7 +168,7 @@ struct OptimizerOptions: ParsableArguments {
 
   @Option(
     "AdamW's learning rate, also of what a Muon leaves to it; that of SOAP with it", "rate",
-    default: "0.001; of stories 0.002; soap 0.003, lion 0.00033, sgd 0.1")
+    default: "0.001; of best 0.005, of stories 0.002; soap 0.003, lion 0.00033, sgd 0.1")
   var lr: Float?
 
   @Option("The learning rate of embeddings, where it is not that of the rest", "rate", default: "the rest's")
@@ -191,7 +192,7 @@ struct OptimizerOptions: ParsableArguments {
   @Option("Steps from one renewal of SOAP's eigenbases to the next", "steps", default: "10")
   var preconditionFrequency: Int?
 
-  @Option("Decoupled weight decay", "decay", default: "0.01; of stories 0.1; lion 0.03, sgd 0")
+  @Option("Decoupled weight decay", "decay", default: "0.01; of stories and of best's Muon 0.1; lion 0.03, sgd 0")
   var weightDecay: Float?
 
   @Option("Largest global gradient norm; 0 for no clipping", "norm", default: "0; of stories 1")
@@ -245,10 +246,10 @@ struct ScheduleOptions: ParsableArguments {
 
   @Option(
     "The learning rate after warm-up: \(list(ScheduleRecipe.Form.self))", "form",
-    default: "constant; of stories cosine")
+    default: "constant; of best linear, of stories cosine")
   var schedule: String?
 
-  @Option("Steps of linear warm-up; at most half of the run", "steps", default: "0; of stories 100")
+  @Option("Steps of linear warm-up; at most half of the run", "steps", default: "0; of best and stories 100")
   var warmup: Int?
 
   @Option(
@@ -263,15 +264,17 @@ enum EvaluationName: String, CaseIterable, ExpressibleByArgument {
 
 /// What is measured and shown on the way.
 struct EvaluationOptions: ParsableArguments {
-  @Option("Steps from one evaluation to the next", "steps", default: "100; of stories 250")
+  @Option("Steps from one evaluation to the next", "steps", default: "100; of best 1000, of stories 250")
   var evalInterval: Int?
 
   @Option(
-    "Random batches of each split in an evaluation (default: 200); windows in one of stories", "count", default: "64")
+    "Random batches of each split in an evaluation; with --evaluation full, windows in one on the way", "count",
+    default: "200; of best 512, of stories 64")
   var evalIters: Int?
 
   @Option(
-    "What an evaluation reads: random batches, or a full pass at the end", "kind", default: "random; of stories full")
+    "What an evaluation reads: random batches, or a full pass at the end", "kind",
+    default: "random; of best and stories full")
   var evaluation: EvaluationName?
 
   @Option("Steps from one line of each model's metrics to the next", "steps", default: "10; of stories 1")

@@ -32,7 +32,12 @@ enum LatestRun {
     guard given != nil || exists("") else {
       throw RunError("\(path): no such run; make one with compare or train, or name a model folder with --model")
     }
-    guard !exists("config.json"), exists("run.json") else { return folder }
+    guard !exists("config.json") else { return folder }
+    guard exists("run.json") else {
+      throw RunError(
+        "\(folder): \(exists("") ? "holds no model" : "no such folder"); a run makes a folder for each model, such as "
+          + "runs/latest/nanokimi")
+    }
     guard let data = FileManager.default.contents(atPath: folder + "/results.json"),
       let results = try? JSONDecoder.readable.decode(StudyResults.self, from: data),
       let best = results.models.filter({ $0.bestValidationLoss.isFinite })

@@ -20,8 +20,8 @@ struct RaceCommand: ParsableCommand {
   @Option("The loss to reach on all of the validation text, in nats a character", "nats")
   var target = Race.publishedLoss
 
-  @Option("How many seeds: 11, 12 and so on, to 100 of them", "count")
-  var seeds = 3
+  @Option("\(SeedList.help)", "numbers")
+  var seeds = "3"
 
   @Option("Where a run ends", "count", default: "the recipe's stop step")
   var steps: Int?
@@ -45,7 +45,7 @@ struct RaceCommand: ParsableCommand {
     guard target.isFinite, target > 0 else {
       throw ValidationError("target is \(target); it must be a positive number")
     }
-    guard (1...100).contains(seeds) else { throw ValidationError("seeds is \(seeds); it must be from 1 to 100") }
+    _ = try SeedList(seeds)
     guard (1...1_000_000).contains(steps ?? 1) else {
       throw ValidationError("steps is \(steps!); it must be from 1 to 1000000")
     }
@@ -85,7 +85,7 @@ struct RaceCommand: ParsableCommand {
     }
     let finishes = try results(
       Race.experiment(vocabularySize: vocabulary, steps: steps), "race", "NanoBest",
-      seeds: FreshSeeds.first(seeds))
+      seeds: SeedList(seeds).seeds)
     let reference =
       published
       ? try results(Race.published(vocabularySize: vocabulary), "published", "NanoKimi as published", seeds: [1337])

@@ -88,6 +88,9 @@ struct RunOptions: ParsableArguments {
   @OptionGroup(title: "Device") var deviceOption: DeviceOption
   @OptionGroup(title: "Output") var output: OutputOptions
 
+  /// Whether the models are new ones, rather than those of a folder.
+  var isFresh: Bool { continuation.resume == nil && continuation.initial == nil }
+
   /// Settings of experiments that were given.
   var flags: [GivenFlag] {
     models.givenFlags + optimizers.givenFlags + steps.givenFlags + schedule.givenFlags + evaluation.givenFlags
@@ -101,10 +104,10 @@ struct RunOptions: ParsableArguments {
     guard continuation.resume == nil || text.dataSeed == nil else {
       throw ValidationError("--data-seed is for a new run; a resumed one has its text")
     }
-    guard continuation.resume == nil && continuation.initial == nil || text.tokenizer == nil else {
+    guard isFresh || text.tokenizer == nil else {
       throw ValidationError("--tokenizer is for a new run with fresh weights; this one has a tokenizer")
     }
-    guard continuation.resume == nil && continuation.initial == nil || text.vocab == nil else {
+    guard isFresh || text.vocab == nil else {
       throw ValidationError("--vocab is for a new tokenizer; this run has one")
     }
   }

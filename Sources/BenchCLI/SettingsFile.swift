@@ -33,7 +33,7 @@ struct SettingsFile {
       throw RunError("\(path): 'config' cannot stand in a settings file; put all settings into one")
     }
     for (name, setting) in settings {
-      if case .list = setting, name != "models", name != "arm" {
+      if case .list = setting, !["models", "arm", "seeds"].contains(name) {
         throw RunError("\(path): '\(name)' is a list; it must be one value")
       }
     }
@@ -52,7 +52,8 @@ struct SettingsFile {
       case .text(let text): ["--\(name)", text]
       case .flag(let isSet): isSet ? ["--\(name)"] : []
       case .list(let items) where name == "arm": items.flatMap { ["--arm", $0] }
-      case .list(let items): ["--\(name)", items.joined(separator: ",")]
+      // A comma at the end tells a list of one from a count.
+      case .list(let items): ["--\(name)", items.joined(separator: ",") + (name == "seeds" ? "," : "")]
       }
     }
   }
@@ -127,7 +128,16 @@ enum SettingValue: Decodable {
     } else if let text = Self.text(in: container) {
       self = .text(text)
     } else {
-      self = .list(try container.decode([String].self))
+      self = .list(try container.decode([Item].self).map(\.text))
+    }
+  }
+
+  private struct Item: Decodable {
+    let text: String
+
+    init(from decoder: any Decoder) throws {
+      let container = try decoder.singleValueContainer()
+      text = try SettingValue.text(in: container) ?? container.decode(String.self)
     }
   }
 

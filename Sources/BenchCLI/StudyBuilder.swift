@@ -39,10 +39,7 @@ struct StudyBuilder {
     get throws {
       guard let seeds = flag("seeds") else { return [try flag("seed").map { try number($0, "seed") } ?? 1337] }
       guard flag("seed") == nil else { throw ValidationError("give --seed or --seeds, not both") }
-      let list: [UInt64] = try seeds.split(separator: ",", omittingEmptySubsequences: false).map {
-        try number($0.trimmingCharacters(in: .whitespaces), "seeds")
-      }
-      return list
+      return try SeedList(seeds).seeds
     }
   }
 
@@ -112,17 +109,27 @@ struct StudyBuilder {
     guard let decoder = initial.contents.model.configuration as? DecoderConfiguration else {
       throw RunError("\(initial.path): not a model that can be trained here")
     }
-    let name: ModelName =
-      switch decoder.feedForward {
-      case .sparseMoE: .nanoKimiK2
-      case .denseMoE: .nanoKimi
-      case .mlp, .swiGLU: .nanoGPT
-      }
+    let name = name(of: decoder)
     guard arms.isEmpty else { return texts[0] }
     guard models == nil || texts[0].name == name.rawValue else {
       throw ValidationError("--init has weights for \(name.rawValue) alone; leave --models out")
     }
     return ArmText(name: name.rawValue, settings: [])
+  }
+
+  /// The model of the preset that it is; of others that of the same kind.
+  private func name(of decoder: DecoderConfiguration) -> ModelName {
+    let same = ModelName.allCases.first { name in
+      let own = try? preset.recipe(of: name).configuration(
+        vocabularySize: decoder.vocabularySize, contextLength: decoder.contextLength)
+      return own == decoder
+    }
+    if let same { return same }
+    return switch decoder.feedForward {
+    case .sparseMoE: .nanoKimiK2
+    case .denseMoE: .nanoKimi
+    case .mlp, .swiGLU: .nanoGPT
+    }
   }
 
   private func arm(
@@ -205,7 +212,7 @@ struct StudyBuilder {
   /// What a model is called that is no arm with a name: itself, and in what it differs from the preset's.
   private func title(of name: ModelName, _ experiment: Experiment) throws -> String {
     let size: FamilySize? = try choose(flag("size"), for: "size")
-    let optimizer = try optimizer(ArmText(name: name.rawValue, settings: []), name) ?? name.optimizer
+    let optimizer = try optimizer(ArmText(name: name.rawValue, settings: []), name) ?? preset.optimizer(of: name)
     var differences: [String] = []
     if let size, size != .small, experiment.model.width == (try? preset.experiment(name, size: size))?.model.width {
       differences.append(size.rawValue)

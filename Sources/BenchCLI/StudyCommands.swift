@@ -182,19 +182,7 @@ struct PlannedStudyOptions: ParsableArguments {
       throw ValidationError("give --seed or --seeds, not both")
     }
     if let seed = steps.seed { return [seed] }
-    let text = comparison.seeds ?? plan.seeds ?? "3"
-    guard text.contains(",") else {
-      guard let count = Int(text), (1...1000).contains(count) else {
-        throw ValidationError("seeds is '\(text)'; it must be a number from 1 to 1000, or seeds separated by commas")
-      }
-      return FreshSeeds.first(count)
-    }
-    return try text.split(separator: ",").map {
-      guard let seed = UInt64($0.trimmingCharacters(in: .whitespaces)) else {
-        throw ValidationError("The value '\($0)' is invalid for 'seeds'")
-      }
-      return seed
-    }
+    return try SeedList(comparison.seeds ?? plan.seeds ?? "3").seeds
   }
 
   /// Throws for a flag that would change arms that stand for published settings.
@@ -314,7 +302,7 @@ struct PlannedStudyOptions: ParsableArguments {
     if output.json {
       print(String(decoding: try JSONEncoder.readable.encode(results), as: UTF8.self))
     } else {
-      print(StudySummary.text(results))
+      Terminal.printProse(StudySummary.text(results, width: Terminal.outputColumns))
       for caution in results.cautions { Terminal.printProse(caution) }
       print("Results, tables and runs: \(session.folder)")
     }

@@ -13,7 +13,7 @@ struct StudyPlan {
   var settings: [GivenFlag] = []
   var arms: [PlannedArm]
   var comparisons: [Study.Comparison] = []
-  /// As `--seeds` has them: a count, or a list with commas.
+  /// As `--seeds` has them.
   var seeds: String?
   var margin: Double?
   /// Whether some arms stand for settings that were published, which no flag may change.
@@ -38,7 +38,7 @@ extension StudyPlan {
     }
     let builder = try StudyBuilder(
       preset: preset.rawValue, models: nil, arms: arms.map(\.text),
-      flags: settings + flags + [GivenFlag(name: "seeds", value: seeds.map(String.init).joined(separator: ","))])
+      flags: settings + flags + [GivenFlag(name: "seeds", value: SeedList(seeds).text)])
     var study = try builder.newStudy(corpus: corpus, vocabulary: vocabulary)
     for comparison in comparisons {
       for name in [comparison.arm] + comparison.others where !arms.contains(where: { $0.text.name == name }) {
@@ -137,9 +137,8 @@ extension StudyPlan {
       arms = try container.decodeIfPresent([ArmObject].self, forKey: .arms)
       grid = try container.decodeIfPresent([String: [SettingValue]].self, forKey: .grid)
       let list = try? container.decodeIfPresent([UInt64].self, forKey: .seeds)
-      // A comma tells a list of one from a count.
       seeds =
-        try list.map { $0.map { "\($0)," }.joined() }
+        try list.map { SeedList($0).text }
         ?? container.decodeIfPresent(SettingValue.self, forKey: .seeds)?.text
       comparisons = try container.decodeIfPresent([Comparison].self, forKey: .comparisons)
       delta = try container.decodeIfPresent(Double.self, forKey: .delta)
@@ -164,6 +163,7 @@ extension StudyPlan {
         planned = planned.flatMap { arm in values.map { arm.with(setting, $0.text) } }
       }
       guard planned.allSatisfy({ !$0.text.name.isEmpty }) else { throw RunError("an arm has no 'name'") }
+      func title(of name: String) -> String { planned.first { $0.text.name == name }?.title ?? name }
       return StudyPlan(
         name: name ?? fileName, preset: try choose(preset, for: "preset") ?? .publishedCharacters,
         settings: (self.settings ?? [:]).sorted { $0.key < $1.key }.map {
@@ -171,7 +171,9 @@ extension StudyPlan {
         },
         arms: planned,
         comparisons: (comparisons ?? []).map {
-          Study.Comparison(label: $0.label ?? "\($0.arm) against \($0.against)", arm: $0.arm, others: [$0.against])
+          Study.Comparison(
+            label: $0.label ?? "\(title(of: $0.arm)) against \(title(of: $0.against))", arm: $0.arm,
+            others: [$0.against])
         },
         seeds: seeds, margin: delta)
     }

@@ -107,10 +107,11 @@ struct StudyRunner {
     if output.json {
       print(String(decoding: try JSONEncoder.readable.encode(results), as: UTF8.self))
     } else {
-      if results.corpus.kind == .stories { print(StudyTable.losses(results) + "\n") }
-      print(StudyTable.text(results) + "\n")
+      let columns = Terminal.outputColumns
+      if results.corpus.kind == .stories { printTable(StudyTable.losses(results, width: columns)) }
+      printTable(StudyTable.text(results, width: columns))
       Terminal.printProse(Verdict.text(results))
-      let width = min(78, (Terminal.outputColumns ?? 80) - 2)
+      let width = min(78, (columns ?? 80) - 2)
       print(SampleDocument.excerpts(of: sources(of: results, in: path), width: max(20, width)))
       for caution in results.cautions { Terminal.printProse(caution) }
       print("Results, pictures, samples and models: \(path)")
@@ -122,8 +123,14 @@ struct StudyRunner {
     }
   }
 
-  /// One run of every arm, with its folder.
+  private func printTable(_ table: String) {
+    if !table.isEmpty { print(table + "\n") }
+  }
+
+  /// One run of every arm, with its folder; without arms of which nothing but the start is known.
   private func sources(of results: StudyResults, in folder: String) -> [SampleDocument.Source] {
-    results.study.runs.prefix(results.study.arms.count).map { ($0.title, "\(folder)/\($0.name)") }
+    results.study.runs.prefix(results.study.arms.count).filter { planned in
+      results.evaluatedModels.contains { $0.name == planned.arm.name && $0.seed == planned.experiment.seed }
+    }.map { ($0.title, "\(folder)/\($0.name)") }
   }
 }

@@ -20,10 +20,14 @@ enum Terminal {
     return ioctl(file, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : nil
   }
 
-  /// A result in sentences, with lines broken between words where a window shows it.
+  /// A result in sentences, with lines broken between words where a window shows it; lines of tables stay whole.
   static func printProse(_ text: String) {
     guard let columns = outputColumns else { return print(text) }
     for paragraph in text.split(separator: "\n", omittingEmptySubsequences: false) {
+      guard !paragraph.hasPrefix("|") else {
+        print(paragraph)
+        continue
+      }
       var line = ""
       for word in paragraph.split(separator: " ") {
         if !line.isEmpty, line.count + 1 + word.count > columns {

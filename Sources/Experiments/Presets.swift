@@ -23,7 +23,7 @@ public enum Preset: String, CaseIterable, Hashable, Sendable, Codable {
   }
 
   /// The optimizer of a model where none is named.
-  private func optimizer(of model: ModelName) -> OptimizerName { self == .best ? .polarExpress : model.optimizer }
+  public func optimizer(of model: ModelName) -> OptimizerName { self == .best ? .polarExpress : model.optimizer }
 
   /// What the study compares with what, among these arms.
   public var comparisons: [Study.Comparison] {

@@ -17,8 +17,18 @@ import Testing
   }
 }
 
+@Test func aStepIsThatOfThePresetsModel() throws {
+  for (flags, model) in [([], "nanogpt"), (["--preset", "best"], "nanobest")] {
+    let result = try CommandResult(
+      ["bench", "step", "--steps", "1", "--json", "--embd", "16", "--layers", "1"] + flags)
+    #expect(result.output.contains("\"model\":\"\(model)\""), "\(result.output)\(result.error)")
+  }
+}
+
 @Test func benchGeneratePrintsItsNames() throws {
-  for flags in [["--model", "nanokimi"], ["--size", "0.3M", "--precision", "int8", "--threads", "2"]] {
+  for flags in [
+    ["--model", "nanokimi"], ["--model", "nanobest"], ["--size", "0.3M", "--precision", "int8", "--threads", "2"],
+  ] {
     let result = try CommandResult(
       ["bench", "generate", "--json", "--tokens", "4", "--batch", "3", "--repeats", "1"] + flags)
     let object = try #require(

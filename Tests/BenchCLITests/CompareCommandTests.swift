@@ -148,6 +148,61 @@ private func pngSize(_ path: String) throws -> (Int, Int) {
   #expect(result.output.contains("NanoKimi (muon, width 16, Muon's rate 0.02) writes:"), "\(result.output)")
 }
 
+/// A preset's default model is its own, and of another model the title says what trains it.
+@Test func aPresetTrainsItsOwnModel() throws {
+  let folder = try TemporaryFolder()
+  func train(_ flags: [String], _ name: String) throws -> StudyResults {
+    let out = folder.path + "/" + name
+    let result = try CommandResult(["train", "--quiet", "--json", "--iterations", "1", "--out", out] + flags)
+    #expect(result.status == 0, "\(result.error)")
+    return try JSONDecoder().decode(StudyResults.self, from: Data(result.output.utf8))
+  }
+  let best = ["--preset", "best", "--eval-iters", "2"]
+  let text = folder.path + "/text.txt"
+  try String(repeating: "To be, or not to be.\n", count: 500).write(toFile: text, atomically: true, encoding: .utf8)
+  let own = try train(best + ["--data", text], "own")
+  #expect(own.models.map(\.name) == ["nanobest"] && own.models[0].title == "NanoBest")
+  let other = try train(best + ["--data", text, "--model", "nanogpt"], "other")
+  #expect(other.models[0].title == "NanoGPT (muon-polar-express)")
+  #expect(try train(["--data", text, "--eval-iters", "1"], "plain").models[0].title == "NanoGPT")
+  // A folder decides by itself which model it has.
+  let further = try train(best + ["--data", text, "--init", folder.path + "/own/nanobest"], "further")
+  #expect(further.models[0].title == "NanoBest")
+  let resumed = try CommandResult(
+    ["train", "--resume", folder.path + "/own", "--iterations", "2", "--quiet", "--json"])
+  #expect(resumed.status == 0 && resumed.output.contains("NanoBest"), "\(resumed.error)")
+}
+
+/// The same words mean the same seeds to every command.
+@Test func seedsAreACountOrAList() throws {
+  let folder = try TemporaryFolder()
+  let config = folder.path + "/seeds.json"
+  try Data(#"{"seeds": [7], "models": "nanogpt", "quiet": true, "json": true}"#.utf8).write(
+    to: URL(fileURLWithPath: config))
+  let file = folder.path + "/study.json"
+  try Data(#"{"arms": [{"name": "nanogpt"}]}"#.utf8).write(to: URL(fileURLWithPath: file))
+  for (index, (arguments, seeds))
+    in ([
+      (["compare", "--models", "nanogpt", "--seeds", "2"], [11, 12]), (["compare", "--config", config], [7]),
+      (["compare", "--models", "nanogpt", "--seeds", "5, 3"], [5, 3]), (["study", file, "--seeds", "7,"], [7]),
+    ] as [([String], [UInt64])]).enumerated()
+  {
+    let result = try CommandResult(
+      arguments + ["--quiet", "--json", "--out", "\(folder.path)/\(index)"] + small + ["--iterations", "1"])
+    let results = try? JSONDecoder().decode(StudyResults.self, from: Data(result.output.utf8))
+    #expect(results?.models.map(\.seed) == seeds, "\(arguments): \(result.error)")
+  }
+  for (seeds, part) in [
+    ("1337", "a number alone is a count, from 1 to 1000; the one seed 1337 is --seed 1337"), ("0", "a count from 1"),
+    ("3,x", "'x' in it is no seed"), ("", "seeds separated by commas"), ("1,,2", "'' in it is no seed"),
+  ] {
+    for command in [["compare", "--iterations", "1"], ["ablate", "ladder", "--dry-run"], ["race", "--steps", "1"]] {
+      let result = try CommandResult(command + ["--seeds", seeds])
+      #expect(result.status == 64 && result.error.contains(part), "\(command) \(seeds): \(result.error)")
+    }
+  }
+}
+
 @Test func oneModelIsTrainedUnderTheNameOfThat() throws {
   let folder = try TemporaryFolder()
   let result = try CommandResult(["train", "--model", "nanokimi", "--quiet", "--out", folder.path + "/run"] + small)

@@ -86,3 +86,13 @@ import Testing
     ["generate", "--model", run + "/nanogpt", "--tokens", "2", "--prompt", String(repeating: "the ", count: 80)])
   #expect(long.status == 0 && long.error.contains("the prompt has 320 tokens"), "\(long.error)")
 }
+
+@Test func aFolderWithoutAModelIsSaidToBeThat() throws {
+  let folder = try TemporaryFolder()
+  for (path, part) in [(folder.path, "holds no model"), (folder.path + "/none", "no such folder")] {
+    for command in ["generate", "evaluate"] {
+      let result = try CommandResult([command, "--model", path])
+      #expect(result.status == 1 && result.error.contains("\(path): \(part); a run makes"), "\(result.error)")
+    }
+  }
+}

@@ -39,6 +39,8 @@ private func study(_ folder: TemporaryFolder, _ text: String) throws -> String {
   #expect(found.models.map(\.seed) == [3, 3, 3, 3, 4, 4, 4, 4] && found.study.margin == 0.5)
   let analysis = try #require(found.analysis)
   #expect(analysis.comparisons.count == 1 && analysis.comparisons[0].paired?.count == 2)
+  // Named as its arms are.
+  #expect(analysis.comparisons[0].label == "nanokimi, lr 0.001 against nanogpt, lr 0.001")
   #expect(
     analysis.effects.filter { $0.kind == .main }.map(\.label) == [
       "nanokimi instead of nanogpt", "0.01 instead of 0.001",
