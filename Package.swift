@@ -27,6 +27,11 @@ func tests(_ name: String, dependencies: [Target.Dependency]) -> Target {
   .testTarget(name: "\(name)Tests", dependencies: dependencies, swiftSettings: swiftSettings)
 }
 
+/// A product that the command alone needs: a package that depends on this one with `traits: []` does not fetch it.
+func command(_ product: String, of package: String) -> Target.Dependency {
+  .product(name: product, package: package, condition: .when(traits: ["Command"]))
+}
+
 /// What tests of several modules share: nothing above the module that it is named after.
 func testSupport(_ name: String, dependencies: [Target.Dependency]) -> Target {
   .target(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: swiftSettings)
@@ -48,6 +53,10 @@ let package = Package(
     .library(name: "NanoExperiments", targets: ["NanoExperiments"]),
     .library(name: "NanoReport", targets: ["NanoReport"]),
     .library(name: "CUDAEmulation", type: .dynamic, targets: ["CUDAEmulation"]),
+  ],
+  traits: [
+    .trait(name: "Command", description: "The command bench-cli, which alone needs other packages."),
+    .default(enabledTraits: ["Command"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -114,8 +123,8 @@ let package = Package(
       dependencies: [
         "NanoReport", "NanoExperiments", "NanoTraining", "NanoModels", "NanoData", "NanoLayers", "NanoOptim",
         "NanoAutograd", "NanoTensor", "NanoCommunication", "OperationBenchmarks", "CSystemAllocator",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        .product(name: "FlyingFox", package: "FlyingFox"), .product(name: "FlyingSocks", package: "FlyingFox"),
+        command("ArgumentParser", of: "swift-argument-parser"),
+        command("FlyingFox", of: "FlyingFox"), command("FlyingSocks", of: "FlyingFox"),
       ],
       swiftSettings: swiftSettings),
 

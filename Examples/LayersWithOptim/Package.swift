@@ -5,7 +5,7 @@ import PackageDescription
 let package = Package(
   name: "LayersWithOptim",
   platforms: [.macOS(.v26)],
-  dependencies: [.package(name: "nano-kimi", path: "../..")],
+  dependencies: [.package(name: "nano-kimi", path: "../..", traits: [])],
   targets: [
     .executableTarget(
       name: "layers-with-optim",

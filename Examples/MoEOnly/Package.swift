@@ -5,7 +5,7 @@ import PackageDescription
 let package = Package(
   name: "MoEOnly",
   platforms: [.macOS(.v26)],
-  dependencies: [.package(name: "nano-kimi", path: "../..")],
+  dependencies: [.package(name: "nano-kimi", path: "../..", traits: [])],
   targets: [
     .executableTarget(
       name: "moe-only", dependencies: [.product(name: "NanoLayers", package: "nano-kimi")],

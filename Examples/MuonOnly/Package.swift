@@ -5,7 +5,7 @@ import PackageDescription
 let package = Package(
   name: "MuonOnly",
   platforms: [.macOS(.v26)],
-  dependencies: [.package(name: "nano-kimi", path: "../..")],
+  dependencies: [.package(name: "nano-kimi", path: "../..", traits: [])],
   targets: [
     .executableTarget(
       name: "muon-only", dependencies: [.product(name: "NanoOptim", package: "nano-kimi")],
