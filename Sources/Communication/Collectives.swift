@@ -22,13 +22,13 @@ extension Communicator {
   /// - Precondition: this is rank 0.
   public func broadcast(encoding value: some Encodable) {
     checkPrecondition(rank == 0, "broadcast: rank \(rank) has no value to send, only rank 0 has")
-    do { _ = broadcast(try JSONEncoder.exact.encode(value)) } catch { fatalError("broadcast: \(error)") }
+    do { _ = broadcast(try JSONEncoder.nonFinite().encode(value)) } catch { fatalError("broadcast: \(error)") }
   }
 
   /// What rank 0 broadcasts.
   public func receiveBroadcast<Value: Decodable>(decoding type: Value.Type = Value.self) -> Value {
     let data = broadcast(Data())
-    do { return try JSONDecoder.exact.decode(type, from: data) } catch { fatalError("receiveBroadcast: \(error)") }
+    do { return try JSONDecoder.nonFinite.decode(type, from: data) } catch { fatalError("receiveBroadcast: \(error)") }
   }
 
   private func broadcast(_ data: Data) -> Data {
@@ -73,13 +73,13 @@ extension Communicator {
 
   /// Sends a value to one rank, which takes it with ``receive(decoding:from:)``.
   public func send(encoding value: some Encodable, to rank: Int) {
-    do { send(Array(try JSONEncoder.exact.encode(value)), to: rank) } catch { fatalError("send: \(error)") }
+    do { send(Array(try JSONEncoder.nonFinite().encode(value)), to: rank) } catch { fatalError("send: \(error)") }
   }
 
   /// A value that another rank sends.
   public func receive<Value: Decodable>(decoding type: Value.Type, from rank: Int) -> Value {
     let bytes: [UInt8] = receive(from: rank)
-    do { return try JSONDecoder.exact.decode(type, from: Data(bytes)) } catch { fatalError("receive: \(error)") }
+    do { return try JSONDecoder.nonFinite.decode(type, from: Data(bytes)) } catch { fatalError("receive: \(error)") }
   }
 
   /// Elements and before them their count.
@@ -96,23 +96,5 @@ extension Communicator {
     var elements = [Element](repeating: .zero, count: count)
     elements.withUnsafeMutableBytes { receive(into: $0, from: rank) }
     return elements
-  }
-}
-
-extension JSONEncoder {
-  fileprivate static var exact: JSONEncoder {
-    let encoder = JSONEncoder()
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    return encoder
-  }
-}
-
-extension JSONDecoder {
-  fileprivate static var exact: JSONDecoder {
-    let decoder = JSONDecoder()
-    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    return decoder
   }
 }

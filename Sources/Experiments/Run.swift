@@ -166,10 +166,5 @@ public struct Run: Sendable {
 
 extension JSONDecoder {
   /// Reads what `JSONEncoder.readable` writes.
-  public static var readable: JSONDecoder {
-    let decoder = JSONDecoder()
-    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    return decoder
-  }
+  public static var readable: JSONDecoder { nonFinite }
 }

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import NanoCommunication
 internal import NanoData
 internal import NanoModels
 internal import NanoOptim
@@ -44,7 +45,7 @@ struct Checkpoint {
       throw problem("the checkpoint is damaged (its hash differs)")
     }
     do {
-      progress = try CheckpointFormat.decoder.decode(RunProgress.self, from: Data(json.utf8))
+      progress = try JSONDecoder.nonFinite.decode(RunProgress.self, from: Data(json.utf8))
     } catch let error as DecodingError {
       throw problem("the checkpoint is damaged: \(error.summary)")
     } catch {
@@ -68,25 +69,6 @@ enum CheckpointFormat {
   static let version = "2"
   static let optimizer = "optimizer"
 
-  private static let notNumbers = (positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-
-  static var decoder: JSONDecoder {
-    let decoder = JSONDecoder()
-    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
-      positiveInfinity: notNumbers.positiveInfinity, negativeInfinity: notNumbers.negativeInfinity,
-      nan: notNumbers.nan)
-    return decoder
-  }
-
-  private static var encoder: JSONEncoder {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .sortedKeys
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: notNumbers.positiveInfinity, negativeInfinity: notNumbers.negativeInfinity,
-      nan: notNumbers.nan)
-    return encoder
-  }
-
   static func hash(of json: String) -> SHA256 {
     var hash = SHA256()
     hash.update(Array(json.utf8))
@@ -104,7 +86,7 @@ enum CheckpointFormat {
     _ progress: RunProgress, to path: String,
     forEachTensor: (_ body: (String, Shape, Span<Float>) throws -> Void) throws -> Void
   ) throws {
-    let json = String(decoding: try encoder.encode(progress), as: UTF8.self)
+    let json = String(decoding: try JSONEncoder.nonFinite(.sortedKeys).encode(progress), as: UTF8.self)
     var hash = hash(of: json)
     var shapes: [(name: String, shape: Shape)] = []
     try forEachTensor { name, shape, elements in

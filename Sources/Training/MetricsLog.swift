@@ -1,4 +1,5 @@
 internal import Foundation
+internal import NanoCommunication
 internal import NanoData
 
 /// `metrics.csv` and `metrics.jsonl` of one model: a line a step, each handed to the system when written.
@@ -91,10 +92,7 @@ package final class MetricsLog {
   }
 
   package func append(_ record: StepRecord) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .sortedKeys
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    let encoder = JSONEncoder.nonFinite(.sortedKeys)
     try jsonLines.append(String(decoding: try encoder.encode(record), as: UTF8.self))
     let (file, columns) = try csv ?? openCSV(for: record)
     let fields = columns.map { column in

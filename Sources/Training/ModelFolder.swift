@@ -1,4 +1,5 @@
 public import Foundation
+internal import NanoCommunication
 public import NanoData
 public import NanoModels
 internal import NanoTensor
@@ -202,13 +203,7 @@ extension AtomicFile {
 
 extension JSONEncoder {
   /// Sorted keys, indented, slashes as they are.
-  public static var readable: JSONEncoder {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    return encoder
-  }
+  public static var readable: JSONEncoder { nonFinite([.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]) }
 }
 
 extension DecodingError {
