@@ -8,19 +8,9 @@ import sys
 import torch
 from safetensors.torch import save_file
 
-STEPS = 20
-SHAPES = {"tall": (12, 5), "wide": (5, 12), "square": (8, 8)}
+from waves import SHAPES, STEPS, gradient, start
+
 out = {}
-
-
-def start(shape):
-    i = torch.arange(shape[0] * shape[1], dtype=torch.float64)
-    return (0.5 * torch.sin(0.9 * i + 0.2)).float().reshape(shape)
-
-
-def gradient(step, shape):
-    i = torch.arange(shape[0] * shape[1], dtype=torch.float64)
-    return torch.sin(1.7 * i + 0.6 * step + 0.05 * i * step).float().reshape(shape)
 
 
 def run(name, rule):

@@ -17,6 +17,8 @@ from unittest import mock
 import torch
 from safetensors.torch import save_file
 
+from waves import SHAPES, STEPS, gradient, indices, start
+
 originals = sys.argv[1]
 torch.bfloat16 = torch.float32
 torch.Tensor.bfloat16 = lambda self: self.clone()  # a copy, as the conversion makes one
@@ -32,22 +34,7 @@ from soap import SOAP  # noqa: E402
 with mock.patch.dict(sys.modules, {"triton": mock.MagicMock(), "triton.language": mock.MagicMock()}):
     import newton_schulz_triton as turbo
 
-STEPS = 20
-SHAPES = {"tall": (12, 5), "wide": (5, 12), "square": (8, 8)}
 out = {}
-
-
-def indices(shape):
-    return torch.arange(shape[0] * shape[1], dtype=torch.float64)
-
-
-def start(shape):
-    return (0.5 * torch.sin(0.9 * indices(shape) + 0.2)).float().reshape(shape)
-
-
-def gradient(step, shape):
-    i = indices(shape)
-    return torch.sin(1.7 * i + 0.6 * step + 0.05 * i * step).float().reshape(shape)
 
 
 def gradient_of_full_rank(step, shape):
