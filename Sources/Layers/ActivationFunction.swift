@@ -1,6 +1,8 @@
 public import NanoAutograd
 
-/// What a feed-forward network has between its two maps.
+/// What an MLP has between its two maps, by the name that configurations and `activation=` have for it.
+///
+/// An ``MLP`` by itself takes other functions of a `Variable`, too.
 public enum ActivationFunction: String, CaseIterable, Hashable, Sendable, Codable {
   /// `max(x, 0)`.
   case relu

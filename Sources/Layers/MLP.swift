@@ -8,16 +8,31 @@ public struct MLP: Layer {
   public var up: Linear
   /// Back to the width of the rows.
   public var down: Linear
-  /// What is done to the hidden units.
-  public let activation: ActivationFunction
+  /// What is done to the hidden units; nil for a function of one's own.
+  public let activation: ActivationFunction?
+  /// The same as an operation.
+  package let function: @Sendable (Variable) -> Variable
 
   /// Given maps.
   public init(up: Linear, down: Linear, activation: ActivationFunction) {
+    self.init(up, down, activation) { activation($0) }
+  }
+
+  /// Given maps, with a function of one's own: of every element by itself.
+  public init(up: Linear, down: Linear, activation: @escaping @Sendable (Variable) -> Variable) {
+    self.init(up, down, nil, activation)
+  }
+
+  private init(
+    _ up: Linear, _ down: Linear, _ activation: ActivationFunction?,
+    _ function: @escaping @Sendable (Variable) -> Variable
+  ) {
     checkPrecondition(
       up.outputCount == down.inputCount, "MLP: up \(up.weight.value.shape), down \(down.weight.value.shape)")
     self.up = up
     self.down = down
     self.activation = activation
+    self.function = function
   }
 
   /// Fresh weights.
@@ -37,7 +52,7 @@ public struct MLP: Layer {
   }
 
   public func callAsFunction(_ input: Variable, in context: ForwardContext) -> Variable {
-    guard let fused = activation.fused else { return down(activation(up(input, in: context)), in: context) }
+    guard let fused = activation?.fused else { return down(function(up(input, in: context)), in: context) }
     return input.feedForward(up: up, down: down, activation: fused, in: context)
   }
 

@@ -86,6 +86,19 @@ private func loss(_ model: Decoder) -> Double {
   }
 }
 
+@Test func cachedDecodingWithOwnActivationFunction() throws {
+  var model = try model(.nanoGPT(vocabularySize: 19, contextLength: 8, width: 16, layerCount: 1, headCount: 2))
+  guard case .mlp(let named) = model.blocks[0].feedForward else { fatalError("NanoGPT has an MLP") }
+  model.blocks[0].feedForward = .mlp(MLP(up: named.up, down: named.down, activation: { $0.silu() }))
+  let tokens = Array(inputs.prefix(8))
+  let whole = model.logits(for: tokens, sequenceLength: 8, on: Tape(recording: false)).value
+  for threads in [1, 2] {
+    let session = try #require(model.makeDecodingSession(DecodingOptions(threadCount: threads)))
+    let single = tokens.map { session.append([[$0]])[0] }
+    #expect(relativeDifference(single.flatMap { $0 }, whole.scalars) < 2e-5)
+  }
+}
+
 @Test(arguments: mixtures) func cachedDecodingOfMixtures(configuration: DecoderConfiguration) throws {
   let model = try model(configuration)
   let session = try #require(model.makeDecodingSession(DecodingOptions()))

@@ -1,3 +1,4 @@
+internal import NanoAutograd
 internal import NanoLayers
 internal import NanoTensor
 
@@ -21,7 +22,7 @@ final class DecodingBlock: Sendable {
   }
 
   private enum FeedForward {
-    case mlp(up: DecodingWeight, down: DecodingWeight, DecodingActivation)
+    case mlp(up: DecodingWeight, down: DecodingWeight, MLP)
     case swiGLU(DecodingExperts)
     case mixture(DecodingMixture)
   }
@@ -40,9 +41,7 @@ final class DecodingBlock: Sendable {
     feedForward =
       switch block.feedForward {
       case .mlp(let network):
-        .mlp(
-          up: network.up.decodingWeight(format), down: network.down.decodingWeight(format),
-          network.activation.decodingActivation)
+        .mlp(up: network.up.decodingWeight(format), down: network.down.decodingWeight(format), network)
       case .swiGLU(let network): .swiGLU(DecodingExperts(network, format))
       case .denseMoE(let mixture): .mixture(DecodingMixture(mixture, format))
       case .sparseMoE(let mixture): .mixture(DecodingMixture(mixture, format))
@@ -110,12 +109,12 @@ final class DecodingBlock: Sendable {
   private func feed(_ run: DecodingRun, _ input: Rows) {
     let (b, team) = (run.buffers, run.team)
     switch feedForward {
-    case .mlp(let up, let down, let activation):
+    case .mlp(let up, let down, let network):
       let units = team.part(of: up.outputs, inGroupsOf: DecodingWeight.group)
       up.multiply(
         input, count: run.count, outputs: units, into: b.activations.from(column: units.lowerBound))
       for row in 0..<run.count {
-        kernels.activate(b.activations[row].start + units.lowerBound, count: units.count, activation)
+        network.activate(b.activations[row].start + units.lowerBound, count: units.count)
       }
       team.wait()
       down.multiply(b.activations, count: run.count, into: b.hidden, adding: true, team)
@@ -162,13 +161,22 @@ final class DecodingBlock: Sendable {
   }
 }
 
-extension ActivationFunction {
-  fileprivate var decodingActivation: DecodingActivation {
-    switch self {
-    case .relu: .relu
-    case .gelu: .gelu
-    case .geluTanh: .geluTanh
-    case .reluSquared: .reluSquared
+extension MLP {
+  /// `x ← f(x)`, of functions without a kernel by their operation.
+  fileprivate func activate(_ x: UnsafeMutablePointer<Float>, count: Int) {
+    switch activation {
+    case .relu: kernels.relu(x, count: count)
+    case .gelu: kernels.gelu(x, tanh: false, count: count)
+    case .geluTanh: kernels.gelu(x, tanh: true, count: count)
+    case .reluSquared:
+      kernels.relu(x, count: count)
+      kernels.square(x, count: count)
+    default:
+      let units = Tensor(Array(UnsafeBufferPointer(start: x, count: count)), shape: [1, count])
+      let output = withExtendedLifetime(Tape(recording: false)) { function($0.constant(units)).value }
+      output.withElements { output in
+        for unit in 0..<count { x[unit] = output[unit] }
+      }
     }
   }
 }

@@ -8,7 +8,8 @@ enum GPT2Format: HuggingFaceFormat {
   static let modelTypes = ["gpt2"]
   static let tensorPrefix = "transformer."
 
-  private static let activations: [String: ActivationFunction] = [
+  /// An export takes the first name of a function.
+  private static let activations: KeyValuePairs<String, ActivationFunction> = [
     "gelu": .gelu, "gelu_new": .geluTanh, "gelu_pytorch_tanh": .geluTanh, "gelu_fast": .geluTanh, "relu": .relu,
     "relu2": .reluSquared,
   ]
@@ -22,10 +23,10 @@ enum GPT2Format: HuggingFaceFormat {
       layerCount: try reader.integer("n_layer", in: 1...1 << 10),
       headCount: try reader.integer("n_head", in: 1...1 << 10))
     let activation = try reader.text(
-      "activation_function", oneOf: activations.keys.sorted(), default: "gelu_new")
+      "activation_function", oneOf: activations.map(\.key).sorted(), default: "gelu_new")
     configuration.feedForward = .mlp(
       width: try reader.optionalInteger("n_inner", in: 1...1 << 18) ?? 4 * width,
-      activation: activations[activation] ?? .geluTanh, hasBias: true)
+      activation: activations.first { $0.key == activation }?.value ?? .geluTanh, hasBias: true)
     configuration.norm = .layerNorm(
       epsilon: Float(try reader.number("layer_norm_epsilon", in: 1e-12...1, default: 1e-5)))
     if try !reader.flag("tie_word_embeddings", default: true) { configuration.head = .own(hasBias: false) }
@@ -72,24 +73,17 @@ enum GPT2Format: HuggingFaceFormat {
     try require(heads.scale == .headWidth, "scales attention by the width of a head, this model by its own")
     try require(!heads.hasQueryKeyNorm, "has no QK-norm")
     try require(c.head != .own(hasBias: true), "has no bias on the head")
+    let name = activations.first { $0.value == activation }?.key
+    try require(name != nil, "does not know the activation function \(activation.rawValue)")
     return [
       "architectures": [architectures[0]], "model_type": "gpt2",
       "vocab_size": c.vocabularySize, "n_positions": c.contextLength, "n_ctx": c.contextLength,
       "n_embd": c.width, "n_layer": c.layerCount, "n_head": c.headCount,
       "n_inner": innerWidth == 4 * c.width ? NSNull() : innerWidth as Any,
-      "activation_function": huggingFaceName(of: activation), "layer_norm_epsilon": Double("\(epsilon)")!,
+      "activation_function": name as Any, "layer_norm_epsilon": Double("\(epsilon)")!,
       "resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0, "tie_word_embeddings": c.head == .tied,
       "bos_token_id": NSNull(), "eos_token_id": NSNull(), "torch_dtype": "float32",
     ]
-  }
-
-  private static func huggingFaceName(of activation: ActivationFunction) -> String {
-    switch activation {
-    case .relu: "relu"
-    case .gelu: "gelu"
-    case .geluTanh: "gelu_new"
-    case .reluSquared: "relu2"
-    }
   }
 
   static func tensors(

@@ -34,17 +34,13 @@ extension Kernels {
 
   package func sigmoid(_ x: UnsafeMutablePointer<Float>, count: Int) { table.pointee.sigmoid(x, x, count) }
 
-  /// `x ← f(x)`
-  package func activate(_ x: UnsafeMutablePointer<Float>, count: Int, _ function: DecodingActivation) {
-    switch function {
-    case .relu: table.pointee.relu(x, x, count, NK_FP32)
-    case .gelu: table.pointee.gelu(x, x, count, NK_FP32)
-    case .geluTanh: table.pointee.gelu_tanh(x, x, count, NK_FP32)
-    case .reluSquared:
-      table.pointee.relu(x, x, count, NK_FP32)
-      table.pointee.multiply(x, x, x, count)
-    }
+  package func relu(_ x: UnsafeMutablePointer<Float>, count: Int) { table.pointee.relu(x, x, count, NK_FP32) }
+
+  package func gelu(_ x: UnsafeMutablePointer<Float>, tanh: Bool, count: Int) {
+    (tanh ? table.pointee.gelu_tanh : table.pointee.gelu)(x, x, count, NK_FP32)
   }
+
+  package func square(_ x: UnsafeMutablePointer<Float>, count: Int) { table.pointee.multiply(x, x, x, count) }
 
   /// `gate · silu(u) · v` of one row `[u | v]`.
   package func gatedSwiGLU(
@@ -90,9 +86,4 @@ extension Kernels {
       channels, cosines.elements + position * pairs, sines.elements + position * pairs, channels, pairs, isInterleaved,
       false, NK_FP32)
   }
-}
-
-/// What stands between the two maps of a feed-forward network.
-package enum DecodingActivation {
-  case relu, gelu, geluTanh, reluSquared
 }
