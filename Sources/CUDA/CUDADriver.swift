@@ -81,8 +81,6 @@ struct CUDADriver {
     cuGetErrorString = try library.function("cuGetErrorString")
   }
 
-  static let outOfMemory: Status = 2
-
   /// The error of a status that is not 0.
   func error(_ name: String, _ status: Status) -> CUDAError {
     var text: UnsafePointer<CChar>?

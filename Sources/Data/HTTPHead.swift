@@ -57,12 +57,6 @@ struct HTTPHead {
     return (first...last, total)
   }
 
-  /// `Content-Range: bytes */42`, as 416 has it.
-  var unsatisfiedTotal: Int? {
-    guard let value = value("content-range"), value.lowercased().hasPrefix("bytes */") else { return nil }
-    return Self.number(value.dropFirst("bytes */".count))
-  }
-
   /// Seconds to wait before the next try.
   var retryAfter: Double? { value("retry-after").flatMap { Self.number($0) }.map(Double.init) }
 

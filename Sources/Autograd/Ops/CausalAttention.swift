@@ -39,7 +39,7 @@ enum CausalAttentionOperation {
     var head: CausalHead {
       CausalHead(
         length: sequenceLength, keyWidth: keyWidth, valueWidth: valueWidth,
-        strides: CausalHead.Strides(
+        strides: CausalHead.Distances(
           query: query.rowStride, key: key.rowStride, value: value.rowStride, output: output.rowStride),
         scale: scale, precision: precision)
     }
@@ -74,12 +74,12 @@ enum CausalAttentionOperation {
     }
 
     /// Where the rows of a pair begin.
-    func offsets(ofPair pair: Int) -> CausalHead.Offsets {
+    func offsets(ofPair pair: Int) -> CausalHead.Distances {
       let (sequence, head) = pair.quotientAndRemainder(dividingBy: headCount)
       func start(_ layout: Layout) -> Int {
         sequence * sequenceLength * layout.rowStride + head * layout.headStep
       }
-      return CausalHead.Offsets(query: start(query), key: start(key), value: start(value), output: start(output))
+      return CausalHead.Distances(query: start(query), key: start(key), value: start(value), output: start(output))
     }
   }
 

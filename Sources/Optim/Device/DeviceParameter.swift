@@ -29,9 +29,6 @@ public struct DeviceParameter {
     self.halfValue = halfValue?.numbers.unowned
   }
 
-  /// Whether the value lies where this tensor does.
-  package func isAt(_ value: Tensor) -> Bool { value.gpu === self.value.gpu && value.numbers.start == self.value.start }
-
   /// Lets the host update the value: copies value and gradient to the host, and the value back.
   func withHostCopies(_ update: (inout MutableSpan<Float>, Span<Float>) -> Void) {
     let count = description.shape.elementCount

@@ -5,8 +5,8 @@ internal import CNanoKernels
 /// Query and key rows are `keyWidth` numbers of the type that the precision's products read, value and output rows
 /// `valueWidth`; from one row to the next lies a stride. Gradients lie as what they are gradients of.
 package struct CausalHead {
-  /// From one row to the next.
-  package struct Strides {
+  /// A count of numbers for each operand.
+  package struct Distances {
     package var query, key, value, output: Int
 
     package init(query: Int, key: Int, value: Int, output: Int) {
@@ -21,8 +21,9 @@ package struct CausalHead {
   package let probabilityStride: Int
   private var geometry: nk_attention
 
+  /// - Parameter strides: from one row to the next.
   package init(
-    length: Int, keyWidth: Int, valueWidth: Int, strides: Strides, scale: Float, precision: Precision,
+    length: Int, keyWidth: Int, valueWidth: Int, strides: Distances, scale: Float, precision: Precision,
     dtype: DType? = nil
   ) {
     probabilityStride = nk_attention_row_stride(length)
@@ -33,25 +34,14 @@ package struct CausalHead {
       format: (dtype ?? precision.operandType).kernelValue)
   }
 
-  /// How far behind the first numbers of the operands those of this head and sequence begin.
-  package struct Offsets {
-    package var query, key, value, output: Int
-
-    package init(query: Int, key: Int, value: Int, output: Int) {
-      self.query = query
-      self.key = key
-      self.value = value
-      self.output = output
-    }
-  }
-
   /// Elements of all probabilities.
   package var probabilityCount: Int { geometry.length * probabilityStride }
 
   /// `P = softmax(scale · Q Kᵀ + mask)`, in 32 bits a number.
+  /// - Parameter offsets: how far behind the first numbers of the operands those of this head and sequence begin.
   /// - Returns: the largest logit that is not masked.
   package func probabilities(
-    query: Numbers, key: Numbers, at offsets: Offsets, into result: MutableNumbers
+    query: Numbers, key: Numbers, at offsets: Distances, into result: MutableNumbers
   ) -> Float {
     let p = result.host.assumingMemoryBound(to: Float.self)
     return withUnsafePointer(to: geometry) {
@@ -61,7 +51,7 @@ package struct CausalHead {
 
   /// `O = P V`
   package func mix(
-    _ probabilities: Numbers, value: Numbers, at offsets: Offsets, into output: MutableNumbers
+    _ probabilities: Numbers, value: Numbers, at offsets: Distances, into output: MutableNumbers
   ) {
     withUnsafePointer(to: geometry) {
       kernels.table.pointee.attention_mix(
@@ -74,7 +64,7 @@ package struct CausalHead {
   ///   - probabilities: P.
   ///   - dropped: P', if it is the product of P with a mask.
   package func backward(
-    _ gradient: Numbers, query: Numbers, key: Numbers, value: Numbers, at offsets: Offsets, probabilities: Numbers,
+    _ gradient: Numbers, query: Numbers, key: Numbers, value: Numbers, at offsets: Distances, probabilities: Numbers,
     dropped: Numbers? = nil,
     into gradients: (query: MutableNumbers, key: MutableNumbers, value: MutableNumbers)
   ) {
