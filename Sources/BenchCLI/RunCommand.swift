@@ -50,7 +50,9 @@ struct RunCommand: ParsableCommand {
     do {
       if keys.contains("study") { return try decoder.decode(Results.self, from: content).study.anew }
       if keys.contains("arms") { return try decoder.decode(Study.self, from: content).anew }
-      return Study(of: try decoder.decode(Experiment.self, from: content), name: "model", title: "Model").anew
+      let experiment = try decoder.decode(Experiment.self, from: content)
+      let name = Preset.allCases.lazy.compactMap { $0.name(of: experiment.model) }.first
+      return Study(of: experiment, name: "model", title: name?.displayName ?? "Model").anew
     } catch let error as DecodingError {
       throw RunError("\(file): not an experiment: \(error.summary)")
     }

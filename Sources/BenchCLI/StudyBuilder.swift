@@ -119,12 +119,7 @@ struct StudyBuilder {
 
   /// The model of the preset that it is; of others that of the same kind.
   private func name(of decoder: DecoderConfiguration) -> ModelName {
-    let same = ModelName.allCases.first { name in
-      let own = try? preset.recipe(of: name).configuration(
-        vocabularySize: decoder.vocabularySize, contextLength: decoder.contextLength)
-      return own == decoder
-    }
-    if let same { return same }
+    if let name = preset.name(of: decoder) { return name }
     return switch decoder.feedForward {
     case .sparseMoE: .nanoKimiK2
     case .denseMoE: .nanoKimi

@@ -10,21 +10,21 @@ import NanoTraining
 struct AblateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "ablate", abstract: "Carry out a named study that takes a claim apart.",
-    discussion: """
-      factorial       {NanoGPT, NanoKimi} × {AdamW, TrueMuon, Muon} × {published settings, tuned ones}
-      ladder          from NanoGPT to NanoKimi one change at a time, and back by removal
-      ladder-stories  the same from NanoGPT2 to NanoKimiK2
-      newton-schulz   the iteration of Muon, from one step to the exact polar factor
-      gating          a mixture's gate: all four experts, or the best few of 4, 8, 16 by softmax or sigmoid
-      pruning         a mixture that loses experts after training, with and without 500 steps of recovery
-      muon-family     every Muon rule that has a name, and what else updates matrices
+    discussion: CommandConfiguration.examples(
+      "ablate factorial --dry-run", "ablate ladder --seeds 3 --iterations 1000",
+      note: """
+        factorial       NanoGPT, NanoKimi × 3 optimizers × published, tuned settings
+        ladder          from NanoGPT to NanoKimi one change at a time, and back
+        ladder-stories  the same from NanoGPT2 to NanoKimiK2
+        newton-schulz   Muon's iteration, from one step to the exact polar factor
+        gating          a mixture's gate: how many experts, softmax or sigmoid
+        pruning         a trained mixture without one, two and three of its experts
+        muon-family     every Muon rule that has a name, AdamW, Lion and SOAP
 
-      Settings that are given are for all arms. The same command again goes on with the runs that are missing.
+        Settings that are given are for all arms. The same command again goes on with the runs that are missing.
+        """))
 
-      """
-        + CommandConfiguration.examples("ablate factorial --dry-run", "ablate ladder --seeds 3 --iterations 1000"))
-
-  @Argument(help: "The study: \(list(AblationPreset.self)).")
+  @Argument(help: ArgumentHelp("The study: \(list(AblationPreset.self)).", valueName: "study"))
   var preset: String
 
   @OptionGroup var options: PlannedStudyOptions
@@ -39,13 +39,13 @@ struct AblateCommand: ParsableCommand {
 struct StudyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "study", abstract: "Carry out a study of your own: arms, and grids over any settings.",
-    discussion: """
-      The file is a JSON object: 'arms', a list of objects with a 'name' and any settings under their flags' names; \
-      'grid', an object of lists of values, which are combined with each other and with each arm; 'settings' of all \
-      arms; 'comparisons', a list of {"arm": …, "against": …}; 'seeds', 'delta', 'preset' and 'name'.
-
-      """
-        + CommandConfiguration.examples("study mine.json --dry-run", "study mine.json --jobs 2 --out runs/mine"))
+    discussion: CommandConfiguration.examples(
+      "study mine.json --dry-run", "study mine.json --jobs 2 --out runs/mine",
+      note: """
+        The file is a JSON object: 'arms', a list of objects with a 'name' and any settings under their flags' names; \
+        'grid', an object of lists of values, which are combined with each other and with each arm; 'settings' of all \
+        arms; 'comparisons', a list of {"arm": …, "against": …}; 'seeds', 'delta', 'preset' and 'name'.
+        """))
 
   @Argument(help: "The study, a JSON file.")
   var file: String

@@ -70,6 +70,15 @@ public enum Preset: String, CaseIterable, Hashable, Sendable, Codable {
     return recipe
   }
 
+  /// The model of this study that a configuration is; nil where it differs from all of them.
+  public func name(of model: DecoderConfiguration) -> ModelName? {
+    ModelName.allCases.first { name in
+      let own = try? recipe(of: name).configuration(
+        vocabularySize: model.vocabularySize, contextLength: model.contextLength)
+      return own == model
+    }
+  }
+
   /// A model of this study, trained as the study trains.
   public func experiment(
     _ name: ModelName, optimizer: OptimizerName? = nil, size: FamilySize? = nil, vocabularySize: Int? = nil,

@@ -168,6 +168,8 @@ private func pngSize(_ path: String) throws -> (Int, Int) {
   // A folder decides by itself which model it has.
   let further = try train(best + ["--data", text, "--init", folder.path + "/own/nanobest"], "further")
   #expect(further.models[0].title == "NanoBest")
+  let again = try CommandResult(["run", folder.path + "/own/nanobest/experiment.json", "--json", "--quiet"])
+  #expect(again.output.contains(#""title" : "NanoBest""#), "\(again.error)")
   let resumed = try CommandResult(
     ["train", "--resume", folder.path + "/own", "--iterations", "2", "--quiet", "--json"])
   #expect(resumed.status == 0 && resumed.output.contains("NanoBest"), "\(resumed.error)")

@@ -153,6 +153,23 @@ private struct SampleStudy {
     #expect(try #require(width.flatMap { Int($0.width) }) <= 390)
   }
 
+  /// Names stay in view while figures scroll, so they must not fill it.
+  @Test func namesLeaveFiguresTheirRoomOnAPhone() throws {
+    let page = try SampleStudy(seeds: [1]).page
+    let wrapper: HTML = """
+      <!DOCTYPE html><html><body><iframe width='390' height='800' srcdoc="\(page)"></iframe></body></html>
+      """
+    let script = """
+      const frame = document.querySelector("iframe");
+      frame.onload = () => {
+        const names = frame.contentDocument.querySelectorAll("#every-run tbody th");
+        document.body.dataset.width = Math.max(...Array.from(names, name => Math.round(name.offsetWidth)));
+      };
+      """
+    let width = try Browser.open(wrapper.source, then: script).document.firstMatch(of: #/data-width="(?<width>\d+)"/#)
+    #expect((60...200).contains(try #require(width.flatMap { Int($0.width) })))
+  }
+
   @Test func aPageOfAStudyThatGoesOnIsReadAgain() throws {
     let study = try SampleStudy()
     var begun = study.results
