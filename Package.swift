@@ -202,10 +202,3 @@ if ["/.build/checkouts/", "/SourcePackages/checkouts/"].contains(where: { Contex
   package.products.removeAll { $0.name == "bench-cli" }
   package.dependencies.removeAll()
 }
-
-// `NANO_KIMI_DOCS=1 swift package generate-documentation --target NanoOptim` makes the documentation; clients of
-// the libraries never see the plug-in.
-if Context.environment["NANO_KIMI_DOCS"] != nil {
-  package.dependencies.append(
-    .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0"))
-}

@@ -25,7 +25,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"] + sorted((ROOT / "Docs").glob("*.md"))
 # What .ci/run does by itself, or what needs a GPU or a registry of another language.
 LEFT_OUT = (
-    "Scripts/", "Tools/", "swift format", "swift build", "swift package", "NANO_CUDA_LIBRARIES", "NANO_KIMI_DOCS", "pip ",
+    "Scripts/", "Tools/", "swift format", "swift build", "swift package", "NANO_CUDA_LIBRARIES", "pip ",
     "python3 Tools", "nano-kimi-gpu/", "bench-cli bench device")
 STEPS = ["--iterations", "4", "--eval-interval", "2", "--eval-iters", "2", "--batch", "4"]
 STORIES = ["--size", "0.3M", "--context", "32"]
