@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 module=${1:?name a library, such as NanoOptim} port=${2:-8080}
 pages=Sources/${module#Nano}/$module.docc
 [[ -d $pages ]] || { echo "no library has the name $module" >&2; exit 64; }
-swift build -c release --product "$module"
+swift build -c release --target "$module"
 built=$(swift build -c release --show-bin-path)
 # What `public` declarations the library has; their C modules are named, since the compiler looks for them.
 flags=(-target "$(swiftc -print-target-info | sed -n 's/.*"triple": "\(.*\)".*/\1/p' | head -1)")
