@@ -215,6 +215,11 @@ struct StepOptions: ParsableArguments {
   var accumulate: Int?
 
   @Option(
+    "Which windows of the training text are read: random places, or in epochs each once before any again: \(list(Sampling.self))",
+    "choice", default: "random; of best epochs")
+  var sampling: String?
+
+  @Option(
     "Parts that a batch is split into; results depend on it", "count",
     default: "2; of stories 6; from 50M parameters on, one for 2048 tokens")
   var shards: Int?

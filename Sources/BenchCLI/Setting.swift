@@ -118,6 +118,10 @@ struct Setting {
       number("iterations", "iterations", \.iterations), number("batch", "batch size", \.batchSize),
       number("accumulate", "number of micro-batches", \.microBatchCount),
       number("shards", "number of shards", \.shardCount),
+      Setting("sampling") { experiment, text in
+        experiment.sampling = try choose(text, for: "sampling")
+        return true
+      },
       Setting("precision") { experiment, text in
         experiment.precision = try choose(text, for: "precision")
         return true

@@ -86,11 +86,29 @@ public struct TokenizedText: Sendable {
   public func batch(
     sequenceCount: Int, sequenceLength: Int, using generator: inout some RandomNumberGenerator
   ) -> TokenBatch {
+    batch((0..<sequenceCount).map { _ in generator.index(below: count - sequenceLength) }, sequenceLength)
+  }
+
+  /// The windows of a step that reads the text in epochs: every window is read once before any is read again, in an order
+  /// drawn for each epoch.
+  /// - Parameters:
+  ///   - step: the windows of the steps before are `step * sequenceCount`.
+  ///   - generator: of an epoch; what is drawn depends on it alone.
+  /// - Precondition: more than `sequenceLength` tokens.
+  public func batch<G: RandomNumberGenerator>(
+    step: Int, sequenceCount: Int, sequenceLength: Int, generatorOfEpoch generator: (_ epoch: Int) -> G
+  ) -> TokenBatch {
+    let windows = EpochWindows(tokenCount: count, length: sequenceLength)
+    let indices = step * sequenceCount..<(step + 1) * sequenceCount
+    return batch(indices.map { windows.start(of: $0, generator: generator) }, sequenceLength)
+  }
+
+  /// Windows from each of some places on.
+  private func batch(_ starts: [Int], _ sequenceLength: Int) -> TokenBatch {
     var (inputs, targets) = ([Int32](), [Int32]())
-    inputs.reserveCapacity(sequenceCount * sequenceLength)
-    targets.reserveCapacity(sequenceCount * sequenceLength)
-    for _ in 0..<sequenceCount {
-      let start = generator.index(below: count - sequenceLength)
+    inputs.reserveCapacity(starts.count * sequenceLength)
+    targets.reserveCapacity(starts.count * sequenceLength)
+    for start in starts {
       let window = self[start..<start + sequenceLength + 1]
       inputs += window.dropLast()
       targets += window.dropFirst()

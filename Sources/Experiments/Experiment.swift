@@ -20,6 +20,8 @@ public struct Experiment: Hashable, Sendable, Codable {
   public var batchSize: Int
   /// Tokens of a sequence; at most the model's context.
   public var sequenceLength: Int
+  /// Which windows of the training text the batches are made of.
+  public var sampling = Sampling.random
   /// Parts that a batch is split into; results depend on it.
   public var shardCount: Int
   /// Micro-batches that a step's batch is worked through in.

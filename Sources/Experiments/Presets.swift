@@ -116,6 +116,7 @@ public enum Preset: String, CaseIterable, Hashable, Sendable, Codable {
         corpus: CorpusRecipe(.characters), iterations: 10_000, batchSize: 16, shardCount: 2,
         evaluation: .fullPass(windowsOnTheWay: 512), evaluationInterval: 1_000, samples: .characters)
       experiment.averagedShare = 0.2
+      experiment.sampling = .epochs
       experiment.recordInterval = 10
     case .stories:
       experiment = Experiment(

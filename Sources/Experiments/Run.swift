@@ -76,9 +76,17 @@ public struct Run: Sendable {
 
   /// The training batch of a step: a function of seed and step alone.
   public func trainingBatch(_ step: Int) -> TokenBatch {
-    var generator = experiment.generator(of: .batches).split(UInt64(step))
-    return corpus.training.batch(
-      sequenceCount: experiment.batchSize, sequenceLength: experiment.sequenceLength, using: &generator)
+    let (batches, count) = (experiment.generator(of: .batches), experiment.batchSize)
+    switch experiment.sampling {
+    case .random:
+      var generator = batches.split(UInt64(step))
+      return corpus.training.batch(
+        sequenceCount: count, sequenceLength: experiment.sequenceLength, using: &generator)
+    case .epochs:
+      return corpus.training.batch(
+        step: step, sequenceCount: count, sequenceLength: experiment.sequenceLength,
+        generatorOfEpoch: { batches.split(UInt64($0)) })
+    }
   }
 
   /// What the run has reached, if that was its end.

@@ -102,3 +102,28 @@ func aStoppedRunEndsWithTheBitsOfOneThatWasNot(precision: Precision, model: Mode
   #expect(table.rows.allSatisfy { $0.rule != "Muon" || $0.scale > 1 && $0.weightDecay == 0.1 })
   #expect(table.rows.filter { [.gain, .bias].contains($0.why) }.allSatisfy { $0.weightDecay == 0 })
 }
+
+@Test func anEpochReadsTheTextOnce() throws {
+  let folder = try TemporaryFolder()
+  let run = try storiesRun(folder, "epochs") {
+    $0.sampling = .epochs
+    $0.batchSize = 1
+  }
+  let text = run.corpus.training
+  let length = run.experiment.sequenceLength
+  func counts(_ tokens: [Int32]) -> [Int32: Int] { tokens.reduce(into: [:]) { $0[$1, default: 0] += 1 } }
+  let all = counts(text[0..<text.count])
+  let read = (0..<text.count / length - 1).flatMap { run.trainingBatch($0).inputs }
+  #expect(read.count > text.count - 2 * length)
+  #expect(counts(read).allSatisfy { $0.value <= all[$0.key]! })
+}
+
+@Test func anExperimentOfBeforeHasRandomWindows() throws {
+  var experiment = try Preset.best.experiment(.nanoBest)
+  #expect(experiment.sampling == .epochs)
+  experiment.sampling = .random
+  var object = try JSONSerialization.jsonObject(with: JSONEncoder().encode(experiment)) as! [String: Any]
+  #expect(object.removeValue(forKey: "sampling") as? String == "random")
+  let earlier = try JSONSerialization.data(withJSONObject: object)
+  #expect(try JSONDecoder().decode(Experiment.self, from: earlier) == experiment)
+}
