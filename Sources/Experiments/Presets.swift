@@ -23,7 +23,7 @@ public enum Preset: String, CaseIterable, Hashable, Sendable, Codable {
   }
 
   /// The optimizer of a model where none is named.
-  public func optimizer(of model: ModelName) -> OptimizerName { self == .best ? .polarExpress : model.optimizer }
+  public func optimizer(of model: ModelName) -> OptimizerName { self == .best ? .soap : model.optimizer }
 
   /// What the study compares with what, among these arms.
   public var comparisons: [Study.Comparison] {
@@ -136,6 +136,7 @@ public enum Preset: String, CaseIterable, Hashable, Sendable, Codable {
     let adamW =
       switch self {
       case .publishedCharacters, .standard: AdamW(learningRate: 1e-3)
+      case .best where name == .soap: AdamW(learningRate: 1e-2, weightDecay: 0.1)
       case .best: AdamW(learningRate: 5e-3)
       case .stories: AdamW(learningRate: 2e-3, beta2: 0.95, weightDecay: 0.1)
       }
@@ -169,7 +170,9 @@ public enum Preset: String, CaseIterable, Hashable, Sendable, Codable {
       // Its norm cannot grow, so nothing has to decay.
       return plain.with(.muon(.hyperball), for: [.hiddenMatrix, .expertMatrix])
     case .soap:
-      let rule = SOAP(weightDecay: adamW.weightDecay)
+      var rule = SOAP(weightDecay: adamW.weightDecay)
+      // Found together: the same rate and decay for all parameters.
+      if self == .best { rule.learningRate = adamW.learningRate }
       return plain.with(.soap(rule), for: [.hiddenMatrix, .expertMatrix])
     case .lion:
       // A third of AdamW's rate and three times its decay: the near end of what the paper advises.
@@ -205,7 +208,7 @@ public enum ModelName: String, CaseIterable, Hashable, Sendable, Codable {
     switch self {
     case .nanoGPT, .nanoGPT2, .nanoGPTTotal: .adamW
     case .nanoKimi: .trueMuon
-    case .nanoBest: .polarExpress
+    case .nanoBest: .soap
     case .nanoKimiK2: .muon
     }
   }

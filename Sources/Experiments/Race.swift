@@ -12,8 +12,9 @@ public enum Race {
   /// The recipe.
   /// - Parameter steps: where it ends; the rate decays to zero there.
   public static func experiment(vocabularySize: Int, steps: Int? = nil) throws(ConfigurationError) -> Experiment {
-    var experiment = try Preset.best.experiment(.nanoBest, vocabularySize: vocabularySize)
-    experiment.iterations = steps ?? 1_900
+    var experiment = try Preset.best.experiment(
+      .nanoBest, optimizer: .polarExpress, vocabularySize: vocabularySize)
+    experiment.iterations = steps ?? 1_600
     experiment.schedule.warmUpSteps = 50
     experiment.averagedShare = nil
     for index in experiment.optimizer.groups.indices {
