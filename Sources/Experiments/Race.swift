@@ -14,7 +14,7 @@ public enum Race {
   public static func experiment(vocabularySize: Int, steps: Int? = nil) throws(ConfigurationError) -> Experiment {
     var experiment = try Preset.best.experiment(
       .nanoBest, optimizer: .polarExpress, vocabularySize: vocabularySize)
-    experiment.iterations = steps ?? 1_600
+    experiment.iterations = steps ?? 1_800
     experiment.schedule.warmUpSteps = 50
     experiment.averagedShare = nil
     for index in experiment.optimizer.groups.indices {
