@@ -42,10 +42,10 @@ struct ComparisonOptions: ParsableArguments {
   var seeds: String?
 
   @Option(
-    "Who updates NanoKimi and NanoKimiK2", "name", default: "truemuon; of best muon-polar-express, of stories muon")
+    "Who updates NanoKimi and NanoKimiK2", "name", default: "truemuon; of best soap, of stories muon")
   var kimiOptimizer: String?
 
-  @Option("Who updates a NanoGPT", "name", default: "adamw; of best muon-polar-express")
+  @Option("Who updates a NanoGPT", "name", default: "adamw; of best soap")
   var gptOptimizer: String?
 }
 
@@ -168,7 +168,7 @@ struct OptimizerOptions: ParsableArguments {
 
   @Option(
     "AdamW's learning rate, also of what a Muon leaves to it; that of SOAP with it", "rate",
-    default: "0.001; of best 0.005, of stories 0.002; soap 0.003, lion 0.00033, sgd 0.1")
+    default: "0.001; of best 0.01, or 0.005 without SOAP, of stories 0.002; soap 0.003, lion 0.00033, sgd 0.1")
   var lr: Float?
 
   @Option("The learning rate of embeddings, where it is not that of the rest", "rate", default: "the rest's")
@@ -192,7 +192,8 @@ struct OptimizerOptions: ParsableArguments {
   @Option("Steps from one renewal of SOAP's eigenbases to the next", "steps", default: "10")
   var preconditionFrequency: Int?
 
-  @Option("Decoupled weight decay", "decay", default: "0.01; of stories and of best's Muon 0.1; lion 0.03, sgd 0")
+  @Option(
+    "Decoupled weight decay", "decay", default: "0.01; of stories and of best's SOAP or Muon 0.1; lion 0.03, sgd 0")
   var weightDecay: Float?
 
   @Option("Largest global gradient norm; 0 for no clipping", "norm", default: "0; of stories 1")
@@ -215,8 +216,9 @@ struct StepOptions: ParsableArguments {
   var accumulate: Int?
 
   @Option(
-    "Which windows of the training text are read: random places, or in epochs each once before any again: \(list(Sampling.self))",
-    "choice", default: "random; of best epochs")
+    """
+    Where the windows lie that a batch is made of: random, at random places; epochs, each once before any again
+    """, "choice", default: "random; of best epochs")
   var sampling: String?
 
   @Option(
