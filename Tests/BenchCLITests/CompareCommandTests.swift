@@ -163,7 +163,7 @@ private func pngSize(_ path: String) throws -> (Int, Int) {
   let own = try train(best + ["--data", text], "own")
   #expect(own.models.map(\.name) == ["nanobest"] && own.models[0].title == "NanoBest")
   let other = try train(best + ["--data", text, "--model", "nanogpt"], "other")
-  #expect(other.models[0].title == "NanoGPT (muon-polar-express)")
+  #expect(other.models[0].title == "NanoGPT (soap)")
   #expect(try train(["--data", text, "--eval-iters", "1"], "plain").models[0].title == "NanoGPT")
   // A folder decides by itself which model it has.
   let further = try train(best + ["--data", text, "--init", folder.path + "/own/nanobest"], "further")

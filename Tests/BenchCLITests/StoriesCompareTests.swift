@@ -150,7 +150,7 @@ import Testing
     (["compare", "--resume", stories.folder.path] + out, "--out is for a new run"),
     (["compare", "--resume", stories.folder.path, "--tokenizer", foreign], "--tokenizer is for a new run"),
     (["bench", "step", "--models", "nanokimi"], "Did you mean '--model'"),
-    (["export", "--model", stories.folder.path] + out, "config.json"),
+    (["export", "--model", stories.folder.path] + out, "holds no model"),
     (["import", "--model", stories.folder.path] + out, "config.json"),
     (["tokenize", "--data", lines] + out, "line 2"),
   ]
