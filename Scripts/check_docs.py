@@ -167,10 +167,10 @@ class Folder:
             lines.append(text)
             if "http://" in text:
                 break
-        server.send_signal(signal.SIGINT)
+        server.terminate()  # SIGINT is ignored by what a script has started in the background
         lines += server.stdout
         has_begun = any("http://" in text for text in lines)
-        return None if has_begun and server.wait() in (0, -signal.SIGINT) else f"{line}\n  ended: {''.join(lines)[-300:]}"
+        return None if has_begun and server.wait() in (0, -signal.SIGTERM) else f"{line}\n  ended: {''.join(lines)[-300:]}"
 
     def prepare(self, path):
         """What examples of a command take for granted."""
