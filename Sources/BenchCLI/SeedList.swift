@@ -4,7 +4,7 @@ import Foundation
 /// The seeds of a study, as `--seeds` has them.
 ///
 /// A number alone is a count, since one seed has a flag of its own. Counted seeds begin at 11: no settings of ours were
-/// chosen with those.
+/// chosen with those, but the step where the race ends.
 struct SeedList {
   static let help = "Seeds, with each of which every model is trained, as 1337,1,2; or how many, so that 3 is 11,12,13"
 

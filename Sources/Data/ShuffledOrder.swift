@@ -1,8 +1,8 @@
 /// A permutation of `0..<count` of which every element is found by itself: nothing is stored, however many there are, and
 /// a run goes on from any step.
 ///
-/// A Feistel network permutes the next power of four above `count`; a number that falls outside goes through once more,
-/// until it falls inside. One element takes four rounds, at most four times on average.
+/// A Feistel network permutes as many numbers as the least power of four from `count` on; one that falls outside goes
+/// through once more, until it falls inside. One element takes four rounds, at most four times on average.
 /// - SeeAlso: Black and Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002.
 struct ShuffledOrder {
   private let count: UInt64
