@@ -74,6 +74,7 @@ public final class MemoryPool: Sendable {
     state.withLock { state in
       state.isEnforced = true
       state.largestBlock = 0
+      state.reserve.limit(tensorsHolding: state.statistics.currentBytes + state.statistics.cachedBytes)
       state.reserve.hold(64 << 20)
     }
     limitWasPassed.store(false, ordering: .relaxed)

@@ -16,8 +16,8 @@ package enum SystemMemory {
     return Int(line.filter(\.isNumber)).map { $0 * 1024 }
   }
 
-  /// What `ulimit -v` leaves.
-  private static var addressSpace: Int? {
+  /// What `ulimit -v` leaves; nil where it sets no limit.
+  static var addressSpace: Int? {
     var limit = rlimit()
     #if os(Linux)
       getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)

@@ -213,6 +213,8 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
               result.add(gradient, of: parameter)
             }
           }
+          // Blocks that were skipped have reported nothing.
+          guard !MemoryPool.shared.isOverLimit else { break }
           result.weightedLoss += work.weightedLoss
           result.statistics.merge(work.statistics)
         }
