@@ -9,7 +9,8 @@ extension DecoderConfiguration {
   /// The names of those models.
   package static let earlierModelNames = ["nanogpt", "nanokimi", "nanogpt2", "nanokimik2"]
 
-  private enum CodingKeys: String, CodingKey {
+  // Not private: the compiler writes `encode(to:)` in the file of the type, and has to see the keys from there.
+  enum CodingKeys: String, CodingKey {
     case vocabularySize, contextLength, width, layerCount, positions, hasPreviousTokenEmbedding, norm, attention,
       convolutionKernelSize, feedForward, initialization, residualProjections, head
   }

@@ -1,5 +1,6 @@
 extension Muon {
-  private enum CodingKeys: String, CodingKey {
+  // Not private: the compiler writes `encode(to:)` in the file of the type, and has to see the keys from there.
+  enum CodingKeys: String, CodingKey {
     case learningRate, momentum, momentumForm, usesNesterov, weightDecay, weightDecayForm, updateScale,
       directionNormalization, orthogonalization, updateNormalization, keepsNorm
   }

@@ -1,7 +1,8 @@
 internal import NanoTensor
 
 extension NewtonSchulz {
-  private enum CodingKeys: String, CodingKey {
+  // Not private: the compiler writes `encode(to:)` in the file of the type, and has to see the keys from there.
+  enum CodingKeys: String, CodingKey {
     case coefficients, epsilon, safetyFactor, scaling, precision
   }
 
