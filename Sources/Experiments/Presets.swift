@@ -201,7 +201,12 @@ public enum ModelName: String, CaseIterable, Hashable, Sendable, Codable {
   public var displayName: String { ModelRecipe.Preset(rawValue: rawValue)?.displayName ?? "NanoGPT (total)" }
 
   /// Whether it is of the NanoGPT family.
-  public var isGPT: Bool { ![.nanoKimi, .nanoBest, .nanoKimiK2].contains(self) }
+  public var isGPT: Bool {
+    switch self {
+    case .nanoGPT, .nanoGPT2, .nanoGPTTotal: true
+    case .nanoKimi, .nanoBest, .nanoKimiK2: false
+    }
+  }
 
   /// The optimizer that it has where none is named.
   public var optimizer: OptimizerName {
@@ -245,5 +250,12 @@ public enum OptimizerName: String, CaseIterable, Hashable, Sendable, Codable {
   case sgd
 
   /// Whether it is of the Muon family, and leaves routers to AdamW.
-  var isMuon: Bool { ![.adamW, .trueMuon, .soap, .lion, .sgd].contains(self) }
+  var isMuon: Bool {
+    switch self {
+    case .muon, .kellerJordan, .polarExpress, .pyTorch, .optax, .dion, .norMuon, .adaMuon, .muonEq, .muonPlus,
+      .turboMuon, .cautious, .hyperball:
+      true
+    case .adamW, .trueMuon, .soap, .lion, .sgd: false
+    }
+  }
 }
