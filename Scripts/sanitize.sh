@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests of the lower modules under a sanitizer: Scripts/sanitize.sh address|thread [what `swift test` takes].
+# Runs the tests of the lower modules under a sanitizer: Scripts/sanitize.sh address|thread [MODULES] [what `swift test` takes].
 #
 # `address` finds what is read or written outside of memory that is one's own, and after it is given back. It covers every test of
 # NanoPreconditions, NanoCUDA, NanoData, NanoTensor and NanoOptim: their C and their unsafe pointers are all but a few of the
@@ -29,4 +29,8 @@ case $kind in
     exit 64
     ;;
 esac
+if [[ ${1:-} == [A-Z]* ]]; then
+  modules=$1
+  shift
+fi
 NANO_KIMI_TEST=$modules exec swift test -c release --sanitize "$kind" --scratch-path ".build-$kind" "${chosen[@]}" "$@"
