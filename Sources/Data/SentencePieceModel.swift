@@ -41,7 +41,7 @@ public struct SentencePieceModel: Sendable {
   /// The piece that ends a story.
   public var endPiece: String
   /// Whether text reaches the pieces as it is, but for U+2581 in place of spaces, and bytes stand for what no piece has.
-  private(set) var takesTextAsIs = true
+  public private(set) var takesTextAsIs = true
 
   public init(pieces: [Piece], algorithm: Algorithm, endPiece: String) {
     self.pieces = pieces

@@ -4,8 +4,9 @@ internal import NanoPreconditions
 
 /// SentencePiece: text to pieces of text, learned from data.
 ///
-/// Models trained here lose nothing: no normalization, no dummy prefix, white space kept, and bytes for
-/// what the vocabulary does not know; `decode(encode(x)) == x` for any text.
+/// The tokens of a text are those of SentencePiece itself. Models trained here lose nothing (no normalization, no dummy
+/// prefix, white space kept, and bytes for what the vocabulary does not know): `decode(encode(x)) == x`. One character is
+/// the exception. SentencePiece writes spaces as U+2581, so a U+2581 in a text is a space to it.
 /// - SeeAlso: Kudo, Richardson, 2018, arXiv:1808.06226.
 public final class SentencePieceTokenizer: StoryTokenizer {
   /// The serialized model, as a `.model` file holds it.
@@ -18,8 +19,6 @@ public final class SentencePieceTokenizer: StoryTokenizer {
   public let endOfStory: Int32
   // A processor is not changed after loading, and SentencePiece allows calls from many threads.
   private nonisolated(unsafe) let processor: OpaquePointer
-  /// The byte pieces of U+2581, which SentencePiece would take for a space.
-  private let lowerBlock: [Int32]
 
   /// - Throws: when the bytes are not a SentencePiece model, or one that loses information.
   public init(model: Data) throws(TokenizerError) {
@@ -35,12 +34,10 @@ public final class SentencePieceTokenizer: StoryTokenizer {
     self.model = model
     vocabularySize = Int(nk_sentencepiece_size(loaded))
     endOfStory = nk_sentencepiece_eos(loaded)
-    let bytePieces: [String] = ["<0xE2>", "<0x96>", "<0x81>"]
-    lowerBlock = bytePieces.map { nk_sentencepiece_id(loaded, $0) }
     guard vocabularySize > 0, endOfStory >= 0 else {
       throw TokenizerError(description: "the SentencePiece model has no end-of-sentence piece")
     }
-    guard !lowerBlock.contains(nk_sentencepiece_unknown(loaded)) else {
+    guard nk_sentencepiece_id(loaded, "<0x00>") != nk_sentencepiece_unknown(loaded) else {
       throw TokenizerError(
         description: "the SentencePiece model has no byte pieces; train it with byte fallback")
     }
@@ -95,25 +92,14 @@ public final class SentencePieceTokenizer: StoryTokenizer {
     return TokenizerError(description: "\(problem) (\(message)); use more text or fewer pieces")
   }
 
-  /// All bytes but the space itself, where no piece has a space behind another character, as in every model trained here.
+  /// All bytes but those that spaces end with, where no piece has a space behind another character, as in every model
+  /// trained here. U+2581 ends with 0x81.
   public var wordEnds: Set<UInt8> {
     guard let model = try? SentencePieceModel(model), model.piecesStayInWords else { return [] }
-    return Set(0...255).subtracting([UInt8(ascii: " ")])
+    return Set(0...255).subtracting([UInt8(ascii: " "), 0x81])
   }
 
   public func encode(_ text: String) throws(TokenizerError) -> [Int32] {
-    guard text.unicodeScalars.contains("\u{2581}") else { return try encodePlain(text) }
-    var tokens: [Int32] = []
-    let parts = text.unicodeScalars.split(separator: "\u{2581}", omittingEmptySubsequences: false)
-    for (index, scalars) in parts.enumerated() {
-      let part = String(scalars)
-      if index > 0 { tokens += lowerBlock }
-      if !part.isEmpty { tokens += try encodePlain(part) }
-    }
-    return tokens
-  }
-
-  private func encodePlain(_ text: String) throws(TokenizerError) -> [Int32] {
     var copy = text
     var message: UnsafeMutablePointer<CChar>?
     var count = 0

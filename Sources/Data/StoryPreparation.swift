@@ -150,7 +150,7 @@ public struct StoryPreparation: Sendable {
       throw StoryError(
         description: "\(cacheFolder): cannot be created; set NANO_KIMI_CACHE to a folder that can")
     }
-    let key = SHA256.hexadecimal(of: "format 4 \(source.fingerprint) \(settings)".utf8)
+    let key = SHA256.hexadecimal(of: "format 5 \(source.fingerprint) \(settings)".utf8)
     return "\(cacheFolder)/\(key.prefix(32)).\(suffix)"
   }
 }

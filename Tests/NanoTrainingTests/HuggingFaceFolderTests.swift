@@ -101,6 +101,22 @@ private func expectSame(_ one: ModelFolder.Contents, _ other: some LanguageModel
   for member in golden.members { #expect(written[member.key] == member.value, "\(member.key)") }
 }
 
+/// One that replaces characters first, though here none, is written neither as `tokenizer.json` nor as GGUF.
+@Test func tokenizersWithAMapOfCharactersStayWhatTheyAre() throws {
+  let map = Data([0, 4, 0, 0]) + Data(count: 1025)
+  let data = try Fixture.data("sentencepiece/tokenizer.model") + Data([0x1A, 0x88, 8, 0x12, 0x85, 8]) + map
+  let contents = ModelFolder.Contents(model: try gptForExport(), tokenizer: try SentencePieceTokenizer(model: data))
+  let folder = try TemporaryFolder()
+  try HuggingFaceFolder.export(contents, to: folder.path + "/out")
+  #expect(!FileManager.default.fileExists(atPath: folder.path + "/out/tokenizer.json"))
+  #expect(try Data(contentsOf: URL(fileURLWithPath: folder.path + "/out/tokenizer.model")) == data)
+  #expect {
+    try GGUFModel.export(contents, as: .f32, to: folder.path + "/gguf")
+  } throws: {
+    "\($0)".contains("replaces characters first")
+  }
+}
+
 @Test func expertsOfUnevenWidthAreNotMultipliedJointly() throws {
   var configuration = try kimiForExport().configuration
   var generator = RandomGenerator(seed: 1)

@@ -14,7 +14,8 @@ import sentencepiece
 
 cli, model, out = sys.argv[1:4]
 PROMPTS = ["Once upon a time", "The", "One day, a", " two  spaces "]
-TEXTS = ["Kim found a kite.", "  a  b ", "trailing ", "e\u0301é日本 🙂", "tab\tand\nnew line\r\n", "</s><0x41><s>", "x" * 70]
+TEXTS = ["Kim found a kite.", "  a  b ", "trailing ", "e\u0301é日本 🙂", "tab\tand\nnew line\r\n", "</s><0x41><s>",
+         "\u2581 a \u2581b\u2581", "x" * 70]
 
 
 def run(*arguments):

@@ -27,6 +27,9 @@ enum GGUFTokenizer {
     guard model.algorithm == .bytePair else {
       throw ConfigurationError("llama.cpp reads SentencePiece models of byte pairs; this one is a unigram model")
     }
+    guard model.takesTextAsIs else {
+      throw ConfigurationError("llama.cpp takes text as it is; this SentencePiece model replaces characters first")
+    }
     let start = textStart ?? [tokenizer.endOfStory]
     guard start.count <= 1, let unknown = model.pieces.firstIndex(where: { $0.kind == .unknown }) else {
       throw ConfigurationError("llama.cpp begins a text with one token or none, this model with \(start.count)")

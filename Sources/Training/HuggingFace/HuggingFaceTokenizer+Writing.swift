@@ -57,19 +57,15 @@ extension HuggingFaceTokenizer {
 
   /// A SentencePiece model as `tokenizer.json`; nil for one whose rules the tokenizers library does not have.
   ///
-  /// Pieces are spelled with spaces rather than with U+2581, so that a typed U+2581 is what it is: a character without
-  /// a piece, to be written in bytes. The pieces of bytes are in the vocabulary alone: as added tokens they would be
-  /// found in texts.
+  /// Spaces become U+2581 on the way to the pieces, and U+2581 spaces on the way back. The pieces of bytes are in the
+  /// vocabulary alone: as added tokens they would be found in texts.
   private static func json(
     of model: SentencePieceModel, textStart: [(token: Int32, name: String)]
   ) -> Data? {
-    guard model.algorithm == .bytePair,
+    guard model.algorithm == .bytePair, model.takesTextAsIs,
       model.pieces.allSatisfy({ $0.kind != .unused && $0.kind != .userDefined }),
       let unknown = model.pieces.first(where: { $0.kind == .unknown })?.text
     else { return nil }
-    let names = model.pieces.map { piece in
-      piece.kind == .normal ? piece.text.replacing("\u{2581}", with: " ") : piece.text
-    }
     let specials = model.pieces.enumerated().filter { $1.kind == .unknown || $1.kind == .control }
     let json: JSONValue = [
       "version": "1.0", "truncation": nil, "padding": nil,
@@ -80,29 +76,35 @@ extension HuggingFaceTokenizer {
             "rstrip": false, "normalized": false, "special": true,
           ]
         }),
-      "normalizer": nil, "pre_tokenizer": nil, "post_processor": template(textStart),
-      "decoder": ["type": "Sequence", "decoders": [["type": "ByteFallback"], ["type": "Fuse"]]],
+      "normalizer": replacement(of: " ", by: "\u{2581}"), "pre_tokenizer": nil, "post_processor": template(textStart),
+      "decoder": [
+        "type": "Sequence",
+        "decoders": [replacement(of: "\u{2581}", by: " "), ["type": "ByteFallback"], ["type": "Fuse"]],
+      ],
       "model": [
         "type": "BPE", "dropout": nil, "unk_token": .string(unknown), "continuing_subword_prefix": nil,
         "end_of_word_suffix": nil, "fuse_unk": true, "byte_fallback": true, "ignore_merges": false,
         "vocab": .object(
-          JSONObject(names.enumerated().map { JSONObject.Member(key: $1, value: .integer($0)) })),
-        "merges": .array(merges(of: model, names: names).map { [.string($0.left), .string($0.right)] }),
+          JSONObject(model.pieces.enumerated().map { JSONObject.Member(key: $1.text, value: .integer($0)) })),
+        "merges": .array(merges(of: model).map { [.string($0.left), .string($0.right)] }),
       ],
     ]
     return json.data
   }
 
+  private static func replacement(of pattern: JSONValue, by content: JSONValue) -> JSONValue {
+    ["type": "Replace", "pattern": ["String": pattern], "content": content]
+  }
+
   /// Every pair of pieces that SentencePiece joins, the best result first; of one result the longer first half first,
   /// which is what its leftmost place comes to.
-  private static func merges(
-    of model: SentencePieceModel, names: [String]
-  ) -> [(left: String, right: String)] {
-    let normal = Set(zip(names, model.pieces).filter { $1.kind == .normal }.map { Array($0.0.utf8) })
+  private static func merges(of model: SentencePieceModel) -> [(left: String, right: String)] {
+    let normal = Set(model.pieces.filter { $0.kind == .normal }.map { Array($0.text.utf8) })
     var merges: [(left: String, right: String, score: Float, length: Int, token: Int)] = []
-    for (token, (name, piece)) in zip(names, model.pieces).enumerated() where piece.kind == .normal {
-      for index in name.unicodeScalars.indices.dropFirst() {
-        let (left, right) = (String(name.unicodeScalars[..<index]), String(name.unicodeScalars[index...]))
+    for (token, piece) in model.pieces.enumerated() where piece.kind == .normal {
+      let scalars = piece.text.unicodeScalars
+      for index in scalars.indices.dropFirst() {
+        let (left, right) = (String(scalars[..<index]), String(scalars[index...]))
         if normal.contains(Array(left.utf8)), normal.contains(Array(right.utf8)) {
           merges.append((left, right, piece.score, left.utf8.count, token))
         }

@@ -86,7 +86,7 @@ struct HuggingFaceTokenizer {
     } catch {
       throw folder.problem("tokenizer.json", "\(error)")
     }
-    func spelled(_ name: String) -> [UInt8] { Array(name.replacing("\u{2581}", with: " ").utf8) }
+    func spelled(_ name: String) -> [UInt8] { Array(name.replacing(scalar: "\u{2581}", with: " ").utf8) }
     guard names.count == model.pieces.count else {
       throw folder.problem(
         "tokenizer.json", "\(names.count) tokens where tokenizer.model has \(model.pieces.count); remove the wrong one")

@@ -336,7 +336,7 @@ struct TokenizerDescription {
       if kind == .normal, splitsWords, name.unicodeScalars.dropFirst().contains(space) {
         throw ConfigurationError("token \(token), '\(name)', has a space inside, where words are split")
       }
-      let text = kind == .normal ? name.replacing(" ", with: "\u{2581}") : name
+      let text = kind == .normal && space == " " ? name.replacing(scalar: " ", with: "\u{2581}") : name
       pieces.append(SentencePieceModel.Piece(text, score: scores?[token] ?? 0, kind: kind))
     }
     guard pieces.count(where: { $0.kind == .unknown }) == 1 else {
@@ -381,6 +381,13 @@ struct TokenizerDescription {
 
   private static var otherMerges: ConfigurationError {
     ConfigurationError("'model.merges' are not those of a SentencePiece model, and not of bytes")
+  }
+}
+
+extension String {
+  /// A text with one scalar in place of another, also where a combining one follows.
+  func replacing(scalar: Unicode.Scalar, with other: Unicode.Scalar) -> String {
+    String(String.UnicodeScalarView(unicodeScalars.map { $0 == scalar ? other : $0 }))
   }
 }
 
