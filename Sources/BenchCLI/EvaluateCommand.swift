@@ -86,7 +86,7 @@ struct EvaluateCommand: ParsableCommand {
       let report = Report(evaluation: evaluation, optimumNLL: scored.optimum)
       print(String(decoding: try JSONEncoder.readable.encode(report), as: UTF8.self))
     } else {
-      print(
+      Terminal.printProse(
         String(
           format: "%@, %d tokens in windows of %d: %.4f nats a token, perplexity %.3f, "
             + "%.4f bits a character, %.4f bits a byte (%.0f tokens/s)", scored.content, evaluation.tokens,
@@ -94,12 +94,12 @@ struct EvaluateCommand: ParsableCommand {
           evaluation.bitsPerByte,
           Double(evaluation.tokens) / max(watch.seconds, 1e-9)))
       if let optimum = scored.optimum {
-        print(String(format: "The grammar that wrote the text: %.4f nats a character.", optimum))
+        Terminal.printProse(String(format: "The grammar that wrote the text: %.4f nats a character.", optimum))
       }
       if let balance = evaluation.balanceLoss, let z = evaluation.zLoss,
         let violation = evaluation.maximalViolation
       {
-        print(
+        Terminal.printProse(
           String(
             format: "Mixtures, apart from that: balance loss %.4f (1 for uniform scores), z-loss %.4f, maximal "
               + "violation of balance %.3f", balance, z, violation))

@@ -36,10 +36,10 @@ struct ModelCard {
     Trained from scratch with nano-kimi. It continues short, simple stories; it knows nothing of the world, follows no
     instructions, and may write what is false or unpleasant.
 
-    \(table([("parameters", grouped(model.parameterCount)),
-      ("active for a token", grouped(model.activeParameterCount)),
-      ("pieces of the vocabulary", grouped(vocabularySize)),
-      ("longest text", "\(grouped(model.configuration.contextLength)) tokens")] + figures))
+    \(table([("parameters", model.parameterCount.grouped),
+      ("active for a token", model.activeParameterCount.grouped),
+      ("pieces of the vocabulary", vocabularySize.grouped),
+      ("longest text", "\(model.configuration.contextLength.grouped) tokens")] + figures))
 
     \(dataset)## Use
 
@@ -58,8 +58,8 @@ struct ModelCard {
   private var figures: [(String, String)] {
     guard let result else { return [] }
     return [
-      ("steps of training", grouped(result.completedIterations)),
-      ("tokens of training", grouped(result.trainingTokens)),
+      ("steps of training", result.completedIterations.grouped),
+      ("tokens of training", result.trainingTokens.grouped),
       ("seed", "\(result.seed)"),
       (
         "validation loss", String(format: "%.4f nats a token, step %d", result.bestValidationLoss, result.bestIteration)
@@ -86,10 +86,5 @@ struct ModelCard {
 
   private func table(_ rows: [(String, String)]) -> String {
     "| | |\n|---|---|\n" + rows.map { "| \($0) | \($1) |" }.joined(separator: "\n")
-  }
-
-  /// Commas between thousands.
-  private func grouped(_ number: Int) -> String {
-    number < 1000 ? "\(number)" : grouped(number / 1000) + String(format: ",%03d", number % 1000)
   }
 }

@@ -96,6 +96,6 @@ struct RaceCommand: ParsableCommand {
     try AtomicFile.write(encoded, to: folder + "/race.json")
     if json { return print(String(decoding: encoded, as: UTF8.self)) }
     print(RaceTable.text(outcome) + (published ? "" : " With --published it is."))
-    print("Results and models: \(folder)")
+    Terminal.printProse("Results and models: \(folder)")
   }
 }

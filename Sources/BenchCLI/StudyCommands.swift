@@ -206,6 +206,12 @@ struct PlannedStudyOptions: ParsableArguments {
   /// Threads of each of so many runs.
   private func threads(of count: Int) -> Int { max(1, WorkerPool.shared.threadCount / count) }
 
+  private func counts(_ study: Study) -> String {
+    func several(_ count: Int, _ word: String) -> String { "\(count) \(word)\(count == 1 ? "" : "s")" }
+    let (arms, seeds) = (several(study.arms.count, "arm"), several(study.seeds.count, "seed"))
+    return "\(arms) × \(seeds) = \(several(study.runs.count, "run"))"
+  }
+
   private func printPlan(_ study: Study, _ corpus: Corpus) throws {
     let device = try runner.device(of: study)
     let atOnce = atOnce(study.runs, on: device)
@@ -213,29 +219,29 @@ struct PlannedStudyOptions: ParsableArguments {
     let pool = WorkerPool(threadCount: threads)
     let searched = Set(StudyTuning(options: tuning, study: study, folder: "").searchedArms.map(\.name))
     var (total, trialSeconds) = (0.0, 0.0)
-    print("\(study.arms.count) arms × \(study.seeds.count) seeds = \(study.runs.count) runs")
-    print("Seeds: \(study.seeds.map(String.init).joined(separator: ", "))\n")
+    print(counts(study))
+    Terminal.printProse("Seeds: \(study.seeds.map(String.init).joined(separator: ", "))\n")
     for arm in study.arms {
       let estimate = try RunEstimate(arm.experiment, corpus: corpus, device: device, pool: pool)
       total += estimate.seconds * Double(study.seeds.count)
       if searched.contains(arm.name) { trialSeconds += estimate.seconds * tuning.share * Double(tuning.trials) }
-      print(
-        "\(arm.title)\n  \(arm.experiment.iterations) iterations, \(estimate.parameters) parameters, about "
+      Terminal.printProse(
+        "\(arm.title)\n  \(arm.experiment.iterations.grouped) iterations, \(estimate.parameters.grouped) parameters, about "
           + "\(duration(estimate.seconds)) a run\n  "
           + RoutingTable(of: try arm.experiment.makeModel(), arm.experiment.optimizer).summary.joined(separator: "\n  ")
       )
     }
     if tuning.tune != nil {
       total += trialSeconds
-      print(
+      Terminal.printProse(
         "\nBefore them \(tuning.trials) trials of each of \(searched.count) arms, of \(Int(tuning.share * 100))% of a run's "
           + "length: about \(duration(trialSeconds)) one after another")
     }
     let basis = "by twelve steps of every arm on this machine as busy as it is."
-    print(
+    Terminal.printProse(
       device.isCPU
         ? "\nAbout \(duration(total / Double(atOnce * Ranks.count))) in all, \(atOnce * Ranks.count) at once on \(threads) "
-          + "thread(s) each, \(basis)"
+          + "\(threads == 1 ? "thread" : "threads") each, \(basis)"
         : "\nAbout \(duration(total)) in all if made one after another, \(basis)")
   }
 
@@ -248,8 +254,7 @@ struct PlannedStudyOptions: ParsableArguments {
     Interruption.install()
     if !output.quiet {
       Terminal.writeError(
-        "\(session.study.name): \(session.study.arms.count) arms × \(session.study.seeds.count) seeds = \(count) runs, "
-          + "\(count - missing.count) of them done before")
+        "\(session.study.name): \(counts(session.study)), \(count - missing.count) of them done before")
     }
     let maker = maker(of: missing, session)
     let watch = Stopwatch()
@@ -304,7 +309,7 @@ struct PlannedStudyOptions: ParsableArguments {
     } else {
       Terminal.printProse(StudySummary.text(results, width: Terminal.outputColumns))
       for caution in results.cautions { Terminal.printProse(caution) }
-      print("Results, tables and runs: \(session.folder)")
+      Terminal.printProse("Results, tables and runs: \(session.folder)")
     }
     if let failure = results.failures?.first {
       throw RunError(

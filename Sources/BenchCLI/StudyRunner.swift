@@ -114,7 +114,7 @@ struct StudyRunner {
       let width = min(78, (columns ?? 80) - 2)
       print(SampleDocument.excerpts(of: sources(of: results, in: path), width: max(20, width)))
       for caution in results.cautions { Terminal.printProse(caution) }
-      print("Results, pictures, samples and models: \(path)")
+      Terminal.printProse("Results, pictures, samples and models: \(path)")
     }
     if let failure = session.failure { throw failure }
     if results.interrupted {

@@ -20,25 +20,8 @@ enum Terminal {
     return ioctl(file, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : nil
   }
 
-  /// A result in sentences, with lines broken between words where a window shows it; lines of tables stay whole.
-  static func printProse(_ text: String) {
-    guard let columns = outputColumns else { return print(text) }
-    for paragraph in text.split(separator: "\n", omittingEmptySubsequences: false) {
-      guard !paragraph.hasPrefix("|") else {
-        print(paragraph)
-        continue
-      }
-      var line = ""
-      for word in paragraph.split(separator: " ") {
-        if !line.isEmpty, line.count + 1 + word.count > columns {
-          print(line)
-          line = ""
-        }
-        line += (line.isEmpty ? "" : " ") + word
-      }
-      print(line)
-    }
-  }
+  /// A result in sentences, with lines broken between words where a window shows it.
+  static func printProse(_ text: String) { print(text.broken(columns: outputColumns)) }
 
   /// Hands a result on at once, as `print` does not when its reader is a pipe.
   static func write(_ text: String) throws {
@@ -60,7 +43,8 @@ enum Terminal {
     try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
   }
 
-  static func writeError(_ line: String) { writeAside(line + "\n") }
+  /// A line, broken between words where a window shows it.
+  static func writeError(_ line: String) { writeAside(line.broken(columns: columns(of: STDERR_FILENO)) + "\n") }
 
   /// Replaces the current line of a terminal that ``redraws``; one that is wider than the window would leave a rest.
   static func rewriteLine(_ text: String) { writeAside("\r\u{1B}[2K\(text.prefix(max(1, columns - 1)))") }

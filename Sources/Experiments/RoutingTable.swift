@@ -46,13 +46,26 @@ public struct RoutingTable: Hashable, Sendable, Codable {
       }
     }
     return lines.map { rule, counts in
-      rule + ": " + counts.map { "\($0.count) \($0.kind.words)" }.joined(separator: ", ")
+      rule + ": " + counts.map { "\($0.count) \($0.count == 1 ? $0.kind.word : $0.kind.words)" }.joined(separator: ", ")
     }
   }
 }
 
 extension ParameterKind {
-  /// Several of them, in words.
+  /// One of them, in a word.
+  fileprivate var word: String {
+    switch self {
+    case .hiddenMatrix: "hidden matrix"
+    case .expertMatrix: "expert matrix"
+    case .router: "router"
+    case .embedding: "embedding"
+    case .outputHead: "head"
+    case .gain: "gain"
+    case .bias: "bias"
+    }
+  }
+
+  /// Several of them.
   fileprivate var words: String {
     switch self {
     case .hiddenMatrix: "hidden matrices"

@@ -58,6 +58,14 @@ private func drawn(_ output: String) -> [Substring] {
   #expect(try plain.firstMatch(of: Regex("\u{1B}\\[[0-9;]*m")) == nil && plain.contains("\u{1B}[2K"))
 }
 
+/// What is said beside the line has its words whole, however narrow the window.
+@Test(.enabled(if: hasTerminalMaker)) func linesAreBrokenBetweenWords() throws {
+  let output = try run(columns: 60, small + ["--models", "nanokimi"]).replacing("\u{1B}[2K", with: "")
+  let lines = output.split(whereSeparator: \.isNewline)
+  #expect(lines.allSatisfy { $0.count <= 60 || $0.hasPrefix("/") }, "\(output)")
+  #expect(lines.joined(separator: " ").contains("2 hidden matrices, 1 router, 2 expert matrices"), "\(output)")
+}
+
 /// The first, the last, and about twenty between.
 @Test func aPipeIsToldTwentyTimes() throws {
   let folder = try TemporaryFolder()

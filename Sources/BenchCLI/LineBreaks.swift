@@ -1,0 +1,21 @@
+extension String {
+  /// The same with lines broken between words where they are wider than a window; what follows a break is indented as its
+  /// line is. Lines of tables, and words that are wider than the window, stay whole.
+  /// - Parameter columns: of the window; nil where there is none.
+  func broken(columns: Int?) -> String {
+    guard let columns else { return self }
+    return split(separator: "\n", omittingEmptySubsequences: false).map { paragraph in
+      guard paragraph.count > columns, !paragraph.hasPrefix("|") else { return String(paragraph) }
+      let indentation = String(paragraph.prefix { $0 == " " })
+      var lines: [String] = []
+      for word in paragraph.split(separator: " ") {
+        if let last = lines.last, last.count + 1 + word.count <= columns {
+          lines[lines.count - 1] += " " + word
+        } else {
+          lines.append(indentation + word)
+        }
+      }
+      return lines.joined(separator: "\n")
+    }.joined(separator: "\n")
+  }
+}
