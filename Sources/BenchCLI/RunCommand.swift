@@ -29,8 +29,10 @@ struct RunCommand: ParsableCommand {
     let folders = output.folders("run")
     try OutputFolder.check(folders)
     guard let content = FileManager.default.contents(atPath: file) else {
+      let named = ["experiment.json", "run.json"].map { "\(file)/\($0)" }.first(where: FileManager.default.fileExists)
       throw RunError(
-        "\(file): no such file, or not readable; a run's folder has an experiment.json, a study's a run.json")
+        named.map { "\(file): is a folder; name the file in it, \($0)" }
+          ?? "\(file): no such file, or not readable; a run's folder has an experiment.json, a study's a run.json")
     }
     var study = try study(of: content)
     if let data { study.corpus.path = absolutePath(data) }
@@ -54,7 +56,9 @@ struct RunCommand: ParsableCommand {
       let name = Preset.allCases.lazy.compactMap { $0.name(of: experiment.model) }.first
       return Study(of: experiment, name: "model", title: name?.displayName ?? "Model").anew
     } catch let error as DecodingError {
-      throw RunError("\(file): not an experiment: \(error.summary)")
+      throw RunError(
+        "\(file): not an experiment: \(error.summary)"
+          + (keys.contains("arms") ? "; what bench-cli study reads is not what it writes" : ""))
     }
   }
 }

@@ -110,7 +110,7 @@ struct PlannedStudyOptions: ParsableArguments {
   private var runner: StudyRunner { StudyRunner(output: output, device: deviceOption) }
 
   func run(_ plan: StudyPlan, command: String) throws {
-    if let resume { return try goOn(LatestRun.resolved(resume)) }
+    if let resume { return try goOn(LatestRun.resolved(resume), of: plan) }
     var plan = plan
     plan.margin = delta ?? plan.margin
     if plan.hasPublishedArms { try requireNoRates() }
@@ -163,12 +163,15 @@ struct PlannedStudyOptions: ParsableArguments {
     try carryOut(StudySession(beginning: study, corpus: corpus, folders: folders))
   }
 
-  private func goOn(_ folder: String) throws {
+  private func goOn(_ folder: String, of plan: StudyPlan) throws {
     if let flag = (flags + text.givenFlags.filter { $0.name != "data" }).first {
       throw ValidationError("--\(flag.name) is for a new study; leave it out to resume")
     }
     let hold = try OutputFolder.hold(folder)
     var study = try Study(resuming: folder)
+    guard study.arms.map(\.name) == plan.arms.map(\.text.name) else {
+      throw RunError("\(folder): holds the study \(study.name), whose arms are not those of \(plan.name)")
+    }
     study.margin = delta ?? study.margin
     if let data = text.data { study.corpus.path = absolutePath(data) }
     let corpus = try runner.makeCorpus(StudySession.corpusRecipe(of: study, in: folder))

@@ -127,7 +127,11 @@ extension Study {
   public init(resuming folder: String) throws {
     let path = "\(folder)/\(Self.fileName)"
     guard let data = FileManager.default.contents(atPath: path) else {
-      throw ExperimentError("\(path): no such file; only the folder of a run can be resumed")
+      let parent = NSString(string: folder).deletingLastPathComponent
+      throw ExperimentError(
+        FileManager.default.fileExists(atPath: "\(parent)/\(Self.fileName)")
+          ? "\(folder): the folder of one of its run's models; resume that of the run, \(parent)"
+          : "\(path): no such file; only the folder of a run can be resumed")
     }
     if let object = try? JSONSerialization.jsonObject(with: data) as? [String: Any], object["configuration"] != nil,
       object["arms"] == nil

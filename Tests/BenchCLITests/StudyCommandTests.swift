@@ -64,6 +64,11 @@ private func study(_ folder: TemporaryFolder, _ text: String) throws -> String {
   #expect(try Data(contentsOf: URL(fileURLWithPath: "\(out)/\(name)/result.json")) == before)
   let longer = try CommandResult(command.filter { $0 != "--iterations" && $0 != "20" } + ["--iterations", "40"])
   #expect(longer.status == 1 && longer.error.contains("not 40; choose another --out"), "\(longer.error)")
+  try Data(#"{"grid": {"model": ["nanogpt"]}}"#.utf8).write(to: URL(fileURLWithPath: folder.path + "/another.json"))
+  let another = try CommandResult(["study", folder.path + "/another.json", "--resume", out])
+  #expect(another.status == 1 && another.error.contains("whose arms are not those of another"), "\(another.error)")
+  let plan = try CommandResult(["run", out, "--quiet", "--out", folder.path + "/plan"])
+  #expect(plan.status == 1 && plan.error.contains("name the file in it, \(out)/run.json"), "\(plan.error)")
   let other = try CommandResult(command + ["--batch", "8"])
   #expect(other.status == 1 && other.error.contains("begun with other settings"), "\(other.error)")
 }
