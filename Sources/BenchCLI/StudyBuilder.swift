@@ -65,7 +65,7 @@ struct StudyBuilder {
     let texts = try armTexts()
     if let initial {
       guard texts.count == 1 || models == nil && self.arms.isEmpty else {
-        throw ValidationError("--init has weights for one model alone; leave --models out")
+        throw ValidationError("--init has weights for one model alone; leave the others out")
       }
       if let flag = ModelSetting.all(in: flags).first?.flag {
         throw ValidationError("--\(flag.name) is for a new model; the one in \(initial.path) has its own")
@@ -112,7 +112,7 @@ struct StudyBuilder {
     let name = name(of: decoder)
     guard arms.isEmpty else { return texts[0] }
     guard models == nil || texts[0].name == name.rawValue else {
-      throw ValidationError("--init has weights for \(name.rawValue) alone; leave --models out")
+      throw ValidationError("--init has weights for \(name.rawValue) alone; name no other model")
     }
     return ArmText(name: name.rawValue, settings: [])
   }
@@ -122,7 +122,7 @@ struct StudyBuilder {
     if let name = preset.name(of: decoder) { return name }
     return switch decoder.feedForward {
     case .sparseMoE: .nanoKimiK2
-    case .denseMoE: .nanoKimi
+    case .denseMoE: decoder.hasPreviousTokenEmbedding ? .nanoBest : .nanoKimi
     case .mlp, .swiGLU: .nanoGPT
     }
   }

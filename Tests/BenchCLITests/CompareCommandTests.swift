@@ -168,6 +168,12 @@ private func pngSize(_ path: String) throws -> (Int, Int) {
   // A folder decides by itself which model it has.
   let further = try train(best + ["--data", text, "--init", folder.path + "/own/nanobest"], "further")
   #expect(further.models[0].title == "NanoBest")
+  let narrow = ["--data", text, "--eval-iters", "1"]
+  _ = try train(narrow + ["--model", "nanobest", "--embd", "32"], "narrow")
+  let onward = try train(narrow + ["--init", folder.path + "/narrow/nanobest"], "onward")
+  #expect(onward.models[0].title == "NanoBest")
+  let inside = try CommandResult(["train", "--resume", folder.path + "/own/nanobest", "--iterations", "1"])
+  #expect(inside.status == 1 && inside.error.contains("resume that of the run, \(folder.path)/own"), "\(inside.error)")
   let again = try CommandResult(["run", folder.path + "/own/nanobest/experiment.json", "--json", "--quiet"])
   #expect(again.output.contains(#""title" : "NanoBest""#), "\(again.error)")
   let resumed = try CommandResult(
