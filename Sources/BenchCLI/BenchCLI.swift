@@ -26,6 +26,9 @@ struct BenchCLI: ParsableCommand {
     var command: any ParsableCommand.Type = BenchCLI.self
     var path = "bench-cli"
     for word in arguments {
+      if command == CompareCommand.self || command == TrainCommand.self, !word.hasPrefix("-") {
+        throw ValidationError("\(path) has no use for '\(word)'; a text is named with --data")
+      }
       let known = command.configuration.subcommands
       guard !known.isEmpty, !word.hasPrefix("-"), word != "help" else { return }
       let next = known.first {

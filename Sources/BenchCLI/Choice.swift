@@ -24,8 +24,8 @@ struct ByteCount {
 
   init(_ text: String) throws {
     let units: [(suffix: String, factor: Double)] = [
-      ("kib", 1024), ("mib", 1_048_576), ("gib", 1_073_741_824), ("kb", 1e3), ("mb", 1e6),
-      ("gb", 1e9), ("b", 1), ("k", 1e3), ("m", 1e6), ("g", 1e9), ("", 1),
+      ("kib", 1024), ("mib", 1_048_576), ("gib", 1_073_741_824), ("tib", 1_099_511_627_776), ("kb", 1e3), ("mb", 1e6),
+      ("gb", 1e9), ("tb", 1e12), ("b", 1), ("k", 1e3), ("m", 1e6), ("g", 1e9), ("t", 1e12), ("", 1),
     ]
     let lower = text.lowercased().filter { !$0.isWhitespace }
     let unit = units.first { lower.hasSuffix($0.suffix) }!

@@ -37,9 +37,12 @@ struct RunError: Error, CustomStringConvertible {
     case let error as RunFailure: description = error.description
     case let error as OutputFolderError: description = error.description + " (--out)"
     case let error as ConfigurationError:
-      let key = error.reason.prefix { $0.isLetter }
-      guard ModelRecipe.keys.contains(String(key)) || key == "context" else { return nil }
-      description = "\(error) (--\(ModelSetting.flag(of: String(key))))"
+      // What is wrong is told first, beginning with what it is about.
+      let problem = error.reason.prefix { $0 != ";" }.split { !$0.isLetter }.map(String.init)
+      let keys = ModelRecipe.keys + ["context"]
+      guard let first = problem.first, keys.contains(first) else { return nil }
+      let flags = keys.filter(problem.contains).map { "--" + ModelSetting.flag(of: $0) }
+      description = "\(error) (\(flags.joined(separator: ", ")))"
       isOfUsage = true
     case TrainingError.memoryLimit: description = "\(error) (--memory-limit, --batch, --context)"
     default: return nil

@@ -58,7 +58,7 @@ struct Setting {
 
   private static func unknown(_ flag: GivenFlag, of owner: String?) -> ValidationError {
     ValidationError(
-      "\(owner ?? "this study") has no setting '\(flag.name)'; known: \(knownFlags.joined(separator: ", "))")
+      "\(owner ?? "this study") has no setting '\(flag.name)'; \(Spelling.advice(for: flag.name, known: knownFlags))")
   }
 
   // MARK: All of them, in the order in which they are applied

@@ -128,7 +128,7 @@ extension StudyPlan {
     init(from decoder: any Decoder) throws {
       let known = CodingKeys.allCases.map(\.rawValue)
       for key in try decoder.container(keyedBy: AnyKey.self).allKeys where !known.contains(key.stringValue) {
-        throw RunError("a study has no '\(key.stringValue)'; known: \(known.joined(separator: ", "))")
+        throw RunError("a study has no '\(key.stringValue)'; \(Spelling.advice(for: key.stringValue, known: known))")
       }
       let container = try decoder.container(keyedBy: CodingKeys.self)
       name = try container.decodeIfPresent(String.self, forKey: .name)

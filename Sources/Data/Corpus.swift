@@ -55,8 +55,10 @@ public struct Corpus: Sendable {
   public func requireWindows(of length: Int) throws(CorpusError) {
     for split in Split.allCases where self[split].count < length + 1 {
       throw CorpusError(
-        description: "\(record.source): has \(self[split].count) tokens for \(split.rawValue); a context of \(length) "
-          + "needs \(length + 1) there: use a longer text or a shorter context")
+        description: "\(record.source): has \(self[split].count) tokens for \(split.rawValue); "
+          + (length > 1
+            ? "a context of \(length) needs \(length + 1) there: use a longer text or a shorter context"
+            : "two are the least: use a longer text"))
     }
   }
 }

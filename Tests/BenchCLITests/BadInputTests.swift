@@ -23,7 +23,7 @@ import Testing
       ["--data", try file("short.txt", Data("too short".utf8))],
       "short.txt: has 8 tokens for training; a context of 32 needs 33"
     ),
-    (["--embd", "63"], "not divisible"), (["--embd", "0"], "width is 0"),
+    (["--embd", "63"], "the same width (--embd, --heads)"), (["--embd", "0"], "width is 0"),
     (["--embd", "-4"], "width is '-4'"), (["--batch", "0"], "batch is 0"),
     (["--layers", "100000000"], "layers is"), (["--context", "9999999"], "context is"),
     (["--iterations", "-1"], "iterations is -1"), (["--lr", "nan"], "lr is nan"),

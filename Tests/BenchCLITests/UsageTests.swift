@@ -38,6 +38,7 @@ private struct Manual: Decodable {
   for (arguments, parts) in [
     (["trian"], ["no command 'trian'", "compare, train, ablate"]), (["bench", "stop"], ["bench-cli bench", "step"]),
     (["data", "shakspere"], ["shakespeare, tinystories"]),
+    (["train", "poems.txt"], ["no use for 'poems.txt'", "a text is named with --data"]),
   ] {
     let result = try CommandResult(arguments)
     #expect(result.status == 64 && parts.allSatisfy(result.error.contains), "\(result.error)")
