@@ -107,12 +107,17 @@ public enum StudySummary {
         [
           arm.title, "\(arm.seeds.count)", fixed(arm.mean ?? .nan, 4), range(arm.interval),
           arm.parameters.map(String.init) ?? "-", arm.activeParameters.map(String.init) ?? "-",
-          arm.trainingTokens.map(String.init) ?? "-", fixed((arm.trainingFLOPs ?? .nan) / 1e12, 1),
+          arm.trainingTokens.map(String.init) ?? "-", teraFLOPs(arm.trainingFLOPs ?? .nan),
           fixed(arm.trainingSeconds ?? .nan, 1), fixed(arm.stepMs ?? .nan, 2),
           fixed((arm.peakTensorBytes ?? .nan) / 1e6, 1), fixed(arm.stepsToTarget ?? .nan, 0),
           fixed(arm.secondsToTarget ?? .nan, 1),
         ]
       })
+  }
+
+  /// Of short runs thousandths.
+  private static func teraFLOPs(_ operations: Double) -> String {
+    fixed(operations / 1e12, operations < 1e13 ? 3 : 1)
   }
 
   private static func table(_ trials: [TuningTrial]) -> Columns {
@@ -149,19 +154,18 @@ public enum StudySummary {
 
   private static func differences(_ rows: [Row]) -> Columns {
     let headings = [
-      "", "seeds", "difference", "95% interval", "p", "Holm's p", "exact p", "smallest shown", "verdict",
+      "", "difference", "95% interval", "seeds", "p", "Holm's p", "exact p", "smallest shown", "verdict",
       "at equal time", "95% interval",
     ]
     let columns = rows.contains { $0.atEqualTime != nil } ? headings : headings.dropLast(2)
     return Columns(
       Array(columns),
       rows.map { row in
-        var cells = [row.label, "\(row.paired?.count ?? 0)"]
+        var cells = [row.label]
         if let paired = row.paired {
           cells += [
-            signed(paired.mean), range(paired.interval), probability(paired.pValue),
-            probability(row.adjusted), fixed(paired.exactPValue ?? .nan, 4),
-            fixed(paired.smallestShown ?? .nan, 4),
+            signed(paired.mean), range(paired.interval), "\(paired.count)", probability(paired.pValue),
+            probability(row.adjusted), fixed(paired.exactPValue ?? .nan, 4), fixed(paired.smallestShown ?? .nan, 4),
             row.verdict?.rawValue ?? "-",
           ]
         }

@@ -8,10 +8,16 @@ struct TextTable<Column> {
   let columns: [Column]
   let name: (Column) -> String
 
-  /// - Parameter width: characters that a line may have; where all columns have no room, the rest are a table below.
+  /// - Parameter width: characters that a line may have; where all columns have no room, the rest are a table below, and a
+  ///   name that is wider than that is broken.
   func text(width: Int? = nil) -> String {
     let labelWidth = rows.map(\.label.count).max() ?? 0
-    let cells = columns.map { column in [name(column)] + rows.map { $0.text(column) } }
+    let room = max(1, (width ?? .max) - labelWidth - 2)
+    let names = columns.map { name($0).broken(into: room) }
+    let height = names.map(\.count).max() ?? 0
+    let cells = zip(columns, names).map { column, name in
+      Array(repeating: "", count: height - name.count) + name + rows.map { $0.text(column) }
+    }
     let widths = cells.map { column in column.map(\.count).max() ?? 0 }
     if let width, columns.count > 1, labelWidth + widths.reduce(0, { $0 + 2 + $1 }) > width {
       var (count, used) = (0, labelWidth)
@@ -27,10 +33,9 @@ struct TextTable<Column> {
       label.padding(toLength: labelWidth, withPad: " ", startingAt: 0) + "  "
         + zip(cells, widths).map { $0[row].padded(to: $1) }.joined(separator: "  ")
     }
-    let header = line("", 0)
-    let rule = String(repeating: "-", count: header.count)
-    return ([header, rule] + rows.enumerated().map { line($1.label, $0 + 1) }).joined(
-      separator: "\n")
+    let header = (0..<height).map { line("", $0) }
+    let rule = String(repeating: "-", count: labelWidth + widths.reduce(0) { $0 + 2 + $1 })
+    return (header + [rule] + rows.enumerated().map { line($1.label, $0 + height) }).joined(separator: "\n")
   }
 }
 
@@ -71,6 +76,24 @@ func grouped(_ value: Int) -> String {
 }
 
 extension String {
+  /// Lines of at most so many characters, broken between words or, where a word is longer, in it.
+  fileprivate func broken(into width: Int) -> [String] {
+    var lines: [String] = []
+    for word in split(separator: " ").map(String.init) {
+      if let last = lines.last, last.count + 1 + word.count <= width {
+        lines[lines.count - 1] += " " + word
+      } else {
+        var rest = word[...]
+        while rest.count > width {
+          lines.append(String(rest.prefix(width)))
+          rest = rest.dropFirst(width)
+        }
+        lines.append(String(rest))
+      }
+    }
+    return lines
+  }
+
   /// Spaces before it until it is `width` characters long.
   fileprivate func padded(to width: Int) -> String {
     String(repeating: " ", count: max(0, width - count)) + self

@@ -40,8 +40,12 @@ private func study(_ losses: [(gpt: Double, kimi: Double)]) throws -> StudyResul
   let table = summary.split(separator: "\n").filter { $0.hasPrefix("|") }
   #expect(Set(table.prefix(4).map(\.count)).count == 1, "\(table)")
   let line = try #require(try file("comparisons.csv").split(separator: "\n").last)
-  #expect(line.hasPrefix("NanoKimi against NanoGPT,3,-0.0489,-0.0754 to -0.0225,0.01545,0.01545,0.2500,0.0265,better,"))
-  #expect(try file("arms.csv").split(separator: "\n").count == 3)
+  #expect(line.hasPrefix("NanoKimi against NanoGPT,-0.0489,-0.0754 to -0.0225,3,0.01545,0.01545,0.2500,0.0265,better,"))
+  let arms = try file("arms.csv")
+  #expect(arms.split(separator: "\n").count == 3)
+  // Of a short run too it is not zero.
+  let operations = try #require(results.analysis?.arms[0].trainingFLOPs)
+  #expect(arms.contains(String(format: ",%.3f,", operations / 1e12)), "\(arms)")
   let read = try JSONDecoder.readable.decode(StudyResults.self, from: Data(file("results.json").utf8))
   #expect(read.analysis == results.analysis && read.analysis?.comparisons.count == 1)
 }

@@ -31,6 +31,18 @@ import Testing
   #expect(StudyTable.text(study, width: 200) == StudyTable.text(study))
 }
 
+/// One column under a long name is no wider than its window either.
+@Test func longTitlesAreBroken() throws {
+  let title = "nanokimik2, Muon's rate 0.02, 3 of 5 seeds, " + String(repeating: "n", count: 40)
+  var study = try results(.stories, [try run("nanokimik2", loss: 3)])
+  study.models[0].title = title
+  for table in [StudyTable.text(study, width: 60), StudyTable.losses(study, width: 60)] {
+    let lines = table.split(separator: "\n").drop { !$0.contains("nanokimik2,") }
+    #expect(lines.count > 3 && lines.allSatisfy { $0.count <= 60 }, "\(table)")
+    #expect(lines.prefix { !$0.hasPrefix("---") }.joined().filter { $0 != " " } == title.filter { $0 != " " })
+  }
+}
+
 /// Ten runs side by side would be wider than a terminal.
 @Test func seedsOfAnArmShareAColumn() throws {
   let runs = try [("nanogpt", 4.0), ("nanogpt", 2), ("nanokimik2", 5)].map {
