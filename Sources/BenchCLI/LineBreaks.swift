@@ -1,18 +1,19 @@
 extension String {
   /// The same with lines broken between words where they are wider than a window; what follows a break is indented as its
-  /// line is. Lines of tables, and words that are wider than the window, stay whole.
+  /// line is, behind the dash of a list too. Lines of tables, and words that are wider than the window, stay whole.
   /// - Parameter columns: of the window; nil where there is none.
   func broken(columns: Int?) -> String {
     guard let columns else { return self }
     return split(separator: "\n", omittingEmptySubsequences: false).map { paragraph in
       guard paragraph.count > columns, !paragraph.hasPrefix("|") else { return String(paragraph) }
       let indentation = String(paragraph.prefix { $0 == " " })
+      let further = indentation + (paragraph.dropFirst(indentation.count).hasPrefix("- ") ? "  " : "")
       var lines: [String] = []
       for word in paragraph.split(separator: " ") {
         if let last = lines.last, last.count + 1 + word.count <= columns {
           lines[lines.count - 1] += " " + word
         } else {
-          lines.append(indentation + word)
+          lines.append((lines.isEmpty ? indentation : further) + word)
         }
       }
       return lines.joined(separator: "\n")
