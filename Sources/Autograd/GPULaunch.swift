@@ -18,22 +18,23 @@ extension CUDADevice {
   func rowSums(of rows: Activation, shape: Shape) -> Tensor {
     let (count, width) = (rows.shape.rowCount, rows.shape.width)
     let parts = partCount(rows: count)
-    let partial = Tensor(uninitialized: [parts, width], on: self)
+    var partial = Tensor(uninitialized: [parts, width], on: self)
     launch(
       Kernel("norms", "row_sums"), grid: (columnBlocks(width), parts, 1), threads: 256,
-      [rows.numbers.argument, rows.numbers.formatArgument, partial.argument, .int(count), .int(width)])
-    let result = Tensor(uninitialized: shape, on: self)
-    sumPartials(partial, into: result, nil)
+      [rows.numbers.argument, rows.numbers.formatArgument, .output(&partial), .int(count), .int(width)])
+    var result = Tensor(uninitialized: shape, on: self)
+    var none: Tensor?
+    sumPartials(partial, into: &result, &none)
     return result
   }
 
   /// The sums over the rows of `partial`; of the columns behind those of the first result into the second.
-  private func sumPartials(_ partial: Tensor, into first: Tensor, _ second: Tensor?) {
+  private func sumPartials(_ partial: Tensor, into first: inout Tensor, _ second: inout Tensor?) {
     let width = first.elementCount
     launch(
       Kernel("norms", "sum_partials"), blocks: (width + 31) / 32, threads: 1024,
       [
-        partial.argument, first.argument, second?.argument ?? .pointer(nil), .int(partial.shape.rowCount), .int(width),
+        partial.argument, .output(&first), .output(&second), .int(partial.shape.rowCount), .int(width),
       ])
   }
 
@@ -44,26 +45,24 @@ extension CUDADevice {
     shape: Shape, format: HalfTensor.Format?, hasBias: Bool
   ) -> (input: Activation, gain: Tensor, bias: Tensor?) {
     let (rows, width) = (shape.rowCount, shape.width)
-    let input = Tensor(uninitialized: shape, on: self)
-    let rounded = format.map { HalfTensor(uninitialized: shape, format: $0, on: self) }
+    var input = Tensor(uninitialized: shape, on: self)
+    var rounded = format.map { HalfTensor(uninitialized: shape, format: $0, on: self) }
     // Sums of the gain's gradient, and of the bias's where there is one, of as many rows at a time as a block has warps.
     let sumCount = hasBias ? 2 * width : width
     let sumBytes = sumCount * MemoryLayout<Float>.stride
     let (parts, warps) = (max(1, min(512, rows / 32)), max(1, min(8, 96 << 10 / sumBytes)))
-    let partial = Tensor(uninitialized: [parts, sumCount], on: self)
+    var partial = Tensor(uninitialized: [parts, sumCount], on: self)
     launch(
       Kernel("norms", kernel), blocks: parts, threads: 32 * warps, sharedBytes: warps * sumBytes,
       [
         x.argument, x.formatArgument, gain.argument, statistics.argument, dy.argument, dy.formatArgument,
-        other?.argument ?? .pointer(nil), input.argument, .pointer(rounded?.numbers.start), partial.argument,
+        other?.argument ?? .pointer(nil), .output(&input), .output(&rounded), .output(&partial),
         .int(rows), .int(width),
       ])
-    let sums = (
-      gain: Tensor(uninitialized: gain.shape, on: self),
-      bias: hasBias ? Tensor(uninitialized: gain.shape, on: self) : nil
-    )
-    sumPartials(partial, into: sums.gain, sums.bias)
-    return (rounded.map { .both(input, $0) } ?? .whole(input), sums.gain, sums.bias)
+    var gainGradient = Tensor(uninitialized: gain.shape, on: self)
+    var biasGradient = hasBias ? Tensor(uninitialized: gain.shape, on: self) : nil
+    sumPartials(partial, into: &gainGradient, &biasGradient)
+    return (rounded.map { .both(input, $0) } ?? .whole(input), gainGradient, biasGradient)
   }
 
   /// Into how many parts a sum over rows is split.
@@ -77,33 +76,34 @@ extension Tensor {
   /// This tensor times a scalar tensor, which on a GPU the host does not read.
   func scaled(by scalar: Tensor) -> Tensor {
     guard let gpu else { return self * scalar.scalar }
-    let result = Tensor(uninitialized: shape, on: gpu)
+    var result = Tensor(uninitialized: shape, on: gpu)
     gpu.launchElementwise(
-      "scale_by", count: elementCount, [argument, scalar.argument, .float(1), result.argument, .long(elementCount)])
+      "scale_by", count: elementCount, [argument, scalar.argument, .float(1), .output(&result), .long(elementCount)])
     return result
   }
 
   /// Multiplies this tensor, which lies on a GPU, by a scalar there: in place if nobody else holds it.
   mutating func scale(by scalar: Tensor) {
-    makeUnshared()
+    let count = elementCount
     gpu?.launchElementwise(
-      "scale_by", count: elementCount, [argument, scalar.argument, .float(1), argument, .long(elementCount)])
+      "scale_by", count: count, [argument, scalar.argument, .float(1), .output(&self), .long(count)])
   }
 
   /// A tensor of this scalar everywhere.
   func broadcast(to shape: Shape) -> Tensor {
     guard let gpu else { return Tensor(repeating: scalar, shape: shape) }
-    let result = Tensor(uninitialized: shape, on: gpu)
+    var result = Tensor(uninitialized: shape, on: gpu)
     gpu.launchElementwise(
-      "fill_by", count: shape.elementCount, [argument, .float(1), result.argument, .long(shape.elementCount)])
+      "fill_by", count: shape.elementCount, [argument, .float(1), .output(&result), .long(shape.elementCount)])
     return result
   }
 
   /// The sum of all elements, as a scalar on the GPU.
   func sum(on gpu: CUDADevice) -> Tensor {
-    let result = Tensor(uninitialized: [], on: gpu)
+    var result = Tensor(uninitialized: [], on: gpu)
     gpu.launch(
-      Kernel("elementwise", "sum_elements"), blocks: 1, threads: 1024, [argument, result.argument, .long(elementCount)])
+      Kernel("elementwise", "sum_elements"), blocks: 1, threads: 1024,
+      [argument, .output(&result), .long(elementCount)])
     return result
   }
 }

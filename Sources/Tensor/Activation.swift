@@ -80,18 +80,23 @@ public enum Activation: Sendable {
     }
   }
 
-  package mutating func withMutableNumbers<R>(_ body: (MutableNumbers) -> R) -> R {
+  /// Gives it memory of its own, if it shares it, to be written: what was rounded beside it is then no longer so.
+  package mutating func makeUnshared() {
     // Taken out of the enum, so that its memory is not shared with itself.
     switch consume self {
     case .whole(var tensor), .both(var tensor, _):
-      let result = tensor.withMutableNumbers(body)
+      tensor.makeUnshared()
       self = .whole(tensor)
-      return result
     case .half(var half):
-      let result = half.withMutableNumbers(body)
+      half.makeUnshared()
       self = .half(half)
-      return result
     }
+  }
+
+  @discardableResult
+  package mutating func withMutableNumbers<R>(_ body: (MutableNumbers) -> R) -> R {
+    makeUnshared()
+    return body(MutableNumbers(numbers))
   }
 
   /// The address of the elements, as a kernel's argument.

@@ -132,7 +132,7 @@ extension Tensor {
     let bytes = elementCount * MemoryLayout<Float>.stride
     if let gpu = device.gpu {
       let host = on(.cpu)
-      gpu.upload(host.elements, to: result.numbers.start, bytes: bytes)
+      result.withMutableNumbers { gpu.upload(host.elements, to: $0.numbers.start, bytes: bytes) }
     } else if let gpu {
       result.withMutableNumbers { gpu.download(numbers.start, to: $0.host, bytes: bytes) }
     }

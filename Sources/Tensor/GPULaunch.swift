@@ -10,8 +10,25 @@ extension CUDADevice {
   }
 }
 
+extension KernelArgument {
+  /// The address of numbers that the kernel writes. They are copied first where they are shared.
+  package static func output(_ tensor: inout some TensorProtocol) -> KernelArgument {
+    tensor.makeUnshared()
+    return tensor.numbers.argument
+  }
+
+  /// The same of what may not be wanted: a null pointer where it is not.
+  package static func output<Output: TensorProtocol>(_ tensor: inout Output?) -> KernelArgument {
+    tensor?.makeUnshared()
+    return tensor?.numbers.argument ?? .pointer(nil)
+  }
+
+  /// The address of whole numbers that the kernel writes.
+  package static func output(_ indices: inout DeviceIndices) -> KernelArgument { indices.output }
+}
+
 extension Tensor {
-  /// The address of the elements, as a kernel's argument.
+  /// The address of the elements, as the argument of a kernel that reads them.
   package var argument: KernelArgument { .pointer(numbers.start) }
 }
 
@@ -23,7 +40,7 @@ extension Numbers {
       [source.argument, source.formatArgument, argument, formatArgument, .long(count)])
   }
 
-  /// The address, as a kernel's argument.
+  /// The address, as the argument of a kernel that reads them.
   package var argument: KernelArgument { .pointer(start) }
 
   /// The format, as a kernel's argument.

@@ -11,8 +11,8 @@ extension MatrixView {
       if let shared = rounded(to: format) {
         (numbers, owner) = (shared.numbers, shared.owner)
       } else {
-        let half = HalfTensor(uninitialized: [rows, columns], format: format, on: numbers.gpu)
-        numbers.roundMatrix(self, into: half.numbers)
+        var half = HalfTensor(uninitialized: [rows, columns], format: format, on: numbers.gpu)
+        half.withMutableNumbers { [numbers] in numbers.roundMatrix(self, into: $0.numbers) }
         (numbers, owner) = (half.numbers, half)
         (rowStride, columnStride) = rowStride >= columnStride ? (columns, 1) : (1, rows)
       }
@@ -38,8 +38,11 @@ extension HalfTensor {
     let (rows, width) = (weight.shape.rowCount, weight.shape.width)
     let padded = width % 2 == 0 ? (rows + Self.rowMultiple - 1) / Self.rowMultiple * Self.rowMultiple : rows
     self.init(uninitialized: [padded, width], format: format, on: weight.gpu)
-    numbers.convert(from: weight.numbers, count: rows * width)
-    gpu?.clear(numbers.advanced(by: rows * width).start, bytes: (padded - rows) * width * numbers.dtype.byteCount)
+    let gpu = gpu
+    withMutableNumbers {
+      $0.numbers.convert(from: weight.numbers, count: rows * width)
+      gpu?.clear($0.advanced(by: rows * width).numbers.start, bytes: (padded - rows) * width * $0.dtype.byteCount)
+    }
   }
 }
 
@@ -63,15 +66,16 @@ extension Numbers {
 }
 
 extension CUDADevice {
-  /// `result = scale · left · right (+ addend) (+ residual)`, rounded to the format of the result, whose rows lie
+  /// `output = scale · left · right (+ addend) (+ residual)`, rounded to the format of the result, whose rows lie
   /// `rowStride` apart, by default adjacent; the residual lies as the result does. `rowSums`, of the result's format,
   /// become the sums of the left matrix's rows where a product makes them by the way.
   /// - Returns: whether there are sums.
   @discardableResult
   package func matmul(
-    _ left: MatrixView, _ right: MatrixView, into result: Numbers, rowStride: Int? = nil, scale: Float = 1,
-    adding addend: Addend? = nil, residual: Numbers? = nil, rowSums: Numbers? = nil, precision: Precision
+    _ left: MatrixView, _ right: MatrixView, into output: MutableNumbers, rowStride: Int? = nil, scale: Float = 1,
+    adding addend: Addend? = nil, residual: Numbers? = nil, rowSums: MutableNumbers? = nil, precision: Precision
   ) -> Bool {
+    let result = output.numbers
     let c = DeviceMatrix(
       result.start, format: result.deviceFormat, rows: left.rows, columns: right.columns,
       leading: rowStride ?? right.columns)
@@ -93,14 +97,15 @@ extension CUDADevice {
       return withExtendedLifetime(bias) {
         multiplySplit(
           SplitMatrix(left, .left, on: self), SplitMatrix(right, .right, on: self), into: c, alpha: scale,
-          adding: added, beta: beta, bias: bias.map { UnsafeRawPointer($0.numbers.start) }, rowSums: rowSums?.start)
+          adding: added, beta: beta, bias: bias.map { UnsafeRawPointer($0.numbers.start) },
+          rowSums: rowSums?.numbers.start)
       }
     }
     let (a, b) = (left.deviceMatrix(precision), right.deviceMatrix(precision))
     return withExtendedLifetime((a.owner, b.owner, bias)) {
       multiply(
         a.matrix, b.matrix, into: c, alpha: scale, adding: added, beta: beta,
-        bias: bias.map { UnsafeRawPointer($0.numbers.start) }, rowSums: rowSums?.start)
+        bias: bias.map { UnsafeRawPointer($0.numbers.start) }, rowSums: rowSums?.numbers.start)
     }
   }
 }

@@ -28,23 +28,27 @@ struct SplitMatrix {
     let isStacked = isTransposed != (side == .right)
     let (paddedRows, pitch) = (isStacked ? padded(rows) : rows, padded(width))
     let (rowStride, step) = isStacked ? (pitch, paddedRows * pitch) : (2 * pitch, pitch)
-    owner = Tensor(uninitialized: [2, paddedRows, pitch], on: gpu)
-    let first = owner.numbers
-    let (highPart, lowPart) = side == .left ? (first, first.advanced(by: step)) : (first.advanced(by: step), first)
-    gpu.launchElementwise(
-      "split_tf32", count: paddedRows * pitch,
-      [
-        view.numbers.argument, .long(isTransposed ? view.columnStride : view.rowStride), .int(rows), .int(width),
-        highPart.argument, lowPart.argument, .long(rowStride), .int(pitch), .long(paddedRows * pitch),
-      ])
+    var both = Tensor(uninitialized: [2, paddedRows, pitch], on: gpu)
+    both.withMutableNumbers {
+      let (first, second) = ($0.numbers.argument, $0.advanced(by: step).numbers.argument)
+      gpu.launchElementwise(
+        "split_tf32", count: paddedRows * pitch,
+        [
+          view.numbers.argument, .long(isTransposed ? view.columnStride : view.rowStride), .int(rows), .int(width),
+          side == .left ? first : second, side == .left ? second : first, .long(rowStride), .int(pitch),
+          .long(paddedRows * pitch),
+        ])
+    }
+    owner = both
+    let first = both.numbers
     let depth = padded(side == .left ? view.columns : view.rows)
     func matrix(_ numbers: Numbers, depth: Int) -> DeviceMatrix {
       DeviceMatrix(
         numbers.start, format: .float32, rows: side == .left ? view.rows : depth,
         columns: side == .left ? depth : view.columns, leading: rowStride, isTransposed: isTransposed)
     }
-    high = matrix(highPart, depth: depth)
-    both = matrix(first, depth: 2 * depth)
+    high = matrix(side == .left ? first : first.advanced(by: step), depth: depth)
+    self.both = matrix(first, depth: 2 * depth)
   }
 }
 

@@ -32,7 +32,7 @@ public struct HalfTensor: Sendable {
   public init(_ tensor: Tensor, format: Format) {
     self.init(uninitialized: tensor.shape, format: format, on: tensor.gpu)
     if gpu != nil {
-      numbers.convert(from: tensor.numbers, count: shape.elementCount)
+      withMutableNumbers { $0.numbers.convert(from: tensor.numbers, count: tensor.elementCount) }
     } else {
       kernels.round(tensor, into: &self)
     }
@@ -42,7 +42,7 @@ public struct HalfTensor: Sendable {
   public var tensor: Tensor {
     var result = Tensor(uninitialized: shape, on: gpu)
     if gpu != nil {
-      result.numbers.convert(from: numbers, count: shape.elementCount)
+      result.withMutableNumbers { $0.numbers.convert(from: numbers, count: shape.elementCount) }
     } else {
       kernels.widen(self, into: &result)
     }
@@ -62,9 +62,15 @@ public struct HalfTensor: Sendable {
   /// The elements, for kernels.
   package var numbers: Numbers { Numbers(of: storage, format.dtype) }
 
-  /// Calls `body` with the elements for writing; copies them first when they are shared.
-  package mutating func withMutableNumbers<R>(_ body: (MutableNumbers) -> R) -> R {
+  /// Gives this tensor memory of its own, if it shares it.
+  package mutating func makeUnshared() {
     if !isKnownUniquelyReferenced(&storage) { storage = storage.copy(count: Self.floatCount(shape)) }
+  }
+
+  /// Calls `body` with the elements for writing; copies them first when they are shared.
+  @discardableResult
+  package mutating func withMutableNumbers<R>(_ body: (MutableNumbers) -> R) -> R {
+    makeUnshared()
     return body(MutableNumbers(numbers))
   }
 }

@@ -41,7 +41,9 @@ package func matmul(
     "matmul: matrices of \(left.rows)×\(left.columns) and \(right.rows)×\(right.columns) on different devices")
   var result = Activation(uninitialized: shape ?? [left.rows, right.columns], format: format, on: left.numbers.gpu)
   if let gpu = left.numbers.gpu {
-    gpu.matmul(left, right, into: result.numbers, adding: addend, residual: residual?.numbers, precision: precision)
+    result.withMutableNumbers {
+      gpu.matmul(left, right, into: $0, adding: addend, residual: residual?.numbers, precision: precision)
+    }
   } else {
     checkPrecondition(residual == nil, "matmul: a residual is added on a GPU only")
     matmul(left, right, into: &result, adding: addend, precision: precision)

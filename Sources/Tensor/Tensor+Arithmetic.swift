@@ -26,7 +26,7 @@ extension Tensor {
     let count = left.elementCount
     if let gpu = left.gpu {
       gpu.launchElementwise(
-        "scale_elements", count: count, [left.argument, .float(factor), result.argument, .long(count)])
+        "scale_elements", count: count, [left.argument, .float(factor), .output(&result), .long(count)])
     } else {
       kernels.scale(left, by: factor, into: &result)
     }
@@ -53,7 +53,7 @@ extension Tensor {
     if let gpu = left.gpu {
       gpu.launchElementwise(
         "add_elements", count: left.elementCount,
-        [left.argument, right.argument, left.argument, .long(left.elementCount)])
+        [left.argument, right.argument, .output(&left), .long(left.elementCount)])
       return
     }
     kernels.add(right, to: &left)
@@ -70,7 +70,7 @@ extension Tensor {
     if let gpu = left.gpu {
       let count = left.elementCount
       gpu.launchElementwise(
-        gpuKernel, count: count, [left.argument, right.argument, result.argument, .long(count)])
+        gpuKernel, count: count, [left.argument, right.argument, .output(&result), .long(count)])
       return result
     }
     kernel(left, right, &result)

@@ -34,8 +34,8 @@ public struct Tensor: Sendable {
       return
     }
     self.init(uninitialized: shape, on: gpu)
-    gpu.launchElementwise(
-      "fill_elements", count: elementCount, [.pointer(storage.elements), .float(value), .long(elementCount)])
+    let count = elementCount
+    gpu.launchElementwise("fill_elements", count: count, [.output(&self), .float(value), .long(count)])
   }
 
   /// The given elements, row-major.
@@ -138,6 +138,7 @@ public struct Tensor: Sendable {
   }
 
   /// Calls `body` with the elements for writing; copies them first when they are shared.
+  @discardableResult
   package mutating func withMutableNumbers<R>(_ body: (MutableNumbers) -> R) -> R {
     makeUnshared()
     return body(MutableNumbers(numbers))
@@ -166,8 +167,9 @@ public struct Tensor: Sendable {
   /// The GPU that the elements lie on; nil for the host.
   package var gpu: CUDADevice? { storage.gpu }
 
-  /// The elements, for kernels, wherever they lie. Those of a GPU write them only for who made the tensor, before anyone
-  /// else holds it, or after ``makeUnshared()``.
+  /// The elements, for kernels, wherever they lie. Those of a GPU write them through ``withMutableNumbers(_:)`` or
+  /// ``NanoCUDA/KernelArgument/output(_:)`` alone; of what is rewritten where others hold it, such as an optimizer's, the
+  /// records of a step hold the address.
   package var numbers: Numbers { Numbers(of: storage, .float32) }
 
   /// How often the host has written the elements, where they lie on a GPU.

@@ -5,8 +5,11 @@ package protocol TensorProtocol {
   /// The numbers for reading.
   var numbers: Numbers { get }
 
+  /// Gives it memory of its own, if it shares it.
+  mutating func makeUnshared()
+
   /// Calls `body` with the numbers for writing; copies them first when they are shared.
-  mutating func withMutableNumbers<R>(_ body: (MutableNumbers) -> R) -> R
+  @discardableResult mutating func withMutableNumbers<R>(_ body: (MutableNumbers) -> R) -> R
 }
 
 extension TensorProtocol {

@@ -46,6 +46,19 @@ struct DeviceOperationTests {
     (variable * variable).sum() + variable.sum()
   }
 
+  /// A kernel that writes in place writes what no other tensor holds.
+  @Test func whatIsWrittenInPlaceIsCopiedWhereItIsShared() throws {
+    try EmulatedGPU.withDevice { device in
+      var scaled = Tensor([1, 2], shape: [2]).on(device)
+      let (before, factor) = (scaled, Tensor([3], shape: []).on(device))
+      scaled.scale(by: factor)
+      #expect(scaled.scalars == [3, 6] && before.scalars == [1, 2])
+      let memory = scaled.storageNumber
+      scaled.scale(by: factor)
+      #expect(scaled.scalars == [9, 18] && scaled.storageNumber == memory)
+    }
+  }
+
   @Test(arguments: [[7, 5], [64, 192]])
   func arithmetic(_ extents: [Int]) throws {
     let shape = Shape(extents)

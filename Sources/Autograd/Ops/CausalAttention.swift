@@ -103,8 +103,9 @@ enum CausalAttentionOperation {
     _ operands: Operands, into output: inout Activation, _ geometry: Geometry, observing: ((Tensor) -> Void)?
   ) -> Saved {
     if let gpu = output.gpu {
-      let (logSums, largest) = GPUCausalAttention(geometry, on: gpu).forward(
-        operands, into: output.numbers, wantsLargestLogits: observing != nil)
+      let (logSums, largest) = output.withMutableNumbers {
+        GPUCausalAttention(geometry, on: gpu).forward(operands, into: $0, wantsLargestLogits: observing != nil)
+      }
       if let largest { observing?(largest) }
       return .rows(output: output, logSums: logSums)
     }
@@ -123,9 +124,7 @@ enum CausalAttentionOperation {
     case .rows(let output, let logSums):
       guard let gpu = gradient.gpu else { return }
       GPUCausalAttention(geometry, on: gpu).backward(
-        gradient, operands, output: output.numbers, logSums: logSums,
-        into: Operands(
-          query: gradients.query.numbers, key: gradients.key.numbers, value: gradients.value.numbers))
+        gradient, operands, output: output.numbers, logSums: logSums, into: gradients)
     }
   }
 

@@ -36,7 +36,7 @@ extension Activation {
   fileprivate func columns(_ range: Range<Int>) -> Tensor {
     var result = Tensor(uninitialized: [shape.rowCount, range.count], on: gpu)
     if let gpu {
-      gpu.launchColumns("take_columns", range, of: shape, from: numbers, to: result.numbers)
+      gpu.launchColumns("take_columns", range, of: shape, from: numbers, to: &result)
     } else {
       kernels.copyColumns(range.count, of: tensor, from: range.lowerBound, to: &result, at: 0)
     }
@@ -49,8 +49,8 @@ extension Tensor {
   fileprivate func placed(at first: Int, in target: Shape) -> Tensor {
     let width = shape.width
     if let gpu {
-      let result = Tensor(uninitialized: target, on: gpu)
-      gpu.launchColumns("place_columns", first..<first + width, of: target, from: numbers, to: result.numbers)
+      var result = Tensor(uninitialized: target, on: gpu)
+      gpu.launchColumns("place_columns", first..<first + width, of: target, from: numbers, to: &result)
       return result
     }
     var result = Tensor(zeros: target)
@@ -62,11 +62,11 @@ extension Tensor {
 extension CUDADevice {
   /// - Parameter shape: of what the range is of.
   fileprivate func launchColumns(
-    _ name: String, _ range: Range<Int>, of shape: Shape, from source: Numbers, to target: Numbers
+    _ name: String, _ range: Range<Int>, of shape: Shape, from source: Numbers, to target: inout Tensor
   ) {
     launch(
       Kernel("columns", name), blocks: shape.rowCount, threads: 128,
-      [source.argument, source.formatArgument, target.argument, target.formatArgument]
+      [source.argument, source.formatArgument, .output(&target), target.numbers.formatArgument]
         + [shape.width, range.lowerBound, range.count].map { .int($0) })
   }
 }

@@ -17,10 +17,15 @@ enum CrossEntropyOperation {
     on gpu: CUDADevice, logits_NV: Tensor, targets: [Int32], wantsGradient: Bool
   ) -> (loss: Tensor, gradient: Tensor?) {
     let (rows, classes) = (logits_NV.shape.rowCount, logits_NV.shape.width)
-    let loss = DeviceLoss(targets: targets, on: gpu)
-    let gradient = wantsGradient ? Tensor(uninitialized: logits_NV.shape, on: gpu) : nil
-    loss.addRows(
-      0..<rows, logits: logits_NV.numbers, classes: classes, stride: classes, gradient: gradient?.numbers)
+    var loss = DeviceLoss(targets: targets, on: gpu)
+    guard wantsGradient else {
+      loss.addRows(0..<rows, logits: logits_NV.numbers, classes: classes, stride: classes, gradient: nil)
+      return (loss.mean(), nil)
+    }
+    var gradient = Tensor(uninitialized: logits_NV.shape, on: gpu)
+    gradient.withMutableNumbers {
+      loss.addRows(0..<rows, logits: logits_NV.numbers, classes: classes, stride: classes, gradient: $0)
+    }
     return (loss.mean(), gradient)
   }
 

@@ -7,8 +7,8 @@ struct DeviceLoss {
   private let targets: DeviceIndices
   private let count: Int
   /// How many targets are classes.
-  private let counted: Tensor
-  private let losses: Tensor
+  private var counted: Tensor
+  private var losses: Tensor
 
   init(targets: [Int32], on gpu: CUDADevice) {
     self.gpu = gpu
@@ -18,19 +18,23 @@ struct DeviceLoss {
     losses = Tensor(uninitialized: [targets.count], on: gpu)
     gpu.launch(
       Kernel("cross_entropy", "count_targets"), blocks: 1, threads: 1024,
-      [self.targets.argument, counted.argument, .int(count)])
+      [self.targets.argument, .output(&counted), .int(count)])
   }
 
   /// The losses of rows, whose logits lie `stride` apart, and the gradient of the mean loss if it is wanted: in the
   /// format of the logits, whose place it may take.
-  func addRows(_ rows: Range<Int>, logits: Numbers, classes: Int, stride: Int, gradient: Numbers?) {
-    gpu.launch(
-      Kernel("cross_entropy", "cross_entropy"), blocks: rows.count, threads: Self.threads(classes: classes),
-      [
-        logits.argument, logits.formatArgument, targets.argument(from: rows.lowerBound), counted.argument,
-        losses.numbers.advanced(by: rows.lowerBound).argument, gradient?.argument ?? .pointer(nil),
-        .int(classes), .long(stride),
-      ])
+  mutating func addRows(
+    _ rows: Range<Int>, logits: Numbers, classes: Int, stride: Int, gradient: MutableNumbers?
+  ) {
+    losses.withMutableNumbers { losses in
+      gpu.launch(
+        Kernel("cross_entropy", "cross_entropy"), blocks: rows.count, threads: Self.threads(classes: classes),
+        [
+          logits.argument, logits.formatArgument, targets.argument(from: rows.lowerBound), counted.argument,
+          losses.advanced(by: rows.lowerBound).numbers.argument, gradient?.numbers.argument ?? .pointer(nil),
+          .int(classes), .long(stride),
+        ])
+    }
   }
 
   /// A row is read twice. The largest blocks keep the rows that are worked on at once in the device's cache.
@@ -38,10 +42,10 @@ struct DeviceLoss {
 
   /// The mean over the rows that count.
   func mean() -> Tensor {
-    let loss = Tensor(uninitialized: [], on: gpu)
+    var loss = Tensor(uninitialized: [], on: gpu)
     gpu.launch(
       Kernel("cross_entropy", "mean_loss"), blocks: 1, threads: 1024,
-      [losses.argument, counted.argument, loss.argument, .int(count)])
+      [losses.argument, counted.argument, .output(&loss), .int(count)])
     return loss
   }
 }

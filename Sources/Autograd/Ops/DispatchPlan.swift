@@ -26,19 +26,19 @@ struct DispatchPlan: Sendable {
     on gpu: CUDADevice
   ) {
     let count = rowCount * countPerRow
-    self.chosen = chosen
-    order = DeviceIndices(uninitialized: count, on: gpu)
-    places = DeviceIndices(uninitialized: count, on: gpu)
-    offsets = DeviceIndices(uninitialized: expertCount + 1, on: gpu)
-    summary = Tensor(uninitialized: [expertCount + 2], on: gpu)
-    self.rowCount = rowCount
-    self.countPerRow = countPerRow
-    self.expertCount = expertCount
+    var (order, places) = (DeviceIndices(uninitialized: count, on: gpu), DeviceIndices(uninitialized: count, on: gpu))
+    var offsets = DeviceIndices(uninitialized: expertCount + 1, on: gpu)
+    var summary = Tensor(uninitialized: [expertCount + 2], on: gpu)
     gpu.launch(
       Kernel("routing", "plan_experts"), blocks: expertCount, threads: 1024,
       [
-        chosen.argument, partial.argument, offsets.argument, order.argument, places.argument,
-        summary.argument, .int(count), .int(expertCount), .int(partial.elementCount / 2),
+        chosen.argument, partial.argument, .output(&offsets), .output(&order), .output(&places),
+        .output(&summary), .int(count), .int(expertCount), .int(partial.elementCount / 2),
       ])
+    (self.chosen, self.order, self.places) = (chosen, order, places)
+    (self.offsets, self.summary) = (offsets, summary)
+    self.rowCount = rowCount
+    self.countPerRow = countPerRow
+    self.expertCount = expertCount
   }
 }

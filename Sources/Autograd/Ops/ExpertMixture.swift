@@ -89,27 +89,29 @@ enum ExpertMixtureOperation {
     let sizes = Sizes(operands)
     let (rows, experts, outputs) = (sizes.rows, sizes.experts, sizes.outputs)
     let hidden = operands.hidden_NEI
-    let scaled = Activation(
+    var scaled = Activation(
       uninitialized: [rows, experts * sizes.inputs], format: hidden.format, on: gpu)
     let count = scaled.shape.elementCount
     gpu.launch(
       Kernel("experts", "gated_swiglu"), blocks: (count + 255) / 256, threads: 256,
       [
-        hidden.argument, operands.gates_NE.argument, scaled.argument, hidden.numbers.formatArgument,
+        hidden.argument, operands.gates_NE.argument, .output(&scaled), hidden.numbers.formatArgument,
         .long(count), .int(sizes.inputs),
       ])
     let weight = operands.weight_EOI.operand(in: precision)
-    let products = Tensor(uninitialized: [experts, rows, outputs], on: gpu)
-    gpu.multiply(
-      sizes.columns(of: scaled), sizes.weights(weight).transposed,
-      into: DeviceMatrix(
-        products.numbers.start, format: .float32, rows: rows, columns: outputs,
-        batchStride: rows * outputs), batchCount: experts)
-    let output = Tensor(uninitialized: [rows, outputs], on: gpu)
+    var products = Tensor(uninitialized: [experts, rows, outputs], on: gpu)
+    products.withMutableNumbers {
+      gpu.multiply(
+        sizes.columns(of: scaled.numbers), sizes.weights(weight.numbers).transposed,
+        into: DeviceMatrix(
+          $0.numbers.start, format: .float32, rows: rows, columns: outputs, batchStride: rows * outputs),
+        batchCount: experts)
+    }
+    var output = Tensor(uninitialized: [rows, outputs], on: gpu)
     gpu.launch(
       Kernel("experts", "mixture_sum"), blocks: (rows * outputs + 255) / 256, threads: 256,
       [
-        products.argument, operands.gates_NE.argument, operands.bias_EO.argument, output.argument,
+        products.argument, operands.gates_NE.argument, operands.bias_EO.argument, .output(&output),
         .long(rows * outputs), .int(experts), .int(outputs),
       ])
     return output
@@ -122,29 +124,33 @@ enum ExpertMixtureOperation {
     let (rows, experts, outputs) = (sizes.rows, sizes.experts, sizes.outputs)
     let format = saved.hidden_NEI.format
     let gradient = Activation(gradient_NO, format: format)
-    let projected = Activation(
+    var projected = Activation(
       uninitialized: [rows, experts * sizes.inputs], format: format, on: gpu)
-    let scaled = Activation(uninitialized: projected.shape, format: format, on: gpu)
-    let hidden = Activation(uninitialized: saved.hidden_NEI.shape, format: format, on: gpu)
-    let gates = Tensor(uninitialized: saved.gates_NE.shape, on: gpu)
-    let weight = Tensor(uninitialized: saved.weight_EOI.shape, on: gpu)
-    let bias = Tensor(uninitialized: saved.bias_EO.shape, on: gpu)
+    var scaled = Activation(uninitialized: projected.shape, format: format, on: gpu)
+    var hidden = Activation(uninitialized: saved.hidden_NEI.shape, format: format, on: gpu)
+    var gates = Tensor(uninitialized: saved.gates_NE.shape, on: gpu)
+    var weight = Tensor(uninitialized: saved.weight_EOI.shape, on: gpu)
+    var bias = Tensor(uninitialized: saved.bias_EO.shape, on: gpu)
     let dy = DeviceMatrix(
       gradient.numbers.start, format: gradient.numbers.deviceFormat, rows: rows, columns: outputs)
     let weights = saved.weight_EOI.operand(in: precision)
-    gpu.multiply(dy, sizes.weights(weights), into: sizes.columns(of: projected), batchCount: experts)
+    projected.withMutableNumbers {
+      gpu.multiply(dy, sizes.weights(weights.numbers), into: sizes.columns(of: $0.numbers), batchCount: experts)
+    }
     gpu.launch(
       Kernel("experts", "mixture_backward"), blocks: (rows * experts + 7) / 8, threads: 256,
       [
         saved.hidden_NEI.argument, saved.gates_NE.argument, projected.argument, gradient_NO.argument,
-        saved.bias_EO.argument, hidden.argument, gates.argument, scaled.argument,
+        saved.bias_EO.argument, .output(&hidden), .output(&gates), .output(&scaled),
         hidden.numbers.formatArgument, .int(rows), .int(experts), .int(sizes.inputs), .int(outputs),
       ])
-    gpu.multiply(
-      dy.transposed, sizes.columns(of: scaled), into: sizes.weights(.whole(weight)),
-      batchCount: experts)
-    gpu.matmul(
-      saved.gates_NE.matrix.transposed, gradient_NO.matrix, into: bias.numbers, precision: .float32)
+    weight.withMutableNumbers {
+      gpu.multiply(
+        dy.transposed, sizes.columns(of: scaled.numbers), into: sizes.weights($0.numbers), batchCount: experts)
+    }
+    bias.withMutableNumbers {
+      gpu.matmul(saved.gates_NE.matrix.transposed, gradient_NO.matrix, into: $0, precision: .float32)
+    }
     return InputGradients(hidden_NEI: hidden, gates_NE: gates, weight_EOI: weight, bias_EO: bias)
   }
 
@@ -159,16 +165,16 @@ enum ExpertMixtureOperation {
     }
 
     /// The columns of every expert.
-    func columns(of values: Activation) -> DeviceMatrix {
+    func columns(of values: Numbers) -> DeviceMatrix {
       DeviceMatrix(
-        values.numbers.start, format: values.numbers.deviceFormat, rows: rows, columns: inputs,
+        values.start, format: values.deviceFormat, rows: rows, columns: inputs,
         leading: experts * inputs, batchStride: inputs)
     }
 
     /// The matrix of every expert.
-    func weights(_ weight_EOI: Activation) -> DeviceMatrix {
+    func weights(_ weight_EOI: Numbers) -> DeviceMatrix {
       DeviceMatrix(
-        weight_EOI.numbers.start, format: weight_EOI.numbers.deviceFormat, rows: outputs,
+        weight_EOI.start, format: weight_EOI.deviceFormat, rows: outputs,
         columns: inputs, batchStride: outputs * inputs)
     }
   }

@@ -96,10 +96,16 @@ public enum FeedForwardActivation: Sendable {
   /// The activations; ReLU's take the place of what they are made from.
   fileprivate func apply(to hidden: inout Activation) -> Activation {
     if let gpu = hidden.gpu {
-      let activated = self == .relu ? hidden : sized(for: hidden)
+      guard self != .relu else {
+        let count = hidden.shape.elementCount
+        gpu.launchActivation(
+          name, count: count, [hidden.argument, .output(&hidden), hidden.numbers.formatArgument, .long(count)])
+        return hidden
+      }
+      var activated = sized(for: hidden)
       gpu.launchActivation(
         name, count: activated.shape.elementCount,
-        [hidden.argument, activated.argument, hidden.numbers.formatArgument] + widthArgument(activated)
+        [hidden.argument, .output(&activated), hidden.numbers.formatArgument] + widthArgument(activated.shape)
           + [.long(activated.shape.elementCount)])
       return activated
     }
@@ -137,18 +143,26 @@ public enum FeedForwardActivation: Sendable {
   }
 
   private func backward(
-    on gpu: CUDADevice, _ gradient: Activation, hidden: Activation
+    on gpu: CUDADevice, _ gradient: consuming Activation, hidden: Activation
   ) -> (activated: Activation, hidden: Activation) {
-    // ReLU's outputs were kept, and all others' gradients have room where they come from but SwiGLU's.
-    let activated = self == .relu ? hidden : sized(for: hidden)
-    let result =
-      self == .swiGLU ? Activation(uninitialized: hidden.shape, format: hidden.format, on: gpu) : gradient
-    let made: [KernelArgument] = self == .relu ? [] : [activated.numbers.argument]
-    gpu.launchActivation(
-      name + "_backward", count: activated.shape.elementCount,
-      [hidden.numbers.argument, gradient.numbers.argument, result.numbers.argument] + made
-        + [hidden.numbers.formatArgument] + widthArgument(activated) + [.long(activated.shape.elementCount)])
-    return (activated, result)
+    func launch(_ arguments: [KernelArgument], activated shape: Shape) {
+      let end = widthArgument(shape) + [.long(shape.elementCount)]
+      gpu.launchActivation(
+        name + "_backward", count: shape.elementCount, arguments + [hidden.numbers.formatArgument] + end)
+    }
+    // All gradients but SwiGLU's have room where they come from.
+    if self == .relu {
+      launch([hidden.argument, gradient.argument, .output(&gradient)], activated: hidden.shape)
+      return (hidden, gradient)
+    }
+    var activated = sized(for: hidden)
+    if self == .swiGLU {
+      var result = Activation(uninitialized: hidden.shape, format: hidden.format, on: gpu)
+      launch([hidden.argument, gradient.argument, .output(&result), .output(&activated)], activated: activated.shape)
+      return (activated, result)
+    }
+    launch([hidden.argument, gradient.argument, .output(&gradient), .output(&activated)], activated: activated.shape)
+    return (activated, gradient)
   }
 
   /// Its kernel.
@@ -161,8 +175,8 @@ public enum FeedForwardActivation: Sendable {
     }
   }
 
-  private func widthArgument(_ activated: Activation) -> [KernelArgument] {
-    self == .swiGLU ? [.int(activated.shape.width)] : []
+  private func widthArgument(_ activated: Shape) -> [KernelArgument] {
+    self == .swiGLU ? [.int(activated.width)] : []
   }
 
   /// Room for the activations.

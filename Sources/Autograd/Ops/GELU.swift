@@ -13,7 +13,7 @@ enum GELUOperation {
     if let gpu = input.gpu {
       gpu.launchActivation(
         form == .exact ? "gelu" : "gelu_tanh", count: input.elementCount,
-        [input.argument, output.argument, input.numbers.formatArgument, .long(input.elementCount)])
+        [input.argument, .output(&output), input.numbers.formatArgument, .long(input.elementCount)])
       return output
     }
     kernels.gelu(input, tanh: form == .tanh, into: &output)
@@ -26,7 +26,7 @@ enum GELUOperation {
       gpu.launchActivation(
         saved.form == .exact ? "gelu_backward" : "gelu_tanh_backward", count: gradient.elementCount,
         [
-          saved.input.argument, gradient.argument, result.argument, .pointer(nil), gradient.numbers.formatArgument,
+          saved.input.argument, gradient.argument, .output(&result), .pointer(nil), gradient.numbers.formatArgument,
           .long(gradient.elementCount),
         ])
       return result

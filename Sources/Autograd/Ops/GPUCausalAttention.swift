@@ -88,41 +88,41 @@ struct GPUCausalAttention {
   /// Writes the output.
   /// - Returns: the log-sum-exp of every row's logits, and if wanted the largest logit of each head.
   func forward(
-    _ operands: CausalAttentionOperation.Operands, into output: Numbers, wantsLargestLogits: Bool
+    _ operands: CausalAttentionOperation.Operands, into output: MutableNumbers, wantsLargestLogits: Bool
   ) -> (logSums: Tensor, largestLogits: Tensor?) {
     let g = geometry
-    let logSums = Tensor(uninitialized: [g.pairCount, g.sequenceLength], on: gpu)
-    let largestOfTiles = Tensor(uninitialized: [tileCount, g.pairCount], on: gpu)
-    let all = [operands.query, operands.key, operands.value, output]
+    var logSums = Tensor(uninitialized: [g.pairCount, g.sequenceLength], on: gpu)
+    var largestOfTiles = Tensor(uninitialized: [tileCount, g.pairCount], on: gpu)
+    let all = [operands.query, operands.key, operands.value, output.numbers]
     gpu.launch(
       kernel("forward", vectors: areVectors(all)), grid: (g.pairCount, tileCount, 1), threads: threads,
       sharedBytes: forwardSharedBytes,
-      all.map(\.argument) + [logSums.argument, largestOfTiles.argument] + extents)
+      all.map(\.argument) + [.output(&logSums), .output(&largestOfTiles)] + extents)
     guard wantsLargestLogits else { return (logSums, nil) }
-    let largest = Tensor(uninitialized: [g.headCount], on: gpu)
+    var largest = Tensor(uninitialized: [g.headCount], on: gpu)
     gpu.launch(
       Kernel("attention_rows", "attention_largest_logits"), blocks: g.headCount, threads: 256,
-      [largestOfTiles.argument, largest.argument] + [g.sequenceCount, g.headCount, tileCount].map { .int($0) })
+      [largestOfTiles.argument, .output(&largest)] + [g.sequenceCount, g.headCount, tileCount].map { .int($0) })
     return (logSums, largest)
   }
 
   /// Writes the gradients of all operands.
   func backward(
     _ gradient: Numbers, _ operands: CausalAttentionOperation.Operands, output: Numbers, logSums: Tensor,
-    into gradients: CausalAttentionOperation.Operands
+    into gradients: CausalAttentionOperation.Gradients
   ) {
     let g = geometry
-    let base2LogSums = Tensor(uninitialized: [g.pairCount, paddedLength], on: gpu)
-    let products = Tensor(uninitialized: [g.pairCount, paddedLength], on: gpu)
+    var base2LogSums = Tensor(uninitialized: [g.pairCount, paddedLength], on: gpu)
+    var products = Tensor(uninitialized: [g.pairCount, paddedLength], on: gpu)
     let inputs = [operands.query, operands.key, operands.value, gradient]
-    let results = [gradients.query, gradients.key, gradients.value]
+    let results = [gradients.query, gradients.key, gradients.value].map(\.numbers)
     let vectors = areVectors(inputs + [output] + results)
     gpu.launch(
       Kernel("attention_rows", "attention_row_products"), blocks: (g.pairCount * paddedLength + 15) / 16,
       threads: 256,
       [
-        output.argument, gradient.argument, gradient.formatArgument, logSums.argument, base2LogSums.argument,
-        products.argument,
+        output.argument, gradient.argument, gradient.formatArgument, logSums.argument, .output(&base2LogSums),
+        .output(&products),
       ]
         + [
           g.sequenceCount, g.sequenceLength, paddedLength, g.headCount, g.valueWidth, g.output.rowStride,

@@ -20,7 +20,7 @@ enum GatherOperation {
       gpu.launch(
         Kernel("embedding", "gather"), blocks: indices.count, threads: 128,
         [
-          table.argument, deviceIndices.argument, output.argument, .int(table.shape.rowCount), .int(width),
+          table.argument, deviceIndices.argument, .output(&output), .int(table.shape.rowCount), .int(width),
         ])
       return output
     }
@@ -35,11 +35,10 @@ enum GatherOperation {
       let adds = other != nil
       var result = other ?? Tensor(uninitialized: saved.tableShape, on: gpu)
       other = nil  // so that the result is the only owner
-      result.makeUnshared()
       gpu.launch(
         Kernel("embedding", "gather_backward"), blocks: (rows + 7) / 8, threads: 256,
         [
-          deviceIndices.argument, gradient.argument, result.argument, .int(adds ? 1 : 0),
+          deviceIndices.argument, gradient.argument, .output(&result), .int(adds ? 1 : 0),
           .int(saved.indices.count), .int(rows), .int(width),
         ])
       return result

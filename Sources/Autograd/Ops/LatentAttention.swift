@@ -78,12 +78,12 @@ enum LatentAttentionOperation {
     _ g: Geometry
   ) -> (query: Activation, key: Activation) {
     if let gpu = query.gpu {
-      let rotated = Activation(uninitialized: query.shape, format: g.format, on: gpu)
-      let key = Activation(uninitialized: query.shape, format: g.format, on: gpu)
+      var rotated = Activation(uninitialized: query.shape, format: g.format, on: gpu)
+      var key = Activation(uninitialized: query.shape, format: g.format, on: gpu)
       let tables = rotary.tables(on: gpu)
       gpu.launch(
         Kernel("rotary", "latent_assemble"), blocks: query.shape.rowCount, threads: 128,
-        [query, keyValue, sharedKey, rotated, key].map(\.numbers.argument)
+        [query.argument, keyValue.argument, sharedKey.argument, .output(&rotated), .output(&key)]
           + [query.numbers.formatArgument, sharedKey.numbers.formatArgument]
           + [tables.cosines.argument, tables.sines.argument] + g.gpuExtents
           + [.int(rotary.layout == .interleaved ? 1 : 0), .int(g.areVectors(rotary) ? 1 : 0)])
@@ -135,13 +135,13 @@ enum LatentAttentionOperation {
       }
     }
     if let gpu {
-      let sharedKey = Tensor(uninitialized: [rows, g.rotaryWidth], on: gpu)
+      var sharedKey = Tensor(uninitialized: [rows, g.rotaryWidth], on: gpu)
       let rotary = saved.rotary
       let tables = rotary.tables(on: gpu)
       gpu.launch(
         Kernel("rotary", "latent_gradients"), blocks: rows, threads: 128,
-        [query, key, keyValue].map(\.numbers.argument)
-          + [sharedKey.argument, query.numbers.formatArgument, sharedKey.numbers.formatArgument]
+        [.output(&query), key.argument, .output(&keyValue)]
+          + [.output(&sharedKey), query.numbers.formatArgument, sharedKey.numbers.formatArgument]
           + [tables.cosines.argument, tables.sines.argument] + g.gpuExtents
           + [.int(rotary.layout == .interleaved ? 1 : 0), .int(g.areVectors(rotary) ? 1 : 0)])
       return (query, keyValue, sharedKey)

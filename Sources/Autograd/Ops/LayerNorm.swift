@@ -15,7 +15,7 @@ enum LayerNormOperation {
 
   static func forward(
     input_ND: Tensor, gain_D: Tensor, bias_D: Tensor, epsilon: Float, format: HalfTensor.Format?,
-    keeping kept: HalfTensor? = nil
+    keeping kept: inout HalfTensor?
   ) -> (output: Activation, statistics_N2: Tensor) {
     var output = Activation(uninitialized: input_ND.shape, format: format, on: input_ND.gpu)
     var statistics = Tensor(uninitialized: [input_ND.shape.rowCount, 2], on: input_ND.gpu)
@@ -23,10 +23,9 @@ enum LayerNormOperation {
       gpu.launchRows(
         Kernel("norms", "layer_norm"), rows: input_ND.shape.rowCount,
         [
-          input_ND.argument, gain_D.argument, bias_D.argument, output.numbers.argument,
-          output.numbers.formatArgument, .pointer(kept?.numbers.start), statistics.argument,
-          .int(input_ND.shape.rowCount),
-          .int(input_ND.shape.width), .float(epsilon),
+          input_ND.argument, gain_D.argument, bias_D.argument, .output(&output), output.numbers.formatArgument,
+          .output(&kept), .output(&statistics), .int(input_ND.shape.rowCount), .int(input_ND.shape.width),
+          .float(epsilon),
         ])
       return (output, statistics)
     }
@@ -70,10 +69,10 @@ extension Variable {
     checkPrecondition(
       gain.shape.elementCount == shape.width && bias.shape.elementCount == shape.width,
       "layerNorm: input \(shape), gain \(gain.shape), bias \(bias.shape)")
-    let (input, kept) = (value, tape.roomToKeep(self))
+    var kept = tape.roomToKeep(self)
     let (output, statistics) = LayerNormOperation.forward(
-      input_ND: input, gain_D: gain.value, bias_D: bias.value, epsilon: epsilon,
-      format: tape.precision.activationFormat, keeping: kept)
+      input_ND: value, gain_D: gain.value, bias_D: bias.value, epsilon: epsilon,
+      format: tape.precision.activationFormat, keeping: &kept)
     let saved = LayerNormOperation.Saved(
       input_ND: kept.map { .half($0) } ?? tape.keep(self), gain_D: gain.value, statistics_N2: statistics)
     let format = tape.precision.activationFormat

@@ -44,8 +44,10 @@ enum LinearOperation {
         bias.map { biasGradient(gradient_NO, shape: $0) }
       )
     }
-    let (result, sums) = (Tensor(uninitialized: weight, on: gpu), Tensor(uninitialized: bias, on: gpu))
-    let isSummed = gpu.matmul(left, right, into: result.numbers, rowSums: sums.numbers, precision: precision)
+    var (result, sums) = (Tensor(uninitialized: weight, on: gpu), Tensor(uninitialized: bias, on: gpu))
+    let isSummed = result.withMutableNumbers { result in
+      sums.withMutableNumbers { gpu.matmul(left, right, into: result, rowSums: $0, precision: precision) }
+    }
     return (result, isSummed ? sums : biasGradient(rounded_NO, shape: bias))
   }
 

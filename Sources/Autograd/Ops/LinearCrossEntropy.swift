@@ -41,30 +41,33 @@ enum LinearCrossEntropyOperation {
     let head = weight_VD.padded(in: precision) ?? weight_VD.matrix
     let stride = (max(classes, head.rows) + 7) / 8 * 8
     let blockRows = blockRows ?? blockRowsOnGPU(rows, stride: stride)
-    let logits = Activation(
+    var logits = Activation(
       uninitialized: [blockRows, stride], format: wantsGradients ? precision.activationFormat : nil, on: gpu)
-    let gradients =
+    var gradients =
       wantsGradients
       ? (input: Tensor(uninitialized: input_ND.shape, on: gpu), weight: Tensor(uninitialized: weight_VD.shape, on: gpu))
       : nil
-    let loss = DeviceLoss(targets: targets, on: gpu)
+    var loss = DeviceLoss(targets: targets, on: gpu)
     for start in Swift.stride(from: 0, to: rows, by: blockRows) {
       let count = min(blockRows, rows - start)
       let block = MatrixView(input_ND.numbers.advanced(by: start * width), rows: count, columns: width)
-      gpu.matmul(
-        block, head.transposed, into: logits.numbers, rowStride: stride, precision: precision)
-      loss.addRows(
-        start..<start + count, logits: logits.numbers, classes: classes, stride: stride,
-        gradient: wantsGradients ? logits.numbers : nil)
-      guard let (input, weight) = gradients else { continue }
+      logits.withMutableNumbers {
+        gpu.matmul(block, head.transposed, into: $0, rowStride: stride, precision: precision)
+        loss.addRows(
+          start..<start + count, logits: $0.numbers, classes: classes, stride: stride,
+          gradient: wantsGradients ? $0 : nil)
+      }
+      guard wantsGradients else { continue }
       // Behind the classes the gradient is zero.
       let difference = MatrixView(logits.numbers, rows: count, columns: head.rows, rowStride: stride)
-      gpu.matmul(
-        difference, head, into: input.numbers.advanced(by: start * width), precision: precision)
-      gpu.matmul(
-        MatrixView(logits.numbers, rows: count, columns: classes, rowStride: stride).transposed, block,
-        into: weight.numbers,
-        adding: start == 0 ? nil : .result(times: 1), precision: precision)
+      gradients?.input.withMutableNumbers {
+        gpu.matmul(difference, head, into: $0.advanced(by: start * width), precision: precision)
+      }
+      gradients?.weight.withMutableNumbers {
+        gpu.matmul(
+          MatrixView(logits.numbers, rows: count, columns: classes, rowStride: stride).transposed, block, into: $0,
+          adding: start == 0 ? nil : .result(times: 1), precision: precision)
+      }
     }
     return (loss.mean(), gradients)
   }

@@ -14,7 +14,7 @@ enum RMSNormOperation {
   }
 
   static func forward(
-    input_ND: Tensor, gain_D: Tensor, epsilon: Float, format: HalfTensor.Format?, keeping kept: HalfTensor? = nil
+    input_ND: Tensor, gain_D: Tensor, epsilon: Float, format: HalfTensor.Format?, keeping kept: inout HalfTensor?
   ) -> (output: Activation, reciprocals_N: Tensor) {
     var output = Activation(uninitialized: input_ND.shape, format: format, on: input_ND.gpu)
     var reciprocals = Tensor(uninitialized: [input_ND.shape.rowCount], on: input_ND.gpu)
@@ -22,9 +22,8 @@ enum RMSNormOperation {
       gpu.launchRows(
         Kernel("norms", "rms_norm"), rows: input_ND.shape.rowCount,
         [
-          input_ND.argument, gain_D.argument, output.numbers.argument, output.numbers.formatArgument,
-          .pointer(kept?.numbers.start), reciprocals.argument, .int(input_ND.shape.rowCount),
-          .int(input_ND.shape.width), .float(epsilon),
+          input_ND.argument, gain_D.argument, .output(&output), output.numbers.formatArgument, .output(&kept),
+          .output(&reciprocals), .int(input_ND.shape.rowCount), .int(input_ND.shape.width), .float(epsilon),
         ])
       return (output, reciprocals)
     }
@@ -64,9 +63,9 @@ extension Variable {
   public func rmsNorm(gain: Variable, epsilon: Float = 1e-6) -> Variable {
     checkPrecondition(
       gain.shape.elementCount == shape.width, "rmsNorm: input \(shape), gain \(gain.shape)")
-    let (input, kept) = (value, tape.roomToKeep(self))
+    var kept = tape.roomToKeep(self)
     let (output, reciprocals) = RMSNormOperation.forward(
-      input_ND: input, gain_D: gain.value, epsilon: epsilon, format: tape.precision.activationFormat, keeping: kept)
+      input_ND: value, gain_D: gain.value, epsilon: epsilon, format: tape.precision.activationFormat, keeping: &kept)
     let saved = RMSNormOperation.Saved(
       input_ND: kept.map { .half($0) } ?? tape.keep(self), gain_D: gain.value, reciprocals_N: reciprocals)
     let format = tape.precision.activationFormat

@@ -12,7 +12,7 @@ enum ReLUOperation {
     if let gpu = input.gpu {
       gpu.launchActivation(
         "relu", count: input.elementCount,
-        [input.argument, output.argument, input.numbers.formatArgument, .long(input.elementCount)])
+        [input.argument, .output(&output), input.numbers.formatArgument, .long(input.elementCount)])
       return output
     }
     kernels.relu(input, into: &output)
@@ -25,7 +25,7 @@ enum ReLUOperation {
       gpu.launchActivation(
         "relu_backward", count: gradient.elementCount,
         [
-          saved.output.argument, gradient.argument, result.argument, gradient.numbers.formatArgument,
+          saved.output.argument, gradient.argument, .output(&result), gradient.numbers.formatArgument,
           .long(gradient.elementCount),
         ])
       return result

@@ -62,12 +62,11 @@ public struct RotaryEmbedding: Sendable {
       firstPosition + min(sequenceLength, rowCount) <= positionCount,
       "RotaryEmbedding: position \(firstPosition + sequenceLength) of \(positionCount)")
     if let gpu = rows.numbers.gpu {
-      let numbers = rows.withMutableNumbers { $0.numbers }
       let tables = tables(on: gpu)
       let vectors = turnsVectors && headWidth % 4 == 0 && offset % 4 == 0
       gpu.launch(
         Kernel("rotary", "rotary_turn"), blocks: rowCount, threads: 128,
-        [numbers.argument, numbers.formatArgument, tables.cosines.argument, tables.sines.argument]
+        [.output(&rows), rows.numbers.formatArgument, tables.cosines.argument, tables.sines.argument]
           + [sequenceLength, firstPosition, headCount, headWidth, offset, width].map { .int($0) }
           + [.int(layout == .interleaved ? 1 : 0), .float(inverse ? -1 : 1), .int(vectors ? 1 : 0)])
       return

@@ -139,7 +139,7 @@ enum RoutedExpertsOperation {
     let weights_NK: Tensor
     let gateUp_EFD, down_EDF: Activation
     /// Sorted by expert, as on the host.
-    let hidden_MF: Activation
+    var hidden_MF: Activation
     let plan: DispatchPlan
     let gpu: CUDADevice
   }
@@ -152,26 +152,26 @@ enum RoutedExpertsOperation {
     plan: DispatchPlan, precision: Precision, on gpu: CUDADevice
   ) -> (output: Tensor, saved: SavedOnGPU) {
     let format = precision.activationFormat
-    let s = SavedOnGPU(
+    var s = SavedOnGPU(
       input_ND: input_ND.rounded(to: format), weights_NK: weights_NK,
       gateUp_EFD: gateUp_EFD.operand(in: precision), down_EDF: down_EDF.operand(in: precision),
       hidden_MF: Activation(
         uninitialized: [plan.assignmentCount, 2 * down_EDF.shape.width], format: format, on: gpu),
       plan: plan, gpu: gpu)
-    let activations = Activation(
+    var activations = Activation(
       uninitialized: [plan.assignmentCount, s.expertWidth], format: format, on: gpu)
-    let outputs = Tensor(uninitialized: [plan.assignmentCount, s.width], on: gpu)
-    s.launch(
-      "experts_hidden", columns: s.expertWidth, of: tileChannels,
-      [
-        s.input_ND.argument, s.gateUp_EFD.argument, weights_NK.argument, plan.order.argument,
-        plan.offsets.argument, s.hidden_MF.argument, activations.argument, .int(plan.expertCount),
-        .int(plan.countPerRow), .int(s.width), .int(s.expertWidth),
-      ])
+    var outputs = Tensor(uninitialized: [plan.assignmentCount, s.width], on: gpu)
+    // Made first: while it launches, what is saved holds the hidden values, too.
+    let arguments: [KernelArgument] = [
+      s.input_ND.argument, s.gateUp_EFD.argument, weights_NK.argument, plan.order.argument,
+      plan.offsets.argument, .output(&s.hidden_MF), .output(&activations), .int(plan.expertCount),
+      .int(plan.countPerRow), .int(s.width), .int(s.expertWidth),
+    ]
+    s.launch("experts_hidden", columns: s.expertWidth, of: tileChannels, arguments)
     s.launch(
       "experts_output", columns: s.width, of: tileColumns,
       [
-        activations.argument, s.down_EDF.argument, plan.offsets.argument, outputs.argument,
+        activations.argument, s.down_EDF.argument, plan.offsets.argument, .output(&outputs),
         .int(plan.expertCount), .int(s.width), .int(s.expertWidth),
       ])
     return (s.combined(outputs, like: input_ND.shape), s)
@@ -185,22 +185,20 @@ enum RoutedExpertsOperation {
     let (count, width, expertWidth) = (plan.assignmentCount, s.width, s.expertWidth)
     let (experts, k) = (plan.expertCount, plan.countPerRow)
     let gradient = gradient_ND.rounded(to: format)
-    let hiddenGradient = Activation(uninitialized: s.hidden_MF.shape, format: format, on: gpu)
-    let activations = Activation(uninitialized: [count, expertWidth], format: format, on: gpu)
+    var hiddenGradient = Activation(uninitialized: s.hidden_MF.shape, format: format, on: gpu)
+    var activations = Activation(uninitialized: [count, expertWidth], format: format, on: gpu)
     // Of each assignment's weight, a part of the gradient from every tile of columns.
     let parts = (expertWidth + tileColumns - 1) / tileColumns
-    let weightParts = Tensor(uninitialized: [parts, count], on: gpu)
+    var weightParts = Tensor(uninitialized: [parts, count], on: gpu)
     s.launch(
       "experts_activation_backward", columns: expertWidth, of: tileColumns,
       [
         gradient.argument, s.down_EDF.argument, s.hidden_MF.argument, s.weights_NK.argument,
-        plan.order.argument, plan.offsets.argument, hiddenGradient.argument, activations.argument,
-        weightParts.argument, .int(experts), .int(k), .int(width), .int(expertWidth), .int(count),
+        plan.order.argument, plan.offsets.argument, .output(&hiddenGradient), .output(&activations),
+        .output(&weightParts), .int(experts), .int(k), .int(width), .int(expertWidth), .int(count),
       ])
     let (down, gateUp, inputGradients) = s.gradients(gradient, activations, hiddenGradient)
-    let weights = Tensor(uninitialized: s.weights_NK.shape, on: gpu)
-    let input = s.combined(
-      inputGradients, like: gradient_ND.shape, adding: other, weightParts: weightParts, into: weights)
+    let (input, weights) = s.combinedGradients(inputGradients, like: gradient_ND.shape, adding: other, weightParts)
     return (input, weights, gateUp, down)
   }
 
@@ -239,19 +237,32 @@ extension RoutedExpertsOperation.SavedOnGPU {
       threads: RoutedExpertsOperation.tileThreads, arguments)
   }
 
-  /// The sums over the assignments of each row, N×D, of `values_MD`, and of `other`, if there is one; and of each weight, of
-  /// the parts of its gradient.
-  func combined(
-    _ values_MD: Tensor, like shape: Shape, adding other: Activation? = nil, weightParts: Tensor? = nil,
-    into weights_NK: Tensor? = nil
+  /// The sums over the assignments of each row, N×D, of `values_MD`.
+  func combined(_ values_MD: Tensor, like shape: Shape) -> Tensor {
+    var none: Tensor?
+    return combined(values_MD, like: shape, adding: nil, weightParts: nil, into: &none)
+  }
+
+  /// The same, and of `other`, if there is one; and of each weight the sum over the parts of its gradient.
+  func combinedGradients(
+    _ gradients_MD: Tensor, like shape: Shape, adding other: Activation?, _ weightParts: Tensor
+  ) -> (input: Tensor, weights: Tensor) {
+    var weights: Tensor? = Tensor(uninitialized: weights_NK.shape, on: gpu)
+    let input = combined(gradients_MD, like: shape, adding: other, weightParts: weightParts, into: &weights)
+    return (input, weights!)
+  }
+
+  private func combined(
+    _ values_MD: Tensor, like shape: Shape, adding other: Activation?, weightParts: Tensor?,
+    into weightGradient_NK: inout Tensor?
   ) -> Tensor {
-    let result = Tensor(uninitialized: shape, on: gpu)
+    var result = Tensor(uninitialized: shape, on: gpu)
     gpu.launch(
       Kernel("experts", "experts_combine"), blocks: (plan.rowCount + 7) / 8, threads: 256,
       [
         values_MD.argument, plan.places.argument, weightParts?.argument ?? .pointer(nil),
-        other?.argument ?? .pointer(nil), other?.numbers.formatArgument ?? .int(0), result.argument,
-        weights_NK?.argument ?? .pointer(nil), .int(plan.rowCount), .int(plan.countPerRow),
+        other?.argument ?? .pointer(nil), other?.numbers.formatArgument ?? .int(0), .output(&result),
+        .output(&weightGradient_NK), .int(plan.rowCount), .int(plan.countPerRow),
         .int(width), .int(weightParts?.shape[0] ?? 0), .int(plan.assignmentCount),
       ])
     return result
@@ -274,17 +285,17 @@ extension RoutedExpertsOperation.SavedOnGPU {
     let slice = max(256, (count * tileCount / wanted + 31) / 32 * 32)
     let slices = (count + slice - 1) / slice + plan.expertCount
     // An expert of more than one slice has at least `slice` assignments.
-    let partial = Tensor(
+    var partial = Tensor(
       uninitialized: [min(slices, 2 * count / slice), 3 * width * expertWidth], on: gpu)
-    let down = Tensor(uninitialized: down_EDF.shape, on: gpu)
-    let gateUp = Tensor(uninitialized: gateUp_EFD.shape, on: gpu)
-    let inputs = Tensor(uninitialized: [count, width], on: gpu)
+    var down = Tensor(uninitialized: down_EDF.shape, on: gpu)
+    var gateUp = Tensor(uninitialized: gateUp_EFD.shape, on: gpu)
+    var inputs = Tensor(uninitialized: [count, width], on: gpu)
     launch(
       "experts_gradients", blocks: tileCount * slices + tiles(1, width) * rowTiles,
       [
         gradient.argument, activations.argument, hiddenGradient.argument, input_ND.argument,
-        gateUp_EFD.argument, plan.order.argument, plan.offsets.argument, partial.argument,
-        down.argument, gateUp.argument, inputs.argument, .int(plan.expertCount),
+        gateUp_EFD.argument, plan.order.argument, plan.offsets.argument, .output(&partial),
+        .output(&down), .output(&gateUp), .output(&inputs), .int(plan.expertCount),
         .int(plan.countPerRow), .int(width), .int(expertWidth), .int(slice), .int(tileCount),
         .int(tileCount * slices),
       ])
@@ -292,7 +303,7 @@ extension RoutedExpertsOperation.SavedOnGPU {
       Kernel("experts", "experts_add_slices"),
       grid: (min(64, (3 * width * expertWidth + 255) / 256), plan.expertCount, 1), threads: 256,
       [
-        partial.argument, plan.offsets.argument, down.argument, gateUp.argument, .int(width),
+        partial.argument, plan.offsets.argument, .output(&down), .output(&gateUp), .int(width),
         .int(expertWidth), .int(slice),
       ])
     return (down, gateUp, inputs)

@@ -60,22 +60,22 @@ extension Variable {
   ) -> Variable {
     let (rows, experts) = (plan.rowCount, plan.expertCount)
     let sequences = rows / sequenceLength
-    let frequencies = Tensor(uninitialized: [sequences, experts], on: gpu)
-    let partial = Tensor(uninitialized: [sequences], on: gpu)
+    var frequencies = Tensor(uninitialized: [sequences, experts], on: gpu)
+    var partial = Tensor(uninitialized: [sequences], on: gpu)
     gpu.launch(
       Kernel("routing", "sequence_balance"), blocks: sequences, threads: 1024,
       [
-        scores.argument, plan.chosen.argument, frequencies.argument, partial.argument,
+        scores.argument, plan.chosen.argument, .output(&frequencies), .output(&partial),
         .int(sequenceLength), .int(experts), .int(plan.countPerRow),
       ])
     let node = node
     return tape.record(Self.mean(ofPartialSums: partial, rows: rows, on: gpu), inputs: self) {
-      gradient, slots in
-      let result = Tensor(uninitialized: scores.shape, on: gpu)
+      [frequencies] gradient, slots in
+      var result = Tensor(uninitialized: scores.shape, on: gpu)
       gpu.launchRows(
         "sequence_balance_backward", rows: rows,
         [
-          gradient.argument, scores.argument, frequencies.argument, result.argument, .int(rows),
+          gradient.argument, scores.argument, frequencies.argument, .output(&result), .int(rows),
           .int(sequenceLength), .int(experts), scoring.argument,
         ])
       slots.accumulate(result, into: node)
@@ -83,10 +83,10 @@ extension Variable {
   }
 
   private static func mean(ofPartialSums partial: Tensor, rows: Int, on gpu: CUDADevice) -> Tensor {
-    let result = Tensor(uninitialized: [], on: gpu)
+    var result = Tensor(uninitialized: [], on: gpu)
     gpu.launch(
       Kernel("routing", "mean_of_partial_sums"), blocks: 1, threads: 256,
-      [partial.argument, result.argument, .int(partial.elementCount), .int(rows)])
+      [partial.argument, .output(&result), .int(partial.elementCount), .int(rows)])
     return result
   }
 
@@ -133,18 +133,18 @@ extension Variable {
 
   private func routerZLoss(_ logits: Tensor, on gpu: CUDADevice) -> Variable {
     let (rows, experts) = (shape.rowCount, shape.width)
-    let sums = Tensor(uninitialized: [rows], on: gpu)
-    let partial = Tensor(uninitialized: [CUDADevice.blocks(ofRows: rows)], on: gpu)
+    var sums = Tensor(uninitialized: [rows], on: gpu)
+    var partial = Tensor(uninitialized: [CUDADevice.blocks(ofRows: rows)], on: gpu)
     gpu.launchRows(
       "router_z_loss", rows: rows,
-      [logits.argument, sums.argument, partial.argument, .int(rows), .int(experts)])
+      [logits.argument, .output(&sums), .output(&partial), .int(rows), .int(experts)])
     let node = node
     return tape.record(Self.mean(ofPartialSums: partial, rows: rows, on: gpu), inputs: self) {
-      gradient, slots in
-      let result = Tensor(uninitialized: logits.shape, on: gpu)
+      [sums] gradient, slots in
+      var result = Tensor(uninitialized: logits.shape, on: gpu)
       gpu.launchRows(
         "router_z_loss_backward", rows: rows,
-        [gradient.argument, logits.argument, sums.argument, result.argument, .int(rows), .int(experts)])
+        [gradient.argument, logits.argument, sums.argument, .output(&result), .int(rows), .int(experts)])
       slots.accumulate(result, into: node)
     }
   }

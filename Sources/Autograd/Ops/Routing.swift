@@ -160,15 +160,15 @@ enum RoutingOperation {
   ) -> (weights_NK: Tensor, saved: Saved) {
     let (rows, experts) = (logits.shape.rowCount, logits.shape.width)
     let blocks = (rows + rowsPerBlock - 1) / rowsPerBlock
-    let scores = Tensor(uninitialized: logits.shape, on: gpu)
-    let weights = Tensor(uninitialized: [rows, k], on: gpu)
-    let partial = Tensor(uninitialized: [2 * blocks], on: gpu)
-    let chosen = DeviceIndices(uninitialized: rows * k, on: gpu)
+    var scores = Tensor(uninitialized: logits.shape, on: gpu)
+    var weights = Tensor(uninitialized: [rows, k], on: gpu)
+    var partial = Tensor(uninitialized: [2 * blocks], on: gpu)
+    var chosen = DeviceIndices(uninitialized: rows * k, on: gpu)
     gpu.launch(
       Kernel("routing", "route"), blocks: blocks, threads: threadsPerBlock,
       [
-        logits.argument, biases?.argument ?? .pointer(nil), scores.argument, chosen.argument,
-        weights.argument, partial.argument, .int(rows), .int(experts), .int(k), scoring.argument,
+        logits.argument, biases?.argument ?? .pointer(nil), .output(&scores), .output(&chosen),
+        .output(&weights), .output(&partial), .int(rows), .int(experts), .int(k), scoring.argument,
         .int(normalizes ? 1 : 0), .float(scale),
       ])
     let plan = DispatchPlan(
@@ -226,12 +226,12 @@ enum RoutingOperation {
     let selection = saved.selection
     let (k, experts) = (selection.countPerRow, selection.expertCount)
     if let plan = selection.plan, let gpu = gradient_NK.gpu {
-      let result = Tensor(uninitialized: selection.scores_NE.shape, on: gpu)
+      var result = Tensor(uninitialized: selection.scores_NE.shape, on: gpu)
       gpu.launch(
         Kernel("routing", "route_backward"),
         blocks: (plan.rowCount + rowsPerBlock - 1) / rowsPerBlock, threads: threadsPerBlock,
         [
-          gradient_NK.argument, selection.scores_NE.argument, plan.chosen.argument, result.argument,
+          gradient_NK.argument, selection.scores_NE.argument, plan.chosen.argument, .output(&result),
           .int(plan.rowCount), .int(experts), .int(k), saved.scoring.argument,
           .int(saved.normalizes ? 1 : 0), .float(saved.scale),
         ])

@@ -10,7 +10,7 @@ extension Tensor {
       let loads = Tensor(loads.map(Float.init), shape: shape).on(device)
       gpu.launch(
         Kernel("routing", "update_selection_biases"), blocks: 1, threads: 256,
-        [loads.argument, argument, .int(elementCount), .float(rate)])
+        [loads.argument, .output(&self), .int(elementCount), .float(rate)])
       return
     }
     let total = loads.reduce(0, +)

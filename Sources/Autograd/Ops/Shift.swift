@@ -36,13 +36,15 @@ extension Tensor {
 
   /// Copies `kept` rows of every sequence.
   private func shifted(_ kept: Int, from: Int, to: Int, sequenceLength: Int, on gpu: CUDADevice) -> Tensor {
-    let result = Tensor(uninitialized: shape, on: gpu)
+    var result = Tensor(uninitialized: shape, on: gpu)
     let rowBytes = shape.width * MemoryLayout<Float>.stride
-    gpu.clear(result.numbers.start, bytes: shape.rowCount * rowBytes)
-    for first in stride(from: 0, to: shape.rowCount, by: sequenceLength) {
-      gpu.copy(
-        from: numbers.advanced(by: (first + from) * shape.width).start,
-        to: result.numbers.advanced(by: (first + to) * shape.width).start, bytes: kept * rowBytes)
+    result.withMutableNumbers { result in
+      gpu.clear(result.numbers.start, bytes: shape.rowCount * rowBytes)
+      for first in stride(from: 0, to: shape.rowCount, by: sequenceLength) {
+        gpu.copy(
+          from: numbers.advanced(by: (first + from) * shape.width).start,
+          to: result.advanced(by: (first + to) * shape.width).numbers.start, bytes: kept * rowBytes)
+      }
     }
     return result
   }

@@ -11,7 +11,7 @@ enum SiLUOperation {
     var output = Tensor(uninitialized: input.shape, on: input.gpu)
     if let gpu = input.gpu {
       gpu.launchActivation(
-        "silu", count: input.elementCount, [input.argument, output.argument, .long(input.elementCount)])
+        "silu", count: input.elementCount, [input.argument, .output(&output), .long(input.elementCount)])
       return output
     }
     kernels.silu(input, into: &output)
@@ -23,7 +23,7 @@ enum SiLUOperation {
     if let gpu = gradient.gpu {
       gpu.launchActivation(
         "silu_backward", count: gradient.elementCount,
-        [saved.input.argument, gradient.argument, result.argument, .long(gradient.elementCount)])
+        [saved.input.argument, gradient.argument, .output(&result), .long(gradient.elementCount)])
       return result
     }
     kernels.siluBackward(saved.input, gradient, into: &result)

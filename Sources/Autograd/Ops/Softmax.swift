@@ -10,7 +10,7 @@ enum SoftmaxOperation {
   static func forward(_ input: Tensor) -> Tensor {
     var output = Tensor(uninitialized: input.shape, on: input.gpu)
     if let gpu = input.gpu {
-      launch("softmax", on: gpu, rowsOf: output, [input.argument, output.argument])
+      launch("softmax", on: gpu, rowsOf: input, [input.argument, .output(&output)])
       return output
     }
     kernels.softmax(input, into: &output)
@@ -21,8 +21,8 @@ enum SoftmaxOperation {
     var result = Tensor(uninitialized: gradient.shape, on: gradient.gpu)
     if let gpu = gradient.gpu {
       launch(
-        "softmax_backward", on: gpu, rowsOf: result,
-        [saved.output.argument, gradient.argument, result.argument])
+        "softmax_backward", on: gpu, rowsOf: gradient,
+        [saved.output.argument, gradient.argument, .output(&result)])
       return result
     }
     kernels.softmaxBackward(output: saved.output, gradient, into: &result)

@@ -14,7 +14,7 @@ enum SwiGLUOperation {
     if let gpu = input.gpu {
       gpu.launchActivation(
         "swiglu", count: rows * width,
-        [input.argument, output.argument, input.numbers.formatArgument, .int(width), .long(rows * width)])
+        [input.argument, .output(&output), input.numbers.formatArgument, .int(width), .long(rows * width)])
       return output
     }
     kernels.swiGLU(input, into: &output)
@@ -28,7 +28,7 @@ enum SwiGLUOperation {
       gpu.launchActivation(
         "swiglu_backward", count: gradient.elementCount,
         [
-          saved.input.argument, gradient.argument, result.argument, .pointer(nil), gradient.numbers.formatArgument,
+          saved.input.argument, gradient.argument, .output(&result), .pointer(nil), gradient.numbers.formatArgument,
           .int(gradient.shape.width), .long(gradient.elementCount),
         ])
       return result
