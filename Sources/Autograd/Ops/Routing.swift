@@ -35,7 +35,7 @@ public struct ExpertGroups: Hashable, Sendable, Codable {
       ranked[group * size..<(group + 1) * size].sorted(by: >).prefix(2).reduce(0, +)
     }
     // Of equal groups the first is chosen.
-    let order = (0..<count).sorted { sums[$0] != sums[$1] ? sums[$0] > sums[$1] : $0 < $1 }
+    let order = (0..<count).sorted { (sums[$1], $0) < (sums[$0], $1) }
     for group in order.dropFirst(topK) {
       for expert in group * size..<(group + 1) * size { ranked[expert] = -.infinity }
     }
