@@ -100,7 +100,8 @@ struct ModelOptions: ParsableArguments {
   @Option("Hidden width of an MLP or a SwiGLU", "channels", default: "four times the width")
   var feedForwardWidth: Int?
 
-  @Option("Whether the maps have biases: true, false", "choice", default: "each model's own")
+  @Option(
+    "Whether the maps have biases, those of a sparse mixture aside: true, false", "choice", default: "each model's own")
   var bias: String?
 
   @Option("How weights begin: pyTorch, normal", "kind", default: "each model's own")

@@ -7,7 +7,7 @@ public import NanoTensor
 /// any, work on all rows.
 ///
 /// `y = Σ_i w_i f_i(x) + f_shared(x)`; see ``NanoAutograd/Variable/routed(topK:scoring:biases:groups:normalizes:scale:)``
-/// for the choice and the weights. Balance comes from selection biases that ``updateSelectionBiases(loads:rate:)``
+/// for the choice and the weights. No map has biases, as DeepSeek-V3's have none. Balance comes from selection biases that ``updateSelectionBiases(loads:rate:)``
 /// moves after each step, not from a loss; a sequence-wise balance loss and a z-loss are options.
 /// - SeeAlso: DeepSeek-AI, 2024, "DeepSeek-V3", arXiv:2412.19437; Wang et al., 2024, arXiv:2408.15664.
 public struct SparseMoE: Layer {

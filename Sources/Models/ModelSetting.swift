@@ -167,7 +167,7 @@ extension DecoderConfiguration {
     }
   }
 
-  /// Biases on all maps that can have one, or none.
+  /// Biases on all maps that can have one, which those of a sparse mixture cannot, or none.
   fileprivate mutating func setBiases(_ hasBias: Bool) {
     multiHead?.hasQueryKeyValueBias = hasBias
     multiHead?.hasProjectionBias = hasBias
