@@ -90,7 +90,7 @@ struct EvaluateCommand: ParsableCommand {
         String(
           format: "%@, %d tokens in windows of %d: %.4f nats a token, perplexity %.3f, "
             + "%.4f bits a character, %.4f bits a byte (%.0f tokens/s)", scored.content, evaluation.tokens,
-          window, evaluation.nllPerToken, evaluation.perplexity, evaluation.bitsPerCharacter,
+          evaluator.windowLength, evaluation.nllPerToken, evaluation.perplexity, evaluation.bitsPerCharacter,
           evaluation.bitsPerByte,
           Double(evaluation.tokens) / max(watch.seconds, 1e-9)))
       if let optimum = scored.optimum {

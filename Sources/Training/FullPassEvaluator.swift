@@ -12,7 +12,7 @@ public import NanoTensor
 public struct FullPassEvaluator: Sendable {
   /// What is read, all of it.
   public let text: TokenizedText
-  /// Tokens of one window.
+  /// Tokens of one window, no more than the text has.
   public let windowLength: Int
   /// What products round to.
   public let precision: Precision
@@ -24,7 +24,8 @@ public struct FullPassEvaluator: Sendable {
     pool: WorkerPool = .shared, communicator: any Communicator = SingleRank()
   ) {
     self.text = text
-    self.windowLength = windowLength
+    // Memory grows with the window, and a model may read far longer texts than this one.
+    self.windowLength = max(1, min(windowLength, text.count))
     self.precision = precision
     scorer = PartScorer(precision: precision, pool: pool, communicator: communicator)
   }

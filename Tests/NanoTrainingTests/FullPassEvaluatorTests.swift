@@ -28,6 +28,13 @@ import Testing
   #expect(abs(result.bitsPerCharacter - bits) < 1e-6)
 }
 
+/// A model that reads 262,144 tokens scores a short text in the memory of that text.
+@Test func windowsAreNoLongerThanTheText() throws {
+  let text = TokenizedText([3, 1, 4, 1, 5][...], byteCount: 5, before: 0)
+  #expect(FullPassEvaluator(text, windowLength: 262_144).windowLength == 5)
+  #expect(FullPassEvaluator(text, windowLength: 4).windowLength == 4)
+}
+
 @Test func theFullPassScoresEveryTokenOnce() throws {
   let folder = try TemporaryFolder()
   let (tokens, tokenizer) = try storyTokens(folder)
