@@ -65,6 +65,11 @@ private func byteLevelTokenizer() -> ByteLevelTokenizer {
   let learned = try SentencePieceTokenizer(
     trainingOn: (0..<300).map { "Story \($0): the  cat and\nthe dog — 語 \(String(repeating: " ", count: $0 % 4))out." },
     vocabularySize: 400)
+  // No model trained here has such a piece; others have, and U+2581 is a space of theirs.
+  var model = try SentencePieceModel(Fixture.data("sentencepiece/tokenizer.model"))
+  model.pieces[419] = SentencePieceModel.Piece("\u{2581}\u{2581}", score: 1, kind: .normal)
+  let doubled = try SentencePieceTokenizer(model: model.data)
+  #expect(try doubled.wordEnds == golden.wordEnds && doubled.encode("  ") == [419])
   let byteLevel = byteLevelTokenizer()
   #expect(golden.wordEnds.count == 254 && learned.wordEnds.count == 254 && byteLevel.wordEnds.count == 94)
   var generator = SeededGenerator(seed: 27)
@@ -77,6 +82,7 @@ private func byteLevelTokenizer() -> ByteLevelTokenizer {
     #expect(try tokenized([text], golden) == encodedWhole([text], golden), "\(text.debugDescription)")
   }
   #expect(try tokenized(texts, learned) == encodedWhole(texts, learned))
+  #expect(try tokenized(texts, doubled) == encodedWhole(texts, doubled))
   #expect(try tokenized(texts, byteLevel) == encodedWhole(texts, byteLevel))
   for table in [WordTable(recordBytes: 300), WordTable(recordBytes: 5_000)] {
     #expect(try tokenized(texts, golden, table: table) == encodedWhole(texts, golden))
