@@ -58,7 +58,7 @@ struct RunCommand: ParsableCommand {
     } catch let error as DecodingError {
       throw RunError(
         "\(file): not an experiment: \(error.summary)"
-          + (keys.contains("arms") ? "; what bench-cli study reads is not what it writes" : ""))
+          + (keys.contains("arms") ? "; a study of one's own is carried out by bench-cli study" : ""))
     }
   }
 }
