@@ -91,6 +91,10 @@ public struct Download: Sendable {
     case .temporary: pause = failures > 0 ? delay : 0
     case .after(let seconds): pause = max(seconds, delay)
     }
+    guard pause <= patience else {
+      throw DownloadError(
+        "\(error) and asks to wait longer than \(Int(patience)) s; run the command again later to resume")
+    }
     guard failures < attempts else {
       throw DownloadError("\(error) (\(attempts) attempts without progress); run the command again to resume")
     }

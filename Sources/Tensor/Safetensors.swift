@@ -88,8 +88,8 @@ public enum Safetensors {
   }
 
   /// The tensors of a file, in the order of their data, and its metadata.
-  /// - Throws: when the header is not JSON, a type is not F32, F16 or BF16, or a byte range is negative, overlaps
-  ///   another, does not match its shape or leaves the file.
+  /// - Throws: when the header is not JSON, a type is not F32, F16 or BF16, a byte range is negative, overlaps another, does
+  ///   not match its shape or leaves the file, or bytes belong to no tensor.
   public static func decodeFile(
     _ data: Data
   ) throws(FormatError) -> (tensors: [(name: String, tensor: Tensor)], metadata: [String: String]) {
@@ -108,7 +108,8 @@ public enum Safetensors {
     private let entries: [String: (entry: Entry, range: Range<Int>)]
     private let body: Data
 
-    /// - Throws: when the header is not JSON, or a byte range is negative, overlaps another or leaves the file.
+    /// - Throws: when the header is not JSON, a byte range is negative, overlaps another or leaves the file, or bytes belong to
+    ///   no tensor.
     public init(_ data: Data) throws(FormatError) {
       guard data.count >= 8 else {
         throw FormatError(reason: "only \(data.count) bytes, shorter than a safetensors header")
@@ -141,6 +142,12 @@ public enum Safetensors {
       for (first, second) in zip(ordered, ordered.dropFirst())
       where first.value.range.upperBound > second.value.range.lowerBound {
         throw FormatError(reason: "tensors '\(first.key)' and '\(second.key)' overlap")
+      }
+      // The format has no room for anything else: such bytes are of a tensor that a second one of its name hides, or were cut off.
+      let starts = ordered.map(\.value.range.lowerBound) + [body.count]
+      let ends = [0] + ordered.map(\.value.range.upperBound)
+      if let (end, start) = zip(ends, starts).first(where: { $0 < $1 }) {
+        throw FormatError(reason: "data bytes \(end) to \(start) belong to no tensor")
       }
       names = ordered.map(\.key)
       self.entries = entries

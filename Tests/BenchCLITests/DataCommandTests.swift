@@ -35,7 +35,10 @@ private let story = "Once upon a time there was a cat.\n<|endoftext|>\n"
 @Test(arguments: ["Content-Type: text/html\r\n", "Content-Type: text/plain\r\n", ""])
 func whatIsNoStoriesIsNotPutInPlace(fields: String) throws {
   for command in [["tinystories", "--split", "valid"], ["shakespeare"]] {
-    for body in ["<html>log in</html>", "{\"error\": \"quota\"}", ""] {
+    for body in [
+      "<html>log in</html>", "\r\n  <!DOCTYPE html>", "\u{FEFF}<HTML>", "{\"error\": \"quota\"}", "",
+      "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1115394\n",
+    ] {
       let (result, left) = try fetch(body, fields, command: command)
       #expect(result.status == 1 && result.error.split(separator: "\n").count == 1, "\(body): \(result.error)")
       #expect(result.error.hasPrefix("bench-cli: error: http://127.0.0.1") && left.isEmpty, "\(body): \(left)")

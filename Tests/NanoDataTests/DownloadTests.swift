@@ -239,7 +239,10 @@ private let hostile: [(name: String, steps: [Step], part: String)] = [
   ("has no content", [.send("HTTP/1.1 204 No Content\r\n\r\n")], "204"),
   ("has a status of its own", [.send("HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n")], "999"),
   ("fails", [.send("HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n")], "500"),
-  ("asks to wait", [.send("HTTP/1.1 503 Busy\r\nRetry-After: 86400\r\nContent-Length: 0\r\n\r\n")], "503"),
+  (
+    "asks to wait for a day", [.send("HTTP/1.1 503 Busy\r\nRetry-After: 86400\r\nContent-Length: 0\r\n\r\n")],
+    "answers 503 and asks to wait longer than"
+  ),
   (
     "redirects to itself", [.send("HTTP/1.1 302 Found\r\nLocation: /file\r\nContent-Length: 0\r\n\r\n")],
     "redirects more than"

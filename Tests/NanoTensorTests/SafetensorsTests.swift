@@ -19,6 +19,15 @@ import Testing
     file(
       #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#,
       bytes: 12),
+    // Bytes of no tensor: before one, between two, behind the last, and of one that a second of its name hides.
+    file(#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#, bytes: 8),
+    file(
+      #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}}"#,
+      bytes: 12),
+    file(#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#, bytes: 8),
+    file(
+      #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#,
+      bytes: 8),
   ]
   for data in bad { #expect(throws: Safetensors.FormatError.self) { try Safetensors.decode(data) } }
 }

@@ -155,6 +155,17 @@ private func expectSame(_ one: ModelFolder.Contents, _ other: some LanguageModel
 
 @Test func whatATextBeginsWithIsWhatTheFolderSays() throws {
   let checkpoint = try ExportedFolder(try kimiForExport())
+  // What transformers reads first has a template with the token 2, which counts whatever the flag is.
+  try checkpoint.set("add_bos_token", to: false, in: "tokenizer_config.json")
+  #expect(try checkpoint.load().contents.textStart == [2])
+  try checkpoint.set("tokenizer_class", to: "LlamaTokenizerFast", in: "tokenizer_config.json")
+  checkpoint.expectRefusal("'add_bos_token' is false, but tokenizer.json puts a token before a text")
+  try checkpoint.set("add_bos_token", to: true, in: "tokenizer_config.json")
+  #expect(try checkpoint.load().contents.textStart == [2])
+  try checkpoint.set("post_processor", to: nil, in: "tokenizer.json")
+  checkpoint.expectRefusal("tokenizer.json puts nothing before a text")
+  // Without it the flag counts.
+  try checkpoint.remove("tokenizer.json")
   try checkpoint.set("bos_token", to: ["content": "<s>"], in: "tokenizer_config.json")
   #expect(try checkpoint.load().contents.textStart == [1])
   try checkpoint.set("add_bos_token", to: false, in: "tokenizer_config.json")
@@ -169,6 +180,35 @@ private func expectSame(_ one: ModelFolder.Contents, _ other: some LanguageModel
   #expect(try HuggingFaceFolder.load(folder.path + "/again").contents.textStart == [])
   try checkpoint.remove("tokenizer_config.json")
   #expect(try checkpoint.load().contents.textStart == nil)
+}
+
+/// What GPT-2's public folders of 2019 and 2020 have in `config.json`.
+@Test func keysOfOldConfigurationsChangeNothing() throws {
+  let checkpoint = try ExportedFolder(try gptForExport())
+  for (key, value) in [
+    ("_num_labels", 1), ("output_past", true), ("xla_device", nil), ("n_special", 0), ("predict_special_tokens", true),
+  ] as [(String, JSONValue)] {
+    try checkpoint.set(key, to: value, in: "config.json")
+  }
+  _ = try checkpoint.load()
+}
+
+/// A template may call its tokens what it likes: their numbers count.
+@Test func templatesNameTheirTokensByNumber() throws {
+  let checkpoint = try ExportedFolder(try kimiForExport())
+  func template(_ ids: JSONValue) -> JSONValue {
+    [
+      "type": "TemplateProcessing",
+      "single": [["SpecialToken": ["id": "</s>", "type_id": 0]], ["Sequence": ["id": "A", "type_id": 0]]],
+      "special_tokens": ["</s>": ["id": "</s>", "ids": ids, "tokens": ["</s>"]]],
+    ]
+  }
+  for ids in [[7], [1, 2]] as [[Int]] {
+    try checkpoint.set("post_processor", to: template(.array(ids.map { .integer($0) })), in: "tokenizer.json")
+    #expect(try checkpoint.load().contents.textStart == ids.map { Int32($0) })
+  }
+  try checkpoint.set("post_processor", to: template([99_999]), in: "tokenizer.json")
+  checkpoint.expectRefusal("a token that is not there")
 }
 
 @Test(arguments: ["add_eos_token", "add_prefix_space"])
@@ -330,29 +370,37 @@ func masksOfAnyTypeAreLeftOut(type: String) throws {
 
 @Test func eightBitWeightsNeedTheirScales() throws {
   let checkpoint = try ExportedFolder(try kimiForExport())
-  let weights = try Data(contentsOf: checkpoint.url("model.safetensors"))
-  let length = weights.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
+  let file = try Safetensors.File(Data(contentsOf: checkpoint.url("model.safetensors")))
   let name = "model.layers.0.self_attn.o_proj.weight"
-  guard case .object(let header) = try JSONValue(parsing: weights[8..<8 + length]) else { return }
-  let end = weights.count - 8 - length
-  let eight: JSONValue = [
-    "dtype": "F8_E4M3", "shape": [64, 64], "data_offsets": [.integer(end), .integer(end + 4096)],
-  ]
-  func write(_ header: JSONObject, _ more: Data) throws {
-    let text = JSONValue.object(header).data
-    let count = withUnsafeBytes(of: UInt64(text.count).littleEndian) { Data($0) }
-    try checkpoint.write(count + text + weights.dropFirst(8 + length) + more, to: "model.safetensors")
-  }
   // 0x38 is 1, 0xC4 is -3.
   let bits = Data((0..<4096).map { $0 % 2 == 0 ? UInt8(0x38) : 0xC4 })
-  try write(header.setting(name, to: eight), bits)
+  /// The same tensors but for one, which has 8 bits, and its scales.
+  func write(scales: [Float]) throws {
+    var tensors: [(name: String, type: String, shape: [Int], bytes: Data)] = [(name, "F8_E4M3", [64, 64], bits)]
+    for other in file.names where other != name {
+      let tensor = try file.tensor(other)
+      let bytes = tensor.scalars.withUnsafeBytes { Data($0) }
+      tensors.append((other, "F32", tensor.shape.dimensions, bytes))
+    }
+    for scale in scales {
+      tensors.append((name + "_scale_inv", "F32", [1, 1], withUnsafeBytes(of: scale) { Data($0) }))
+    }
+    var (members, body) = ([JSONObject.Member](), Data())
+    for tensor in tensors {
+      let value: JSONValue = [
+        "dtype": .string(tensor.type), "shape": .array(tensor.shape.map { .integer($0) }),
+        "data_offsets": [.integer(body.count), .integer(body.count + tensor.bytes.count)],
+      ]
+      members.append(JSONObject.Member(key: tensor.name, value: value))
+      body += tensor.bytes
+    }
+    let text = JSONValue.object(JSONObject(members)).data
+    let count = withUnsafeBytes(of: UInt64(text.count).littleEndian) { Data($0) }
+    try checkpoint.write(count + text + body, to: "model.safetensors")
+  }
+  try write(scales: [])
   checkpoint.expectRefusal("8-bit floats without a '\(name)_scale_inv'")
-  let scales: JSONValue = [
-    "dtype": "F32", "shape": [1, 1], "data_offsets": [.integer(end + 4096), .integer(end + 4100)],
-  ]
-  try write(
-    header.setting(name, to: eight).setting(name + "_scale_inv", to: scales),
-    bits + withUnsafeBytes(of: Float(0.5)) { Data($0) })
+  try write(scales: [0.5])
   try checkpoint.set("quantization_config", to: ["quant_method": "fp8"], in: "config.json")
   let loaded = try #require(try checkpoint.load().contents.model as? Decoder)
   guard case .latent(let attention) = loaded.blocks[0].attention else {

@@ -114,7 +114,8 @@ private func sentencePieceModelsAreReadFromTokenizerFiles(spaces: Spaces) throws
 
 private func template(_ name: String) -> JSONValue {
   [
-    "type": "TemplateProcessing", "special_tokens": [:],
+    "type": "TemplateProcessing",
+    "special_tokens": ["<|endoftext|>": ["id": "<|endoftext|>", "ids": [0], "tokens": ["<|endoftext|>"]]],
     "single": [["Sequence": ["id": "A", "type_id": 0]], ["SpecialToken": ["id": .string(name), "type_id": 0]]],
   ]
 }

@@ -149,13 +149,13 @@ extension HuggingFaceReader {
     "_attn_implementation_autoset", "use_cache", "output_attentions", "output_hidden_states",
     "output_router_logits", "output_scores", "return_dict", "return_dict_in_generate", "use_return_dict",
     "torchscript", "tf_legacy_loss", "use_bfloat16", "chunk_size_feed_forward", "is_decoder", "ep_size",
-    "pretraining_tp", "reorder_and_upcast_attn",
+    "pretraining_tp", "reorder_and_upcast_attn", "output_past", "xla_device",
     // Training alone.
     "initializer_range", "gradient_checkpointing", "aux_loss_alpha", "seq_aux", "router_aux_loss_coef",
     // Heads for other tasks.
-    "finetuning_task", "problem_type", "num_labels", "id2label", "label2id", "classifier_dropout",
+    "finetuning_task", "problem_type", "num_labels", "_num_labels", "id2label", "label2id", "classifier_dropout",
     "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels",
-    "summary_first_dropout", "sep_token_id", "decoder_start_token_id",
+    "summary_first_dropout", "sep_token_id", "decoder_start_token_id", "n_special", "predict_special_tokens",
     // How transformers draws tokens where nobody says so; here the flags of `generate` do.
     "task_specific_params", "do_sample", "temperature", "top_k", "top_p", "typical_p", "max_length",
     "num_return_sequences", "length_penalty", "early_stopping", "remove_invalid_values", "prefix",

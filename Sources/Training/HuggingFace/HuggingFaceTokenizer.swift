@@ -24,10 +24,17 @@ struct HuggingFaceTokenizer {
       } catch {
         throw folder.problem("tokenizer.model", "\(error)")
       }
+      var described: [Int32]?
       if folder.has("tokenizer.json") {
-        try Self.requirePieces(of: model, in: try folder.object("tokenizer.json"), folder)
+        let json = try folder.object("tokenizer.json")
+        try Self.requirePieces(of: model, in: json, folder)
+        do {
+          described = try TokenizerDescription.textStart(in: json, tokenCount: model.pieces.count)
+        } catch {
+          throw folder.problem("tokenizer.json", "\(error)")
+        }
       }
-      textStart = try settings.textStart(folder) { name in
+      textStart = try settings.textStart(folder, described: described) { name in
         model.pieces.firstIndex { $0.text == name }.map { Int32($0) }
       }
       return
@@ -51,8 +58,8 @@ struct HuggingFaceTokenizer {
       let description = try TokenizerDescription(json)
       let end = try description.endOfText(named: settings.endToken, numbered: endsOfText)
       tokenizer = try description.tokenizer(endingTextsWith: end)
-      let start = try settings.textStart(folder) { description.token(named: $0) }
-      textStart = start ?? description.textStart
+      let described = file == "tokenizer.json" ? description.textStart : nil
+      textStart = try settings.textStart(folder, described: described) { description.token(named: $0) } ?? []
     } catch let error as ModelFolderError {
       throw error
     } catch {
@@ -130,6 +137,8 @@ private struct TokenizerSettings {
   let endToken: String?
   private let startToken: String?
   private let addsStart: Bool?
+  /// Whether transformers gives the folder one of its Llama classes.
+  private let isLlama: Bool
 
   init(_ folder: HuggingFaceFiles) throws(ModelFolderError) {
     let settings = try folder.objectIfThere("tokenizer_config.json")
@@ -154,15 +163,25 @@ private struct TokenizerSettings {
     endToken = try token("eos_token")
     startToken = try token("bos_token")
     addsStart = try flag("add_bos_token")
+    isLlama = if case .string(let name)? = settings["tokenizer_class"] { name.hasPrefix("Llama") } else { false }
     for key in ["add_eos_token", "add_prefix_space", "do_lower_case"] where try flag(key) == true {
       throw folder.problem("tokenizer_config.json", "'\(key)' is true; only false can be read")
     }
   }
 
   /// What comes before a text; nil where nothing is said of it.
+  ///
+  /// What a `tokenizer.json` describes counts, whatever `add_bos_token` is; but the Llama classes of transformers 4 obey the flag.
   func textStart(
-    _ folder: HuggingFaceFiles, token: (String) -> Int32?
+    _ folder: HuggingFaceFiles, described: [Int32]?, token: (String) -> Int32?
   ) throws(ModelFolderError) -> [Int32]? {
+    if let described {
+      guard let addsStart, isLlama, addsStart == described.isEmpty else { return described }
+      throw folder.problem(
+        "tokenizer_config.json",
+        "'add_bos_token' is \(addsStart), but tokenizer.json puts \(addsStart ? "nothing" : "a token") before a text, and "
+          + "versions of transformers differ over which counts; make them agree")
+    }
     guard let addsStart else { return nil }
     guard addsStart else { return [] }
     guard let startToken, let start = token(startToken) else {

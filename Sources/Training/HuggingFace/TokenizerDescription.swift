@@ -47,7 +47,7 @@ struct TokenizerDescription {
     var after = try reader.object("post_processor")
     try reader.finish(harmless: ["version", "truncation", "padding", "added_tokens", "decoder"])
     form = try Self.form(&normalizer, &words)
-    textStart = try Self.textStart(&after, tokens)
+    textStart = try Self.textStart(&after, tokenCount: names.count)
     switch try model.text("type", oneOf: ["BPE", "Unigram"], default: "BPE") {
     case "Unigram":
       guard case .sentencePiece = form else { throw model.refusal("type", "is Unigram, of bytes") }
@@ -74,6 +74,13 @@ struct TokenizerDescription {
       }
     }
     try model.finish(harmless: ["vocab", "unk_token", "fuse_unk"])
+  }
+
+  /// What a `tokenizer.json` puts before a text.
+  static func textStart(in json: JSONObject, tokenCount: Int) throws(ConfigurationError) -> [Int32] {
+    var reader = HuggingFaceReader(json)
+    var after = try reader.object("post_processor")
+    return try textStart(&after, tokenCount: tokenCount)
   }
 
   // MARK: Parts
@@ -186,7 +193,7 @@ struct TokenizerDescription {
 
   /// The special tokens that a post-processor puts before a text.
   private static func textStart(
-    _ processor: inout HuggingFaceReader?, _ tokens: [[UInt8]: Int32]
+    _ processor: inout HuggingFaceReader?, tokenCount: Int
   ) throws(ConfigurationError) -> [Int32] {
     guard var reader = processor else { return [] }
     let kind = try reader.text("type", oneOf: ["TemplateProcessing", "ByteLevel", "Sequence"])
@@ -197,7 +204,7 @@ struct TokenizerDescription {
       var start: [Int32] = []
       for case .object(let part) in parts {
         var processor: HuggingFaceReader? = HuggingFaceReader(part, prefix: "post_processor.")
-        start += try textStart(&processor, tokens)
+        start += try textStart(&processor, tokenCount: tokenCount)
       }
       return start
     default:
@@ -208,15 +215,31 @@ struct TokenizerDescription {
           sawText = true
           continue
         }
-        guard case .string(let name)? = special["id"], let token = tokens[Array(name.utf8)] else {
-          throw reader.refusal("single", "names a token that is not there")
+        guard case .string(let name)? = special["id"] else {
+          throw reader.refusal("single", "has a token without a name")
         }
+        let tokens = try tokens(named: name, in: &reader, count: tokenCount)
         guard !sawText else {
           throw reader.refusal("single", "puts '\(name)' behind a text; that cannot be read")
         }
-        start.append(token)
+        start += tokens
       }
       return start
+    }
+  }
+
+  /// What a template writes for one of its special tokens, whatever the vocabulary calls these.
+  private static func tokens(
+    named name: String, in template: inout HuggingFaceReader, count: Int
+  ) throws(ConfigurationError) -> [Int32] {
+    guard case .object(let specials)? = template.value("special_tokens"), case .object(let special)? = specials[name],
+      case .array(let values)? = special["ids"]
+    else { throw template.refusal("single", "names '\(name)', which is not there among 'special_tokens'") }
+    return try values.map { value throws(ConfigurationError) in
+      guard case .integer(let token) = value, (0..<count).contains(token) else {
+        throw template.refusal("special_tokens", "gives '\(name)' a token that is not there")
+      }
+      return Int32(token)
     }
   }
 
