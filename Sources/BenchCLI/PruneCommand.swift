@@ -52,19 +52,20 @@ struct PruneCommand: ParsableCommand {
     try corpus.requireWindows(of: decoder.configuration.contextLength)
     let evaluator = FullPassEvaluator(
       corpus.validation, windowLength: decoder.configuration.contextLength, precision: .float32)
-    func tell(_ model: Decoder, _ count: Int, _ removed: String) {
-      let loss = evaluator.evaluate(model).nllPerToken
+    func tell(_ decoder: Decoder, _ count: Int, _ removed: String) throws {
+      let loss = evaluator.evaluate(decoder).nllPerToken
+      guard loss.isFinite else { throw RunError("\(model): \(NotFiniteLogits())") }
       print(
-        String(format: "%2d experts  %9d parameters  validation %.4f  ", count, model.parameterCount, loss) + removed)
+        String(format: "%2d experts  %9d parameters  validation %.4f  ", count, decoder.parameterCount, loss) + removed)
     }
-    tell(decoder, mixture.expertCount, "")
+    try tell(decoder, mixture.expertCount, "")
     var pruning = try ExpertPruning(of: decoder, on: corpus.training, by: criterion)
     var pruned = decoder
     for count in (experts..<mixture.expertCount).reversed() {
       try pruning.removeOneOfEach()
       pruned = try pruning.pruned()
       let removed = pruning.removals.suffix(decoder.configuration.layerCount).map { "\($0.layer):\($0.expert)" }
-      tell(pruned, count, "without " + removed.joined(separator: " ") + " (layer:expert)")
+      try tell(pruned, count, "without " + removed.joined(separator: " ") + " (layer:expert)")
     }
     try OutputFolder.create([out]) { folder in
       try ModelFolder.save(pruned, tokenizer: tokenizer, data: contents.data, to: folder)

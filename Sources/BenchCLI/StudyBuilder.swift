@@ -52,6 +52,7 @@ struct StudyBuilder {
       return arms
     }
     let names = models?.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+    guard names?.isEmpty != true else { throw ValidationError("--models must name at least one model") }
     return (names ?? preset.models.map(\.rawValue)).map { ArmText(name: $0, settings: []) }
   }
 

@@ -4,12 +4,15 @@ internal import Foundation
 enum FileForm {
   /// Files of bytes, by what they begin with, and what to do with them.
   private static let binary: [(start: [UInt8], name: String, advice: String)] = [
+    (Array("version https://git-lfs.github.com/".utf8), "Git LFS's note of a file", "fetch the file with git lfs pull"),
     (Array("PAR1".utf8), "a Parquet file", parquetAdvice),
     (Array("ARROW1".utf8), "an Arrow file", tableAdvice),
     ([0x1F, 0x8B], "packed with gzip", "unpack it with gunzip first"),
     ([0x28, 0xB5, 0x2F, 0xFD], "packed with zstd", "unpack it with unzstd first"),
     ([0xFD, 0x37, 0x7A, 0x58, 0x5A], "packed with xz", "unpack it with unxz first"),
     (Array("PK\u{3}\u{4}".utf8), "a zip archive", "unpack it with unzip first"),
+    ([0xFF, 0xFE, 0, 0], "UTF-32 text", "convert it with iconv -f UTF-32 -t UTF-8"),
+    ([0, 0, 0xFE, 0xFF], "UTF-32 text", "convert it with iconv -f UTF-32 -t UTF-8"),
     ([0xFF, 0xFE], "UTF-16 text", "convert it with iconv -f UTF-16 -t UTF-8"),
     ([0xFE, 0xFF], "UTF-16 text", "convert it with iconv -f UTF-16 -t UTF-8"),
   ]

@@ -9,7 +9,7 @@ public struct TextFileError: Error, Hashable, CustomStringConvertible {
 /// Reading text from outside.
 public enum TextFile {
   /// The whole text of a UTF-8 file, without a byte-order mark.
-  /// - Throws: when the path is missing, a directory, unreadable, empty or not UTF-8 text; the offset of the first
+  /// - Throws: when the path is missing, a directory, a device, unreadable, empty or not UTF-8 text; the offset of the first
   ///   bad byte is named.
   public static func read(_ path: String) throws(TextFileError) -> String {
     var isDirectory: ObjCBool = false
@@ -19,16 +19,22 @@ public enum TextFile {
     guard !isDirectory.boolValue else {
       throw TextFileError(description: "\(path): is a directory; name a text file")
     }
-    // Not through its size: it may be a pipe.
-    guard let handle = FileHandle(forReadingAtPath: path),
-      let data = try? handle.readToEnd() ?? Data()
-    else {
+    guard !FileHandle.isDevice(path) else {
+      throw TextFileError(description: "\(path): is a device; name a text file")
+    }
+    guard let data = FileHandle.contents(ofFile: path) else {
       throw TextFileError(description: "\(path): cannot be read; check its permissions")
     }
     guard !data.isEmpty else { throw TextFileError(description: "\(path): the file is empty") }
     try FileForm.requireText(data, path: path)
     let start = byteOrderMarkLength(of: data)
     guard data.count > start else { throw TextFileError(description: "\(path): the file is empty") }
+    // Valid in UTF-8, but of a text in two or four bytes a character, or of no text.
+    if let zero = data.firstIndex(of: 0) {
+      throw TextFileError(
+        description:
+          "\(path): not UTF-8 text: a NUL byte at offset \(zero); if it is UTF-16 or UTF-32, convert it with iconv")
+    }
     if let text = String(validating: data.dropFirst(start), as: UTF8.self) { return text }
     let offset = firstInvalidByte(in: data) ?? 0
     throw TextFileError(

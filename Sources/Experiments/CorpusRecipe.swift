@@ -37,6 +37,14 @@ public struct CorpusRecipe: Hashable, Sendable, Codable {
       training = record.trainingSHA256
       validation = record.validationSHA256
     }
+
+    /// Which part is another, and how the hashes of both begin.
+    func difference(from other: Content) -> String {
+      let isTraining = training != other.training
+      let (before, now) = isTraining ? (training, other.training) : (validation, other.validation)
+      let part = isTraining ? "trains" : "validates"
+      return "SHA-256 of what \(part) \(before.prefix(12))… there, \(now.prefix(12))… now"
+    }
   }
 
   public init(
@@ -61,8 +69,8 @@ public struct CorpusRecipe: Hashable, Sendable, Codable {
     let corpus = kind == .characters ? try makeCharacters() : try makeStories(progress: progress)
     if let content, content != Content(corpus.record) {
       throw ExperimentError(
-        "\(corpus.record.source): holds another text than the run was begun with (SHA-256 of what trains "
-          + "\(content.training.prefix(12))… there, \(corpus.record.trainingSHA256.prefix(12))… now)",
+        "\(corpus.record.source): holds another text than the run was begun with "
+          + "(\(content.difference(from: Content(corpus.record))))",
         advice: .otherText)
     }
     return keepsValidationSplitUnseen == true ? corpus.withoutValidationSplit : corpus

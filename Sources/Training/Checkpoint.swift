@@ -24,10 +24,13 @@ struct Checkpoint {
   init(_ path: String) throws(CheckpointError) {
     func problem(_ text: String) -> CheckpointError { CheckpointError(description: "\(path): \(text)") }
     guard FileManager.default.fileExists(atPath: path) else { throw problem("no such file") }
+    // Mapped, so that it takes no memory beside the tensors.
+    guard let data = try? Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped) else {
+      throw problem("not a file that can be read; check its permissions")
+    }
     let file: (tensors: [(name: String, tensor: Tensor)], metadata: [String: String])
     do {
-      // Mapped, so that it takes no memory beside the tensors.
-      file = try Safetensors.decodeFile(Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped))
+      file = try Safetensors.decodeFile(data)
     } catch {
       throw problem("the checkpoint is damaged: \(error)")
     }

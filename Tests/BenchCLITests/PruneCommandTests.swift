@@ -51,4 +51,15 @@ import Testing
     #expect(result.status != 0 && result.error.contains(part), "\(arguments): \(result.error)")
     #expect(result.error.split(separator: "\n").count == 1)
   }
+  // Nothing can be said of experts whose model computes what is no number.
+  let weights = run + "/nanokimi/model.safetensors"
+  var (tensors, metadata) = try Safetensors.decodeFile(Data(contentsOf: URL(fileURLWithPath: weights)))
+  let gain = try #require(tensors.firstIndex { $0.name.contains("final_norm") && $0.name.hasSuffix("weight") })
+  let shape = tensors[gain].tensor.shape
+  tensors[gain].tensor = Tensor([Float](repeating: 3e38, count: shape.elementCount), shape: shape)
+  try Safetensors.encode(tensors, metadata: metadata).write(to: URL(fileURLWithPath: weights))
+  let result = try CommandResult(
+    ["prune", "--model", run + "/nanokimi", "--experts", "2", "--out", folder.path + "/out"])
+  #expect(result.status == 1 && result.error.contains("not finite"), "\(result.output) \(result.error)")
+  #expect(!FileManager.default.fileExists(atPath: folder.path + "/out"))
 }

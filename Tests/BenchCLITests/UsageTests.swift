@@ -55,6 +55,7 @@ private struct Manual: Decodable {
   for arguments in [
     ["compare", "--batch", "0"] + out, ["compare", "--embd", "63"] + out, ["compare", "--lr", "nan"] + out,
     ["compare", "--precision", "fp8"] + out, ["compare", "--config", config] + out, ["compare", "--models", ""] + out,
+    ["compare", "--models", ",", "--embd", "16"] + out,
     ["compare", "--arm", "a: model=nanogpt kv-rank=8"] + out, ["train", "--model", "gpt5"] + out,
     ["compare", "--preset", "stories", "--size", "5M"] + out, ["generate", "--top-k", "3", "--temperature", "0"],
     ["generate", "--samples", "0"], ["evaluate", "--data", "a", "--data-seed", "1"], ["bench", "ops", "--only", "zzz"],

@@ -18,6 +18,17 @@ import Testing
   expect(folder.path + "/packed", "gunzip")
   try Data([0xEF, 0xBB, 0xBF]).write(to: URL(fileURLWithPath: folder.path + "/mark"))
   expect(folder.path + "/mark", "empty")
+  expect("/dev/zero", "is a device")
+  for (name, bytes, part) in [
+    ("no-mark", Array("a\0b\0".utf8), "a NUL byte at offset 1"),
+    ("utf-16", [0xFF, 0xFE] + Array("a\0".utf8), "iconv -f UTF-16"),
+    ("utf-32", [0xFF, 0xFE, 0, 0] + Array("a\0\0\0".utf8), "iconv -f UTF-32"),
+    ("note", Array("version https://git-lfs.github.com/spec/v1\noid sha256:0\n".utf8), "git lfs pull"),
+  ] {
+    try Data(bytes).write(to: URL(fileURLWithPath: folder.path + "/" + name))
+    expect(folder.path + "/" + name, part)
+  }
+  #expect(FileHandle.contents(ofFile: "/dev/zero") == nil)
 }
 
 @Test func aByteOrderMarkIsNoText() throws {
