@@ -17,6 +17,9 @@ extension StudyResults {
         "The warm-up of \(arm.title) took \(made) iterations in place of \(arm.experiment.schedule.warmUpSteps): at most "
           + "half of a run warms up.")
     }
+    if let text = study.corpus.content, text.training == text.validation {
+      cautions.append("What validates is the text that trains: losses say nothing of any other.")
+    }
     if corpus.kind == .characters, corpus.source == "built-in" {
       cautions.append(
         "The text is the built-in corpus: losses are not comparable with those on tiny Shakespeare, which "

@@ -208,6 +208,10 @@ struct Setting {
 
   private static func value<Value: LosslessStringConvertible>(_ text: String, _ flag: String) throws -> Value {
     guard let value = Value(text) else { throw ValidationError("The value '\(text)' is invalid for '\(flag)'") }
+    // Where 0 means none, what was meant is not.
+    if let number = value as? Float, number == 0, let exact = Double(text), exact != 0 {
+      throw ValidationError("The value '\(text)' is invalid for '\(flag)': it is too small to be told from 0")
+    }
     return value
   }
 }

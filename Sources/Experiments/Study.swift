@@ -97,6 +97,9 @@ public struct Study: Hashable, Sendable, Codable {
     for name in names where !Self.isName(name) {
       throw ExperimentError("'\(name)' cannot be the name of an arm: letters, digits, '-', '_' and '.' can, up to 64")
     }
+    if let name = names.first(where: { name in Self.fileSuffixes.contains { name.lowercased().hasSuffix($0) } }) {
+      throw ExperimentError("'\(name)' cannot be the name of an arm: its folder lies beside files of such names")
+    }
     guard !seeds.isEmpty, Set(seeds).count == seeds.count else {
       throw ExperimentError(setting: "seeds", "must be at least one, each once")
     }
@@ -108,6 +111,9 @@ public struct Study: Hashable, Sendable, Codable {
     }
     try validateStarts()
   }
+
+  /// Of the files in a study's folder.
+  private static let fileSuffixes = [".json", ".csv", ".txt", ".md", ".png", ".html"]
 
   private static func isName(_ name: String) -> Bool {
     (1...64).contains(name.count) && name.first != "."

@@ -57,6 +57,8 @@ import Testing
     (["--arm", "a: model=nanogpt muon-lr=0.1"], "no optimizer of this study is a Muon"),
     (["--arm", "a: model=nanogpt optimizer=adam"], "unknown optimizer 'adam'"),
     (["--arm", "../a: model=nanogpt"], "cannot be the name of an arm"),
+    (["--arm", "results.json: model=nanogpt"], "'results.json' cannot be the name of an arm"),
+    (["--arm", "a: model=nanogpt clip=1e-46"], "too small to be told from 0"),
     (["--arm", "nanogpt:", "--arm", "nanogpt:"], "two arms are called 'nanogpt'"),
     (["--arm", "nanogpt:", "--models", "nanogpt"], "not both"),
     (["--arm", #"{"model": "nanogpt"}"#], "has no name"), (["--arm", "{oops"], "not a JSON object"),

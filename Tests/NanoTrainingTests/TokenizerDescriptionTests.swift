@@ -87,20 +87,25 @@ private func sentencePieceModelsAreReadFromTokenizerFiles(spaces: Spaces) throws
 
 /// A space and what combines with it are one character of Swift.
 @Test func spacesBeforeCombiningCharactersAreSpaces() throws {
-  var names = ["<unk>", "</s>"] + (0...255).map { String(format: "<0x%02X>", $0) }
-  names += [" ", "\u{301}", " \u{301}"]
-  let json: JSONValue = [
-    "added_tokens": [
-      ["id": 0, "content": "<unk>", "special": true], ["id": 1, "content": "</s>", "special": true],
-    ],
-    "model": [
-      "type": "BPE", "byte_fallback": true, "merges": [[" ", "\u{301}"]],
-      "vocab": .object(JSONObject(names.enumerated().map { JSONObject.Member(key: $1, value: .integer($0)) })),
-    ],
-  ]
-  guard case .object(let object) = json else { throw ConfigurationError("no object") }
-  let tokenizer = try TokenizerDescription(object).tokenizer(endingTextsWith: 1)
-  #expect(try tokenizer.encode("  \u{301}") == [258, 260])
+  func tokenizer(_ pieces: [String], merges: JSONValue) throws -> any StoryTokenizer {
+    let names = ["<unk>", "</s>"] + (0...255).map { String(format: "<0x%02X>", $0) } + pieces
+    let json: JSONValue = [
+      "added_tokens": [
+        ["id": 0, "content": "<unk>", "special": true], ["id": 1, "content": "</s>", "special": true],
+      ],
+      "model": [
+        "type": "BPE", "byte_fallback": true, "merges": merges,
+        "vocab": .object(JSONObject(names.enumerated().map { JSONObject.Member(key: $1, value: .integer($0)) })),
+      ],
+    ]
+    guard case .object(let object) = json else { throw ConfigurationError("no object") }
+    return try TokenizerDescription(object).tokenizer(endingTextsWith: 1)
+  }
+  let space = try tokenizer([" ", "\u{301}", " \u{301}"], merges: [[" ", "\u{301}"]])
+  #expect(try space.encode("  \u{301}") == [258, 260])
+  // A merge of one string, whose second half combines with the space between them.
+  let letter = try tokenizer([" ", "a", "\u{301}", "a\u{301}"], merges: ["a \u{301}"])
+  #expect(try letter.encode("a\u{301}") == [261])
 }
 
 /// What the end of a text is called, in the order of who says so.

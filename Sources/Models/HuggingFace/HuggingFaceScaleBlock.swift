@@ -48,7 +48,8 @@ extension HuggingFaceReader {
     guard extents.isEmpty || extents.count == 2 && extents.allSatisfy({ $0 > 0 }) else {
       throw reader.refusal("weight_block_size", "is not two sizes above 0")
     }
-    try reader.finish(harmless: ["modules_to_not_convert"])
+    // How scales were rounded when they were made; they are stored as what they are.
+    try reader.finish(harmless: ["modules_to_not_convert", "scale_fmt"])
     return extents.isEmpty
       ? HuggingFaceScaleBlock(rows: 128, columns: 128)
       : HuggingFaceScaleBlock(rows: extents[0], columns: extents[1])

@@ -269,7 +269,8 @@ struct TokenizerDescription {
     for (index, value) in values.enumerated() {
       switch value {
       case .string(let text):
-        let halves = text.split(separator: " ", omittingEmptySubsequences: false)
+        // By scalars: a space and a mark that combines with it are one character of Swift.
+        let halves = text.unicodeScalars.split(separator: " ", omittingEmptySubsequences: false)
         guard halves.count == 2, !halves[0].isEmpty, !halves[1].isEmpty else {
           throw ConfigurationError("'model.merges' has no pair at \(index)")
         }
