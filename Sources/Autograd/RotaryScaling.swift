@@ -30,6 +30,7 @@ public enum RotaryScaling: Hashable, Sendable, Codable {
     /// Whether r begins and ends at whole pairs.
     public var truncates: Bool
 
+    /// A scaling to contexts `factor` times as long as the original one, which is in positions.
     public init(
       factor: Double, originalContextLength: Int, fastRotations: Double = 32, slowRotations: Double = 1,
       amplitudeScale: Double? = nil, logitScale: Double? = nil, fixedAmplitude: Double? = nil,

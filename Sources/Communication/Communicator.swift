@@ -2,6 +2,7 @@
 ///
 /// What two ranks send each other arrives in order. A failure of the network ends all ranks, so nothing here throws.
 public protocol Communicator: AnyObject, Sendable {
+  /// The number of this process or thread, from 0 to below ``rankCount``.
   var rank: Int { get }
   /// How many ranks there are.
   var rankCount: Int { get }
@@ -21,6 +22,7 @@ public protocol Communicator: AnyObject, Sendable {
 
 /// The only rank there is.
 public final class SingleRank: Communicator {
+  /// Rank 0 of one, with nobody to send to.
   public init() {}
 
   public var rank: Int { 0 }

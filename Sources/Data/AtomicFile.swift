@@ -27,6 +27,8 @@ public final class AtomicFile {
 
   static let suffix = ".partial"
 
+  /// Begins the new file, empty, and leaves the old one until ``commit()``. Waits while another writer has it.
+  /// - Throws: when `<path>.partial` cannot be created or emptied.
   public init(_ path: String) throws(FileWriteError) {
     self.path = path
     file = try Self.openAlone(path + Self.suffix, for: path)

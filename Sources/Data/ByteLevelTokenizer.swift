@@ -11,6 +11,7 @@ public struct ByteLevelTokenizer: StoryTokenizer {
     /// Two tokens side by side, and what they become.
     public let left, right, result: Int32
 
+    /// The merge of `left` and the token behind it.
     public init(left: Int32, right: Int32, result: Int32) {
       self.left = left
       self.right = right

@@ -10,6 +10,8 @@ public struct Corpus: Sendable {
   /// alone. No model can do better on average.
   public let optimumNLL: Double?
 
+  /// Two splits in the tokens of one tokenizer, and where they came from.
+  /// - Parameter optimumNLL: in nats a character; nil where no grammar tells.
   public init(
     tokenizer: any Tokenizer, training: TokenizedText, validation: TokenizedText, record: DataRecord,
     optimumNLL: Double? = nil
@@ -68,5 +70,6 @@ public struct CorpusError: Error, Hashable, CustomStringConvertible {
   /// What is wrong and with what.
   public let description: String
 
+  /// An error whose message is shown as it stands.
   public init(description: String) { self.description = description }
 }

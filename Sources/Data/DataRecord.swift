@@ -17,6 +17,7 @@ public struct DataRecord: Hashable, Sendable, Codable {
   /// SHA-256 of the validation text, in hexadecimal.
   public var validationSHA256: String
 
+  /// A record of a text and its splits, with hashes of 64 hexadecimal digits.
   public init(
     source: String, path: String?, validationPath: String?, builtInSeed: UInt64?, form: String, split: String,
     trainingSHA256: String, validationSHA256: String

@@ -31,6 +31,11 @@ public struct Download: Sendable {
 
   private static let redirectionLimit = 10
 
+  /// A download that begins with ``run(progress:)``.
+  /// - Parameters:
+  ///   - destination: a path, to which the file is moved when it is whole.
+  ///   - expectedSize: in bytes; nil if nobody knows.
+  ///   - expectedSHA256: 64 hexadecimal digits, capital or small; nil if nobody knows.
   public init(
     _ source: URL, to destination: String, expectedSize: Int? = nil, expectedSHA256: String? = nil
   ) {

@@ -9,6 +9,7 @@ public struct SHA256 {
   private var pending: [UInt8] = []
   private var byteCount: UInt64 = 0
 
+  /// The hash of nothing so far.
   public init() {}
 
   /// The hash of some bytes, as 64 hexadecimal digits.
@@ -18,6 +19,7 @@ public struct SHA256 {
     return hash.finalized()
   }
 
+  /// Adds bytes behind those that are hashed already.
   public mutating func update(_ bytes: [UInt8]) {
     bytes.withUnsafeBytes { update($0) }
   }

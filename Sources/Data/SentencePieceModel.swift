@@ -27,6 +27,7 @@ public struct SentencePieceModel: Sendable {
     /// What the piece is.
     public var kind: Kind
 
+    /// A piece with its text, in which U+2581 stands for a space.
     public init(_ text: String, score: Float, kind: Kind) {
       self.text = text
       self.score = score
@@ -43,6 +44,8 @@ public struct SentencePieceModel: Sendable {
   /// Whether text reaches the pieces as it is, but for U+2581 in place of spaces, and bytes stand for what no piece has.
   public private(set) var takesTextAsIs = true
 
+  /// A model whose tokens are the positions of its pieces, counted from 0; it ``takesTextAsIs``.
+  /// - Parameter endPiece: the text of the piece that ends a story.
   public init(pieces: [Piece], algorithm: Algorithm, endPiece: String) {
     self.pieces = pieces
     self.algorithm = algorithm

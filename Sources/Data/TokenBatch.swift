@@ -23,6 +23,8 @@ public struct TokenBatch: Hashable, Sendable {
       sequenceLength: sequenceLength)
   }
 
+  /// A batch of whole sequences, one behind another.
+  /// - Precondition: as many targets as inputs, a multiple of `sequenceLength`, which is at least 1.
   public init(inputs: [Int32], targets: [Int32], sequenceLength: Int) {
     checkPrecondition(
       inputs.count == targets.count && sequenceLength > 0 && inputs.count % sequenceLength == 0,

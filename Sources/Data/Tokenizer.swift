@@ -1,5 +1,6 @@
 /// Text to token numbers and back.
 public protocol Tokenizer: Sendable {
+  /// How many tokens there are; they count from 0 to below this.
   var vocabularySize: Int { get }
   /// The token between texts, if there is one; no text contains it.
   var endOfText: Int32? { get }

@@ -20,6 +20,7 @@ public struct DenseMoE: Layer {
     /// Whether the router and the experts have biases.
     public var hasBias: Bool
 
+    /// A mixture of experts of `expertWidth` hidden channels each, by default with biases.
     public init(expertCount: Int, expertWidth: Int, hasBias: Bool = true) {
       self.expertCount = expertCount
       self.expertWidth = expertWidth

@@ -9,6 +9,7 @@ public struct ForwardStatistics: Sendable, Hashable {
   /// One entry a sparse mixture, in order.
   public var routing: [RoutingStatistics] = []
 
+  /// Statistics of no layer yet.
   public init() {}
 
   /// Adds what the same layers saw on other rows.
@@ -30,6 +31,7 @@ public struct AttentionStatistics: Sendable, Hashable {
   /// Of each head, over all unmasked pairs: the largest value that softmax was given.
   public var largestLogits: [Float]
 
+  /// What a layer with as many heads as logits saw.
   public init(largestLogits: [Float]) { self.largestLogits = largestLogits }
 
   mutating func merge(_ other: AttentionStatistics) {
@@ -52,6 +54,7 @@ public struct RoutingStatistics: Sendable, Hashable {
   /// The z loss, summed over rows.
   public var zLossSum: Double
 
+  /// What a router did with `rowCount` rows, over which the sums are taken; that of entropies is in nats.
   public init(
     loads: [Int], rowCount: Int, entropySum: Double, largestLogit: Float, balanceLossSum: Double = 0,
     zLossSum: Double = 0
@@ -105,6 +108,7 @@ public final class StatisticsRecorder {
   private var largestLogits: [Tensor] = []
   private var routing: [RoutingReport] = []
 
+  /// A recorder to which nothing has been reported yet.
   public init() {}
 
   /// What has been reported so far.

@@ -34,6 +34,8 @@ public struct ForwardContext {
   /// Nil for none, as outside training.
   private let dropout: DropoutPlace?
 
+  /// A context that by default neither reports, nor computes blocks twice, nor drops anything.
+  /// - Parameter sequenceLength: rows of one sequence, at least 1; every layer is given whole sequences.
   public init(
     tape: Tape, sequenceLength: Int, recorder: StatisticsRecorder? = nil,
     checkpointsBlocks: Bool = false, dropout: Dropout? = nil

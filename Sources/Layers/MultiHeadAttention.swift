@@ -41,6 +41,8 @@ public struct MultiHeadAttention: Layer {
     /// Whether Muon orthogonalizes the blocks of each head of queries, keys and values by themselves.
     public var splitsHeads: Bool
 
+    /// An attention whose logits are multiplied by `1/√headWidth`, unless `scale` says otherwise.
+    /// - Precondition: `headCount` is at least 1 and divides the width of the model.
     public init(
       headCount: Int, scale: Scale = .headWidth, hasQueryKeyNorm: Bool = false, hasQueryKeyValueBias: Bool = false,
       hasProjectionBias: Bool = true, splitsHeads: Bool = false
@@ -59,6 +61,7 @@ public struct MultiHeadAttention: Layer {
     /// Of each head's queries and keys, over the width of a head.
     public var query, key: RMSNorm
 
+    /// Norms that are as wide as a head.
     public init(query: RMSNorm, key: RMSNorm) {
       self.query = query
       self.key = key

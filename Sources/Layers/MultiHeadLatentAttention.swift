@@ -31,6 +31,8 @@ public struct MultiHeadLatentAttention: Layer {
     /// Whether Muon orthogonalizes the blocks of each head of W_q (or W_qb) and W_kvb by themselves.
     public var splitsHeads: Bool
 
+    /// An attention with widths and ranks in channels.
+    /// - Precondition: `headCount` is at least 1, and `ropeWidth` is even and at least 2.
     public init(
       headCount: Int, nopeWidth: Int, ropeWidth: Int, valueWidth: Int, keyValueRank: Int, queryRank: Int? = nil,
       hasQueryKeyNorm: Bool = false, hasBias: Bool = false, splitsHeads: Bool = false
@@ -57,6 +59,7 @@ public struct MultiHeadLatentAttention: Layer {
     /// Of the latent.
     public var norm: RMSNorm
 
+    /// A map to `queryRank` channels and the norm of as many.
     public init(down: Linear, norm: RMSNorm) {
       self.down = down
       self.norm = norm
@@ -68,6 +71,7 @@ public struct MultiHeadLatentAttention: Layer {
     /// Of each head's queries and keys, and of the key that all heads share.
     public var query, key, sharedKey: RMSNorm
 
+    /// Norms of `keyWidth`, `nopeWidth` and `ropeWidth` channels, in this order.
     public init(query: RMSNorm, key: RMSNorm, sharedKey: RMSNorm) {
       self.query = query
       self.key = key

@@ -34,6 +34,8 @@ public struct SparseMoE: Layer {
     /// The factor on the z loss; 0 for none.
     public var zLossCoefficient: Float
 
+    /// A mixture that by default has one shared expert, sigmoid scores and no loss of its own.
+    /// - Precondition: `topK` is from 1 to `expertCount`.
     public init(
       expertCount: Int, topK: Int, expertWidth: Int, sharedExpertCount: Int = 1, groups: ExpertGroups? = nil,
       scoring: RouterScoring = .sigmoid, normalizesWeights: Bool = true, scale: Float = 1,

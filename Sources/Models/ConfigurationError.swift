@@ -5,6 +5,7 @@ public struct ConfigurationError: Error, Hashable, CustomStringConvertible {
   /// What is wrong and what would be right.
   public let reason: String
 
+  /// An error whose reason is shown as it stands.
   public init(_ reason: String) { self.reason = reason }
 
   public var description: String { reason }

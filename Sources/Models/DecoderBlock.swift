@@ -16,6 +16,7 @@ public struct DecoderBlock: Layer {
   /// What works on each position by itself.
   public var feedForward: FeedForward
 
+  /// Given parts, all for rows as wide as the residual stream.
   public init(
     attentionNorm: Norm, attention: Attention, feedForwardNorm: Norm, convolution: CausalConvolution? = nil,
     feedForward: FeedForward

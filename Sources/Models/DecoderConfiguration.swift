@@ -3,25 +3,34 @@ public import NanoLayers
 
 /// Everything that tells one ``Decoder`` from another. Any choice of one part goes with any of another.
 public struct DecoderConfiguration: ModelConfiguration {
+  /// Tokens that the model knows, each with a row of the embedding and a logit; from 1 to 2^20.
   public var vocabularySize: Int
   /// The longest sequence.
   public var contextLength: Int
   /// Channels of the residual stream.
   public var width: Int
+  /// Blocks, one after another; from 1 to 1,024.
   public var layerCount: Int
+  /// Whether the order of tokens enters by learned vectors or by rotations.
   public var positions: Positions
   /// Whether every position also sees the embedding of the token before its own, from a table of its own.
   public var hasPreviousTokenEmbedding: Bool
+  /// Before the attention and the feed-forward part of each layer, and before the head.
   public var norm: Norm
+  /// What mixes positions, in every layer.
   public var attention: Attention
   /// Positions that the causal convolution before each feed-forward part spans; 1 for none.
   public var convolutionKernelSize: Int
+  /// What works on each position by itself, in every layer.
   public var feedForward: FeedForward
   /// Of all fresh weights but those that ``residualProjections`` speaks of.
   public var initialization: Initialization
+  /// Of the maps into the residual stream: how their fresh weights begin.
   public var residualProjections: ResidualProjections
+  /// What makes one logit for each token of the vocabulary.
   public var head: Head
 
+  /// A configuration as given; ``validate()`` tells whether its parts go together.
   public init(
     vocabularySize: Int, contextLength: Int, width: Int, layerCount: Int, positions: Positions = .learned,
     hasPreviousTokenEmbedding: Bool = false, norm: Norm = .layerNorm(epsilon: 1e-5), attention: Attention,
@@ -58,6 +67,7 @@ public struct DecoderConfiguration: ModelConfiguration {
     case rmsNorm(epsilon: Float)
   }
 
+  /// Which attention mixes positions: one with full keys and values, or one that makes them from a latent vector.
   public enum Attention: Hashable, Sendable {
     case multiHead(MultiHeadAttention.Configuration)
     case latent(MultiHeadLatentAttention.Configuration)
@@ -118,6 +128,7 @@ extension DecoderConfiguration {
     set { if let newValue { feedForward = .denseMoE(experts: newValue) } }
   }
 
+  /// Heads of each layer's attention, from 1 to 1,024.
   public var headCount: Int {
     get {
       switch attention {

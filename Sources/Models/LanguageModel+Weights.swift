@@ -6,6 +6,7 @@ public struct WeightMismatch: Error, Hashable, CustomStringConvertible {
   /// The tensor and what does not fit.
   public let description: String
 
+  /// An error whose message is shown as it stands.
   public init(description: String) { self.description = description }
 }
 

@@ -5,6 +5,7 @@ public import NanoTensor
 
 /// A model that gives, for every position of token sequences, logits of the next token.
 public protocol LanguageModel: ParameterContainer {
+  /// What tells one model of this type from another.
   associatedtype Configuration: ModelConfiguration
 
   /// The name in files and on the command line, such as `nanogpt`.
@@ -18,6 +19,7 @@ public protocol LanguageModel: ParameterContainer {
     _ configuration: Configuration, using generator: inout RandomGenerator
   ) throws(ConfigurationError)
 
+  /// What it is made of.
   var configuration: Configuration { get }
 
   /// - Parameter tokens: sequences one after another, each as long as the context says and at most as long
@@ -45,6 +47,7 @@ public struct StepRules: Hashable, Sendable, Codable {
   /// Where QK-clip stops attention logits; nil for never.
   public var queryKeyClip: Float?
 
+  /// By default selection biases move by 0.001 a step, and logits are clipped at 100.
   public init(selectionBiasRate: Float = 1e-3, queryKeyClip: Float? = 100) {
     self.selectionBiasRate = selectionBiasRate
     self.queryKeyClip = queryKeyClip
@@ -53,6 +56,7 @@ public struct StepRules: Hashable, Sendable, Codable {
 
 /// What every model's configuration tells.
 public protocol ModelConfiguration: Hashable, Sendable, Codable {
+  /// Tokens that the model knows, each with a logit.
   var vocabularySize: Int { get }
   /// The longest sequence the model accepts.
   var contextLength: Int { get }

@@ -27,9 +27,11 @@ public struct ModelRecipe: Hashable, Sendable {
     }
   }
 
+  /// The configuration that the settings change parts of.
   public let preset: Preset
   private var settings: [String: String] = [:]
 
+  /// A preset without changes.
   public init(_ preset: Preset) { self.preset = preset }
 
   /// The keys that ``set(_:to:)`` knows.

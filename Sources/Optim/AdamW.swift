@@ -23,6 +23,7 @@ public struct AdamW: Optimizer, Hashable, Codable {
   /// Decoupled: a step multiplies the weight by `1 - rate · weightDecay`.
   public var weightDecay: Float
 
+  /// A rule with PyTorch's defaults.
   public init(
     learningRate: Float = 1e-3, beta1: Float = 0.9, beta2: Float = 0.999, epsilon: Float = 1e-8,
     weightDecay: Float = 0.01

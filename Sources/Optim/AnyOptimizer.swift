@@ -2,6 +2,7 @@
 public struct AnyOptimizer: Optimizer {
   private let rule: any Optimizer
 
+  /// A rule whose type no longer shows; its updates stay the same.
   public init(_ rule: some Optimizer) { self.rule = rule }
 
   /// The state of the rule.

@@ -27,6 +27,8 @@ public struct GroupedOptimizer: Optimizer {
 
   private let groups: [Group]
 
+  /// Groups, of which the first that has a parameter's kind updates it.
+  /// - Precondition: each parameter that is to be updated has a group.
   public init(_ groups: [Group]) { self.groups = groups }
 
   /// One parameter's group and its state there.

@@ -21,6 +21,7 @@ public struct Lion: MomentumOptimizer, Hashable, Codable {
   /// Decoupled: a step multiplies the weight by `1 - rate · weightDecay`.
   public var weightDecay: Float
 
+  /// A rule whose default rate is a tenth of that of ``AdamW``, without weight decay.
   public init(learningRate: Float = 1e-4, beta1: Float = 0.9, beta2: Float = 0.99, weightDecay: Float = 0) {
     self.learningRate = learningRate
     self.beta1 = beta1

@@ -70,6 +70,7 @@ public struct Muon: MatrixMomentumOptimizer, Hashable, Codable {
   public var usesNesterov: Bool
   /// Decoupled, multiplied by the unscaled learning rate.
   public var weightDecay: Float
+  /// Whether all weights decay, or those alone that the update moves towards zero.
   public var weightDecayForm: WeightDecayForm
   /// The factor on the orthogonal update.
   public var updateScale: UpdateScale
@@ -84,6 +85,7 @@ public struct Muon: MatrixMomentumOptimizer, Hashable, Codable {
   /// - SeeAlso: ``hyperball``
   public var keepsNorm: Bool
 
+  /// A rule whose defaults are those of ``kellerJordan``.
   public init(
     learningRate: Float = 0.02, momentum: Float = 0.95, momentumForm: Momentum = .average,
     usesNesterov: Bool = true, weightDecay: Float = 0, weightDecayForm: WeightDecayForm = .decoupled,

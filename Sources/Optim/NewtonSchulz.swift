@@ -18,6 +18,7 @@ public struct NewtonSchulz: Hashable, Sendable, Codable {
     /// The factors of x, x³ and x⁵.
     public var a, b, c: Float
 
+    /// A polynomial by the factors of x, x³ and x⁵, in this order.
     public init(_ a: Float, _ b: Float, _ c: Float) {
       self.a = a
       self.b = b
@@ -46,6 +47,7 @@ public struct NewtonSchulz: Hashable, Sendable, Codable {
     case almostOrthogonal
   }
 
+  /// An iteration of as many steps as there are coefficients, by default in float32 behind the Frobenius norm.
   public init(
     coefficients: [Coefficients], epsilon: Float = 1e-7, safetyFactor: Float = 1, scaling: Scaling = .frobeniusNorm,
     precision: Precision = .float32

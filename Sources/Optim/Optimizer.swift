@@ -11,6 +11,7 @@
 /// muon.update(&weights, gradient: gradient, state: &state)
 /// ```
 public protocol Optimizer<State>: Sendable {
+  /// What the rule keeps of one parameter from step to step.
   associatedtype State: Sendable
 
   /// The state of a parameter that has not been updated yet.
@@ -61,6 +62,7 @@ public struct StepFactors: Hashable, Sendable {
   /// Multiplies the gradient (clipping, loss scale).
   public var gradient: Float
 
+  /// The factors of one step; 1 changes nothing.
   public init(learningRate: Float = 1, gradient: Float = 1) {
     self.learningRate = learningRate
     self.gradient = gradient
@@ -74,6 +76,7 @@ public struct StateSnapshot: Hashable, Sendable, Codable {
   /// By name, most of them as long as the parameter.
   public var buffers: [String: [Float]]
 
+  /// A state that has seen `stepCount` steps, 0 or more.
   public init(stepCount: Int, buffers: [String: [Float]]) {
     self.stepCount = stepCount
     self.buffers = buffers
@@ -87,6 +90,7 @@ public struct StateMismatch: Error, Hashable, CustomStringConvertible {
   /// What does not fit.
   public let reason: String
 
+  /// An error about the state of one parameter, by its name.
   public init(parameter: String, reason: String) {
     self.parameter = parameter
     self.reason = reason

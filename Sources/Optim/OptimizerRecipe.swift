@@ -16,6 +16,7 @@ public struct OptimizerRecipe: Hashable, Sendable, Codable {
     /// What updates the group.
     public var rule: OptimizerRule
 
+    /// A rule for all parameters of some kinds that no group before has.
     public init(_ kinds: [ParameterKind], _ rule: OptimizerRule) {
       self.kinds = kinds
       self.rule = rule
@@ -25,6 +26,7 @@ public struct OptimizerRecipe: Hashable, Sendable, Codable {
   /// A parameter belongs to the first group that has its kind.
   public var groups: [Group]
 
+  /// A recipe of groups, the first before the others; ``problem`` tells what is wrong with them.
   public init(groups: [Group]) { self.groups = groups }
 
   /// AdamW on everything.
@@ -99,6 +101,7 @@ public enum ParameterKind: String, CaseIterable, Hashable, Sendable, Codable {
   /// Parameters without a matrix's meaning.
   public static let vectors: [Self] = [.gain, .bias]
 
+  /// The kind of a parameter by its role; what is not trained counts as a bias.
   public init(_ parameter: ParameterDescription) {
     self =
       switch parameter.role {

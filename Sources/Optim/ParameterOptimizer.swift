@@ -30,6 +30,7 @@ public struct ParameterOptimizer<Rule: Optimizer>: Sendable {
   public let rule: Rule
   private var states: [Parameter.ID: Rule.State] = [:]
 
+  /// A rule that has updated no parameter yet.
   public init(_ rule: Rule) { self.rule = rule }
 
   /// One step; the parameter's first makes its state.

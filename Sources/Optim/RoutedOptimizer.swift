@@ -8,6 +8,8 @@ public struct RoutedOptimizer<Chosen: Optimizer, Fallback: Optimizer>: Optimizer
   private let fallback: Fallback
   private let accepts: @Sendable (ParameterDescription) -> Bool
 
+  /// Two rules for two sets of parameters.
+  /// - Parameter accepts: whether a parameter goes to the first; it must always answer the same for one parameter.
   public init(
     _ chosen: Chosen, where accepts: @escaping @Sendable (ParameterDescription) -> Bool,
     otherwise fallback: Fallback

@@ -31,6 +31,8 @@ public struct SOAP: Optimizer, Hashable, Codable {
   /// Steps from one renewal of the eigenbases to the next.
   public var preconditionFrequency: Int
 
+  /// A rule with the defaults of the authors' code.
+  /// - Precondition: `preconditionFrequency` is at least 1.
   public init(
     learningRate: Float = 3e-3, beta1: Float = 0.95, beta2: Float = 0.95, epsilon: Float = 1e-8,
     weightDecay: Float = 0.01, preconditionFrequency: Int = 10

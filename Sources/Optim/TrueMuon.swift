@@ -20,6 +20,7 @@ public struct TrueMuon: MatrixMomentumOptimizer, Hashable, Codable {
   /// How the update is made orthogonal.
   public var orthogonalization: Orthogonalization
 
+  /// A rule that by default makes updates orthogonal with five quintic steps.
   public init(
     learningRate: Float = 1e-2, beta: Float = 0.9, weightDecay: Float = 0.01,
     orthogonalization: Orthogonalization = .newtonSchulz(.quintic)

@@ -13,11 +13,13 @@ public struct WeightAveraging: Optimizer {
   /// Updates that the means leave out.
   private let firstStep: Int
 
+  /// Means of what a rule makes of parameters, over all its updates but the first `firstStep`.
   public init(_ rule: some Optimizer, after firstStep: Int) {
     self.rule = rule as? AnyOptimizer ?? AnyOptimizer(rule)
     self.firstStep = firstStep
   }
 
+  /// One parameter's state with the rule, and its mean.
   public struct State: Sendable {
     var inner: AnyOptimizer.State
     var average: Tensor

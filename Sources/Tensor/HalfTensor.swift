@@ -3,6 +3,7 @@ internal import NanoPreconditions
 
 /// A tensor in 16 bits a number, for memory's sake: arithmetic on it is float32, its results are rounded.
 public struct HalfTensor: Sendable {
+  /// How the 16 bits of a number are split between its range and its precision.
   public enum Format: Sendable {
     /// The range of float32, 8 bits of precision.
     case bfloat16

@@ -26,6 +26,7 @@ public final class PackedWeights: Sendable {
   /// Of weights on a GPU, whose products read them as they lie, rounded; and how often the host had written them.
   private let halves = Mutex<[UInt64: (half: HalfTensor, hostWrites: Int)]>([:])
 
+  /// No copies yet; products make them.
   public init() {}
 
   /// For parts of a batch on so many threads; nil if each thread has at most one, so that nobody would find a copy.

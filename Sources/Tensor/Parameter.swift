@@ -11,6 +11,7 @@ public struct Parameter: Identifiable, Sendable {
 
     private static let last = Atomic<UInt64>(0)
 
+    /// An identity that no other parameter of the process has.
     public init() { number = ID.last.add(1, ordering: .relaxed).newValue }
   }
 
@@ -41,6 +42,7 @@ public struct Parameter: Identifiable, Sendable {
   /// Its numbers.
   public var value: Tensor
 
+  /// A parameter with an identity of its own.
   public init(_ value: Tensor, role: Role) {
     self.value = value
     self.role = role

@@ -21,6 +21,8 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomString
     self.rank = extents.count
   }
 
+  /// The extents of a literal such as `[2, 3]`, outermost first.
+  /// - Precondition: at most four extents, none negative and none beyond 2,147,483,647.
   public init(arrayLiteral elements: Int...) { self.init(elements) }
 
   /// The extent of an axis.

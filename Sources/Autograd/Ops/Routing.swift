@@ -23,6 +23,8 @@ public struct ExpertGroups: Hashable, Sendable, Codable {
   /// How many of them a row's experts come from: those whose two best experts have the largest sum of score + bias.
   public var topK: Int
 
+  /// Some of equal groups of experts.
+  /// - Precondition: `topK` is from 1 to `count`, and `count` divides the number of experts.
   public init(count: Int, topK: Int) {
     self.count = count
     self.topK = topK

@@ -28,6 +28,8 @@ public struct DecodingOptions: Hashable, Sendable {
   /// So many threads work, if there are as many; nil for as many as the model's size is worth.
   public var threadCount: Int?
 
+  /// By default one text, written with the weights as they are.
+  /// - Precondition: `textCount` is at least 1.
   public init(textCount: Int = 1, weights: WeightFormat = .float32, threadCount: Int? = nil) {
     self.textCount = textCount
     self.weights = weights

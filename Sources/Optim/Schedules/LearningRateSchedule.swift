@@ -11,6 +11,7 @@ public struct ConstantSchedule: LearningRateSchedule, Hashable, Codable {
   /// Steps of linear warm-up.
   public var warmUpSteps: Int
 
+  /// A constant rate behind so many steps of warm-up; 0 for none.
   public init(warmUpSteps: Int = 0) { self.warmUpSteps = warmUpSteps }
 
   public func factor(at step: Int) -> Float { warmUpFactor(at: step, over: warmUpSteps) }
