@@ -9,10 +9,12 @@ internal import NanoTensor
 public struct CoordinateSearch: Hashable, Sendable {
   /// What a trial came to.
   public struct Trial: Hashable, Sendable, Codable {
+    /// The settings that were tried, one a coordinate, 0 or more.
     public var values: [Double]
     /// Nil where training failed.
     public var loss: Double?
 
+    /// A trial of so many values as the search has coordinates, and the loss of its run.
     public init(values: [Double], loss: Double?) {
       self.values = values
       self.loss = loss
@@ -21,6 +23,7 @@ public struct CoordinateSearch: Hashable, Sendable {
 
   /// What the first trial tries.
   public let start: [Double]
+  /// What the factors' randomness comes from, together with a trial's number.
   public let seed: UInt64
 
   /// - Parameter start: one value a coordinate, 0 or more.

@@ -4,6 +4,7 @@ internal import NanoTensor
 
 /// How a corpus is made: which text, and of what tokens.
 public struct CorpusRecipe: Hashable, Sendable, Codable {
+  /// What a text is, which decides what its tokens are.
   public enum Kind: String, CaseIterable, Hashable, Sendable, Codable {
     /// One text; a token is a character.
     case characters
@@ -11,6 +12,7 @@ public struct CorpusRecipe: Hashable, Sendable, Codable {
     case stories
   }
 
+  /// Which kind of text it is.
   public var kind: Kind
   /// A file, or for stories also a folder; nil for the built-in corpus.
   public var path: String?
@@ -31,6 +33,7 @@ public struct CorpusRecipe: Hashable, Sendable, Codable {
 
   /// SHA-256 of what trains and of what validates: of characters in UTF-8, of stories as tokens.
   public struct Content: Hashable, Sendable, Codable {
+    /// The two hashes, each of 64 hexadecimal digits.
     public var training, validation: String
 
     init(_ record: DataRecord) {
@@ -47,6 +50,7 @@ public struct CorpusRecipe: Hashable, Sendable, Codable {
     }
   }
 
+  /// A recipe that takes any text of its kind: what the text must be is only said by ``content``.
   public init(
     _ kind: Kind, path: String? = nil, validationPath: String? = nil, builtInSeed: UInt64 = 1337,
     tokenizer: String? = nil, vocabularySize: Int = 4096

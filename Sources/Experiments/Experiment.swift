@@ -5,9 +5,13 @@ public import NanoTraining
 
 /// One training run, completely described: `experiment.json` in a run's folder makes it again, to the bit.
 public struct Experiment: Hashable, Sendable, Codable {
+  /// The sizes and parts of the model that is trained.
   public var model: DecoderConfiguration
+  /// Which rule updates which parameters, with the peak learning rates.
   public var optimizer: OptimizerRecipe
+  /// How the learning rates change over the steps.
   public var schedule: ScheduleRecipe
+  /// The text that the model is trained and validated on.
   public var corpus: CorpusRecipe
   /// What the model begins with; nil for fresh weights.
   public var initialWeights: InitialWeights?
@@ -26,6 +30,7 @@ public struct Experiment: Hashable, Sendable, Codable {
   public var shardCount: Int
   /// Micro-batches that a step's batch is worked through in.
   public var microBatchCount = 1
+  /// What products round to.
   public var precision = Precision.float32
   /// What all randomness comes from.
   public var seed: UInt64 = 1337
@@ -33,14 +38,17 @@ public struct Experiment: Hashable, Sendable, Codable {
   public var gradientClip: Float?
   /// What the model does by itself after each update.
   public var rules = StepRules(queryKeyClip: nil)
+  /// The share of activations that dropout sets to zero in training, from 0 to below 1.
   public var dropout: Float = 0
   /// The share of the steps, those at the end, over which the weights are averaged that the last evaluation scores; nil
   /// for none, and the last step's weights.
   public var averagedShare: Float?
 
+  /// On what the model is evaluated; how often is ``evaluationInterval``.
   public var evaluation: EvaluationPolicy
   /// Steps from one evaluation to the next.
   public var evaluationInterval: Int
+  /// What the model writes on the way and at the end.
   public var samples: SampleRecipe
   /// Forwards of a batch that are timed at the end.
   public var timedForwards = 0
@@ -48,11 +56,14 @@ public struct Experiment: Hashable, Sendable, Codable {
   public var recordInterval = 1
   /// Steps from one checkpoint to the next; nil for none on the way.
   public var checkpointInterval: Int?
+  /// Checkpoints that stay in the run's folder, the last ones; at least 1.
   public var keptCheckpoints = 2
+  /// Whether blocks keep only their input and run again in the backward pass: less memory, more time.
   public var checkpointsActivations = false
   /// Bytes that tensors may hold in forward and backward passes; nil for what the system has left.
   public var memoryLimit: Int?
 
+  /// An experiment on sequences as long as the model's context; ``validate()`` says whether its values are in range.
   public init(
     model: DecoderConfiguration, optimizer: OptimizerRecipe, schedule: ScheduleRecipe, corpus: CorpusRecipe,
     iterations: Int,
@@ -87,6 +98,7 @@ public struct Experiment: Hashable, Sendable, Codable {
     6 * activeParameters + 12 * model.layerCount * model.width * sequenceLength
   }
 
+  /// How the trainer computes; its masks come from the experiment's seed.
   public var trainer: TrainerConfiguration {
     var trainer = TrainerConfiguration(
       shardCount: shardCount, microBatchCount: microBatchCount, precision: precision, gradientClip: gradientClip,

@@ -13,8 +13,10 @@ public struct ExperimentError: Error, Hashable, CustomStringConvertible {
   /// The setting that is wrong, in words; nil where it is none.
   public let setting: String?
   private let message: String
+  /// What may help; nil where nothing is known.
   public let advice: Advice?
 
+  /// An error of no one setting, whose message is all that ``description`` says.
   public init(_ message: String, advice: Advice? = nil) {
     self.message = message
     self.advice = advice

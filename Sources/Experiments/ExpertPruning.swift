@@ -39,6 +39,7 @@ public struct ExpertPruning {
   private let merits: [[Double]]?
   /// Of each layer, the experts that stay.
   private var kept: [[Int]]
+  /// What was removed so far, in that order; each round adds one a layer.
   public private(set) var removals: [Removal] = []
   /// Before any removal.
   public let loss: Double

@@ -1,5 +1,6 @@
 /// What a level of a factor does to the loss, in a study that has an arm for every combination of levels.
 public struct FactorEffect: Hashable, Sendable, Codable {
+  /// What is set against what.
   public enum Kind: String, Hashable, Sendable, Codable {
     /// Of a level against the factor's first, averaged over all levels of the other factors.
     case main
@@ -9,8 +10,11 @@ public struct FactorEffect: Hashable, Sendable, Codable {
     case simple
   }
 
+  /// Which of the three it is.
   public var kind: Kind
+  /// The factor that is varied.
   public var factor: String
+  /// The factor's level whose effect this is, never its first.
   public var level: String
   /// The factor's first level.
   public var reference: String
@@ -20,9 +24,11 @@ public struct FactorEffect: Hashable, Sendable, Codable {
   public var otherReference: String?
   /// For people.
   public var label: String
+  /// The differences in the loss, in nats a token, paired by seed; nil where no seed has every arm that it takes.
   public var paired: PairedComparison?
   /// By Holm, over the effects of the kind.
   public var adjustedPValue: Double?
+  /// What may be said by the adjusted p; nil where nothing is paired.
   public var verdict: PairedComparison.Verdict?
 
   /// All effects; none where the arms are no full factorial design of at least two factors.

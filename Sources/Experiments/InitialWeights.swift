@@ -6,6 +6,7 @@ internal import NanoTraining
 
 /// A model folder whose weights a run begins with.
 public struct InitialWeights: Hashable, Sendable, Codable {
+  /// The model folder's whole path.
   public var path: String
   /// Of `model.safetensors`.
   public var sha256: String

@@ -39,6 +39,7 @@ public struct PairedComparison: Hashable, Sendable, Codable {
   public let leastExactPValue: Double
   /// δ, below which a difference does not matter; nil for none.
   public let margin: Double?
+  /// What may be said where this is the only comparison.
   public let verdict: Verdict
 
   /// - Parameters:

@@ -12,8 +12,10 @@ public enum Preset: String, CaseIterable, Hashable, Sendable, Codable {
   /// TinyStories.
   case stories
 
+  /// What the study's text is, and so what its tokens are.
   public var corpusKind: CorpusRecipe.Kind { self == .stories ? .stories : .characters }
 
+  /// The models of the study's arms, in their order.
   public var models: [ModelName] {
     switch self {
     case .publishedCharacters, .standard: [.nanoGPT, .nanoKimi]
@@ -38,6 +40,7 @@ public enum Preset: String, CaseIterable, Hashable, Sendable, Codable {
     ]
   }
 
+  /// The study with one seed, and so with one run of each of its models.
   public func study(seed: UInt64 = 1337) throws(ConfigurationError) -> Study {
     var arms: [Arm] = []
     for name in models {
@@ -48,6 +51,7 @@ public enum Preset: String, CaseIterable, Hashable, Sendable, Codable {
 
   /// Characters, pieces of stories.
   public var vocabularySize: Int { self == .stories ? 4096 : 65 }
+  /// Tokens that a model sees at once.
   public var contextLength: Int { self == .stories ? 256 : 32 }
 
   /// A model as this study has it. Of stories a NanoGPT is GPT-2's.
@@ -198,6 +202,7 @@ public enum ModelName: String, CaseIterable, Hashable, Sendable, Codable {
   /// A NanoGPT2 with as many parameters as NanoKimiK2 has in total.
   case nanoGPTTotal = "nanogpt-total"
 
+  /// For people.
   public var displayName: String { ModelRecipe.Preset(rawValue: rawValue)?.displayName ?? "NanoGPT (total)" }
 
   /// Whether it is of the NanoGPT family.

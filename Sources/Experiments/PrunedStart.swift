@@ -11,6 +11,7 @@ public struct PrunedStart: Hashable, Sendable, Codable {
   /// What experts are removed by, until there are as many as the run's model has.
   public var criterion: ExpertPruning.Criterion
 
+  /// A start from the runs of an arm, which is named as in the study.
   public init(of arm: String, by criterion: ExpertPruning.Criterion) {
     self.arm = arm
     self.criterion = criterion

@@ -35,13 +35,18 @@ public enum Race {
 
   /// How a run of the recipe ended.
   public struct Finish: Hashable, Sendable, Codable {
+    /// The seed of the run.
     public var seed: UInt64
+    /// Parameters of the model, each number counted.
     public var parameters: Int
+    /// Steps that the run made.
     public var steps: Int
     /// On all of the validation text, in nats a character.
     public var loss: Double
+    /// Seconds of all steps, the evaluation not counted.
     public var trainingSeconds: Double
 
+    /// The finish of a run that reached its end, from its result.
     public init(_ result: RunResult) {
       seed = result.seed
       parameters = result.parameters
@@ -53,14 +58,18 @@ public enum Race {
 
   /// How long the published NanoKimi took in the same sitting.
   public struct Published: Hashable, Sendable, Codable {
+    /// The seed of the run.
     public var seed: UInt64
+    /// Steps that the run made.
     public var steps: Int
     /// The lowest of its evaluations, each the mean over random batches.
     public var loss: Double
+    /// Seconds of all steps, evaluations not counted.
     public var trainingSeconds: Double
     /// With its evaluations, which its protocol is made of.
     public var seconds: Double
 
+    /// The published NanoKimi's run, from its result.
     public init(_ result: RunResult) {
       seed = result.seed
       steps = result.completedIterations
@@ -72,11 +81,14 @@ public enum Race {
 
   /// What the race came to.
   public struct Outcome: Hashable, Sendable, Codable {
+    /// The loss that a run has to score at most, in nats a character.
     public var target: Double
+    /// One entry a run of the recipe, each with a seed of its own.
     public var finishes: [Finish]
     /// Nil where that was not run.
     public var published: Published?
 
+    /// An outcome of the runs that were made; its other figures follow from theirs.
     public init(target: Double, finishes: [Finish], published: Published?) {
       self.target = target
       self.finishes = finishes

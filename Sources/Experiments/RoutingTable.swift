@@ -5,22 +5,28 @@ internal import NanoTensor
 
 /// Which rule updates which parameter, and why.
 public struct RoutingTable: Hashable, Sendable, Codable {
+  /// A parameter and how it is updated.
   public struct Row: Hashable, Sendable, Codable {
+    /// The parameter's name in the model.
     public var parameter: String
     /// Rows and columns as they lie in memory.
     public var shape: [Int]
+    /// The rule that updates it, as reports name it.
     public var rule: String
     /// The base learning rate, before any schedule.
     public var learningRate: Float
     /// The factor on the update beside the rate.
     public var scale: Float
+    /// Decoupled weight decay, per unit of the learning rate; 0 for none.
     public var weightDecay: Float
     /// Why this rule: what the parameter is for.
     public var why: ParameterKind
   }
 
+  /// One entry a parameter that a rule updates, in the model's order.
   public var rows: [Row]
 
+  /// The table of a model's parameters, those left out that no group of the recipe takes.
   public init(of model: any LanguageModel, _ recipe: OptimizerRecipe) {
     rows = model.namedParameters.filter { $0.parameter.role != .state }.compactMap { name, parameter in
       let description = ParameterDescription(parameter, name: name)

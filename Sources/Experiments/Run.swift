@@ -36,12 +36,15 @@ extension RunObserver {
 /// `model.safetensors` and its tokenizer), in `last` that of the last step, `metrics.csv`, `metrics.jsonl`, `samples.json`, `checkpoints`, and at the end
 /// `result.json`.
 public struct Run: Sendable {
+  /// What is carried out.
   public internal(set) var experiment: Experiment
   /// Of its arm.
   public let name: String
   /// For people.
   public let title: String
+  /// The text that the model is trained and validated on.
   public let corpus: Corpus
+  /// The path of the folder that everything is written to.
   public let folder: String
   /// Where the model is trained and evaluated.
   public var device = Device.cpu
@@ -51,6 +54,7 @@ public struct Run: Sendable {
   public var sharesDevice = false
   let pool: WorkerPool
 
+  /// A run, of which nothing is read or written yet; for people it has its arm's name where no title is given.
   public init(
     _ experiment: Experiment, name: String, title: String? = nil, corpus: Corpus, folder: String,
     pool: WorkerPool = .shared
@@ -65,7 +69,9 @@ public struct Run: Sendable {
 
   /// How a run ended.
   public struct Outcome: Sendable {
+    /// What the run has come to, at its end or where it was stopped.
     public let result: RunResult
+    /// Whether it was asked to stop before its end.
     public let wasInterrupted: Bool
     /// Why training failed, if it did.
     public let failure: TrainingError?

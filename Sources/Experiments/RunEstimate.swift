@@ -6,6 +6,7 @@ internal import NanoTraining
 
 /// What a run will cost, from a few steps that are made and timed.
 public struct RunEstimate: Sendable {
+  /// Parameters of the model, each number counted.
   public let parameters: Int
   /// Of the whole run, its evaluations included.
   public let seconds: Double

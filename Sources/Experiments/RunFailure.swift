@@ -8,6 +8,7 @@ public struct RunFailure: Error, Hashable, Sendable, Codable, CustomStringConver
   public var name: String
   /// For people.
   public var title: String
+  /// The seed of the run.
   public var seed: UInt64
   /// What became of it, and after which step.
   public var message: String

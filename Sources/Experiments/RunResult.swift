@@ -8,21 +8,28 @@ public struct RunResult: Hashable, Sendable, Codable {
   public var name: String
   /// For people.
   public var title: String
+  /// The seed of the run.
   public var seed: UInt64
+  /// Parameters of the model, each number counted.
   public var parameters: Int
   /// Parameters that take part in the computation for one token.
   public var activeParameters: Int
   /// In nats a token: of the weights that were best, which are those kept; in a full pass, where the run makes one and
   /// reached its end.
   public var bestValidationLoss: Double
+  /// Validation loss of the last evaluation, in nats a token; NaN where there is none.
   public var finalValidationLoss: Double
+  /// Training loss of the last evaluation that has one, in nats a token; NaN where none has.
   public var finalTrainingLoss: Double
   /// exp(best validation loss)
   public var perplexity: Double
   /// Perplexity per million parameters; lower is better.
   public var parameterEfficiency: Double
+  /// The validation loss of the best weights in bits a character of the raw text; NaN where there is none.
   public var bitsPerCharacter: Double
+  /// The validation loss of the best weights in bits a byte of the text in UTF-8; NaN where there is none.
   public var bitsPerByte: Double
+  /// Mean time of a step in milliseconds, evaluations not counted.
   public var trainStepMeanMs: Double
   /// Of the last 1,000 steps.
   public var trainStepMedianMs: Double
@@ -36,17 +43,23 @@ public struct RunResult: Hashable, Sendable, Codable {
   public var peakTensorBytes: Int
   /// Growth of the resident set over the run, per step.
   public var residentGrowthBytesPerStep: Double
+  /// The most bytes of main memory that the process had at once.
   public var peakResidentBytes: Int
   /// Training tokens a second, evaluation not counted.
   public var tokensPerSecond: Double
+  /// Tokens that all steps read, each as often as it was read.
   public var trainingTokens: Int
+  /// Seconds of all steps, evaluations not counted.
   public var trainingSeconds: Double
   /// The whole run, evaluation included.
   public var seconds: Double
+  /// Steps made; fewer than the experiment's where the run did not reach its end.
   public var completedIterations: Int
   /// The iteration whose evaluation was best.
   public var bestIteration: Int
+  /// Micro-batches that a step's batch was divided into at last; more than were asked for where memory was short.
   public var microBatches: Int
+  /// Whether activations were recomputed at last, because that was asked for or memory was short.
   public var checkpointsActivations: Bool
   /// Steps of warm-up that were made, which are at most half of a run; nil in results of earlier versions.
   public var warmUpSteps: Int?
@@ -54,6 +67,7 @@ public struct RunResult: Hashable, Sendable, Codable {
   public var loadAverageAtStart, loadAverageAtEnd: Double?
   /// True where the run was one of several at work on a GPU: its seconds depend on the others.
   public var sharedDevice: Bool?
+  /// Every evaluation, in the order of steps.
   public var curve: [EvaluationPoint]
 
   init(

@@ -6,9 +6,11 @@ internal import NanoTraining
 
 /// What a model is asked to write in the course of its training.
 public struct SampleRecipe: Hashable, Sendable, Codable {
+  /// The beginnings that it is given, from 1 to 1,000 of them.
   public var prompts: [String]
   /// Tokens of a text at most.
   public var tokenCount: Int
+  /// Logits are divided by it; 0 takes the most likely token.
   public var temperature: Float
   /// Only the k most likely tokens are drawn from; nil for all.
   public var topK: Int?
@@ -30,8 +32,11 @@ public struct SampleRecipe: Hashable, Sendable, Codable {
 
 /// A text that a model wrote.
 public struct Sample: Hashable, Sendable, Codable {
+  /// Steps made before it.
   public var step: Int
+  /// The beginning that was given.
   public var prompt: String
+  /// What the model wrote after the prompt, without it.
   public var text: String
 }
 
@@ -74,6 +79,7 @@ extension SampleRecipe {
 
 /// The samples of several runs side by side.
 public enum SampleDocument {
+  /// A run's title, for people, and the folder where its samples are.
   public typealias Source = (title: String, folder: String)
 
   /// The last sample of each run, as plain text.

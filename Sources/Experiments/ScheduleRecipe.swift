@@ -13,12 +13,14 @@ public struct ScheduleRecipe: Hashable, Sendable, Codable {
     case constant
   }
 
+  /// How the rates move after the warm-up.
   public var form: Form
   /// Steps of linear warm-up; at most half of a run.
   public var warmUpSteps: Int
   /// The rates at the end, as a share of the peak.
   public var finalShare: Float
 
+  /// A recipe of so many steps of warm-up, and at the end a share of the peak from 0 to 1.
   public init(_ form: Form, warmUpSteps: Int = 0, finalShare: Float = 0) {
     self.form = form
     self.warmUpSteps = warmUpSteps

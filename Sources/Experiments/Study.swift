@@ -7,6 +7,7 @@ internal import NanoTraining
 public struct Study: Hashable, Sendable, Codable {
   /// Two arms that are compared.
   public struct Comparison: Hashable, Sendable, Codable {
+    /// What both arms have as much of.
     public enum Axis: String, Hashable, Sendable, Codable {
       /// After as many tokens.
       case tokens
@@ -14,12 +15,16 @@ public struct Study: Hashable, Sendable, Codable {
       case trainingTime
     }
 
+    /// For people.
     public var label: String
+    /// The name of the first arm.
     public var arm: String
     /// The first of these that is part of the study.
     public var others: [String]
+    /// Where on their curves the two are compared.
     public var axis: Axis
 
+    /// A comparison of arms, which are named as in the study.
     public init(label: String, arm: String, others: [String], axis: Axis = .tokens) {
       self.label = label
       self.arm = arm
@@ -30,7 +35,9 @@ public struct Study: Hashable, Sendable, Codable {
 
   /// The preset that it started from, or what it was made of.
   public var name: String
+  /// At least one, each with a name of its own.
   public var arms: [Arm]
+  /// One run of every arm is made with each: at least one seed, none of them twice.
   public var seeds: [UInt64]
   /// Where this is empty, every other arm is compared with the first.
   public var comparisons: [Comparison]
@@ -43,6 +50,7 @@ public struct Study: Hashable, Sendable, Codable {
   /// What began it, as a shell takes it; nil in studies of earlier versions.
   public var command: String?
 
+  /// A study without a margin or trials; ``validate()`` says whether it can be carried out.
   public init(name: String, arms: [Arm], seeds: [UInt64], comparisons: [Comparison] = []) {
     self.name = name
     self.arms = arms
@@ -60,8 +68,11 @@ public struct Study: Hashable, Sendable, Codable {
   public struct PlannedRun: Hashable, Sendable {
     /// As its folder has it.
     public var name: String
+    /// The arm that it is of.
     public var arm: Arm
+    /// The arm's experiment, with the seed of this run.
     public var experiment: Experiment
+    /// For people: the arm's title, with the seed where the study has several.
     public var title: String
   }
 
@@ -88,6 +99,7 @@ public struct Study: Hashable, Sendable, Codable {
   /// The longest run.
   public var iterations: Int { arms.map(\.experiment.iterations).max() ?? 0 }
 
+  /// Throws when arms or seeds are missing, when a name, a seed or an experiment is not valid, or when texts differ.
   public func validate() throws {
     let names = arms.map(\.name)
     guard !arms.isEmpty else { throw ExperimentError(setting: "models", "must name at least one model") }

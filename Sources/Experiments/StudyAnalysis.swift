@@ -8,6 +8,7 @@ public struct StudyAnalysis: Hashable, Sendable, Codable {
   public var measure: String
   /// δ: a smaller difference does not matter.
   public var margin: Double?
+  /// One entry an arm, in the study's order.
   public var arms: [ArmSummary]
   /// One family, to which Holm's adjustment of p is made.
   public var comparisons: [ArmComparison]
@@ -17,6 +18,8 @@ public struct StudyAnalysis: Hashable, Sendable, Codable {
   /// What a reader must know before he believes a comparison.
   public var warnings: [String]
 
+  /// What the results of a study show, those left out that did not reach their end.
+  /// - Parameter unit: what a loss is a number of nats a, as ``CorpusDescription/unit``.
   public init(of study: Study, _ results: [RunResult], unit: String) {
     let runs = study.runs.compactMap { planned in
       results.first {
@@ -60,13 +63,17 @@ public struct StudyAnalysis: Hashable, Sendable, Codable {
 
 /// An arm's figures over its seeds.
 public struct ArmSummary: Hashable, Sendable, Codable {
+  /// The arm's name.
   public var name: String
+  /// The arm's title, for people.
   public var title: String
+  /// Where it stands in a factorial study; nil where the study names no levels.
   public var levels: [Arm.Level]?
   /// How its settings were chosen; nil where nobody searched for them.
   public var tuning: String?
   /// Seeds whose runs reached their end, and the loss of each.
   public var seeds: [UInt64]
+  /// In nats a token, in the order of the seeds.
   public var losses: [Double]
   /// Of the losses; nil where there is none.
   public var mean: Double?
@@ -74,6 +81,7 @@ public struct ArmSummary: Hashable, Sendable, Codable {
   public var standardDeviation: Double?
   /// The 95% interval of the mean, Student's t; nil for one.
   public var interval: ClosedRange<Double>?
+  /// Parameters of the model, each number counted; nil where no run reached its end.
   public var parameters: Int?
   /// Parameters that take part in the computation for one token.
   public var activeParameters: Int?
@@ -117,7 +125,9 @@ public struct ArmSummary: Hashable, Sendable, Codable {
 
 /// Two arms, compared by the seeds that both have.
 public struct ArmComparison: Hashable, Sendable, Codable {
+  /// For people.
   public var label: String
+  /// The names of the two; a difference is the loss of the first minus that of the second.
   public var arm, other: String
   /// After as many steps; nil where no seed has both.
   public var paired: PairedComparison?
@@ -126,6 +136,7 @@ public struct ArmComparison: Hashable, Sendable, Codable {
   public var pairedAtEqualTime: PairedComparison?
   /// By Holm, over the comparisons of the study.
   public var adjustedPValue: Double?
+  /// What may be said by the adjusted p; nil where no seed has both.
   public var verdict: PairedComparison.Verdict?
   /// Whether the settings of one alone were searched for.
   public var isTunedAgainstUntuned: Bool

@@ -4,14 +4,21 @@ public import NanoTensor
 
 /// What `results.json` holds. Names are stable.
 public struct StudyResults: Sendable, Codable {
+  /// The study's name.
   public var preset: String
+  /// The first of the study's seeds.
   public var seed: UInt64
+  /// What products of the first arm's runs round to.
   public var precision: Precision
+  /// What was carried out.
   public var study: Study
+  /// The text that all runs read.
   public var corpus: CorpusDescription
+  /// Where the results were put together.
   public var machine: Machine
   /// Where the models were trained, of a resumed run at last: `cpu`, or the GPU's name.
   public var device: String
+  /// What program the results were put together by.
   public var versions: Versions
   /// Whether it was stopped before its last iteration.
   public var interrupted: Bool
@@ -26,6 +33,8 @@ public struct StudyResults: Sendable, Codable {
   /// What the runs that reached their end show, an arm, a comparison and an effect.
   public var analysis: StudyAnalysis?
 
+  /// The results of some of a study's runs or all, on this machine and of this version, with their analysis.
+  /// - Precondition: the study has at least one arm and one seed.
   public init(
     _ study: Study, corpus: CorpusDescription, interrupted: Bool = false, device: Device = .cpu, models: [RunResult],
     failures: [RunFailure] = []
@@ -46,6 +55,7 @@ public struct StudyResults: Sendable, Codable {
     analysis = StudyAnalysis(of: study, models, unit: corpus.unit)
   }
 
+  /// Steps of the longest run that was planned.
   public var iterations: Int { study.iterations }
 }
 
@@ -53,10 +63,13 @@ public struct StudyResults: Sendable, Codable {
 public struct CorpusDescription: Hashable, Sendable, Codable {
   /// A path, or `built-in`.
   public var source: String
+  /// What the text is.
   public var kind: CorpusRecipe.Kind
   /// What the file was recognized as.
   public var form: String
+  /// Different tokens that the tokenizer has.
   public var vocabulary: Int
+  /// Tokens of each split.
   public var trainingTokens, validationTokens: Int
   /// Of both splits.
   public var characters: Int
@@ -68,6 +81,7 @@ public struct CorpusDescription: Hashable, Sendable, Codable {
   /// grammar that made it, in nats a character. No model can do better on average.
   public var optimumNLL: Double?
 
+  /// What is counted in a corpus that was read.
   public init(_ corpus: Corpus, kind: CorpusRecipe.Kind) {
     source = corpus.record.source
     self.kind = kind
@@ -99,9 +113,12 @@ public struct CorpusDescription: Hashable, Sendable, Codable {
 
 /// What made the results.
 public struct Versions: Hashable, Sendable, Codable {
+  /// The version of this package.
   public var nanoKimi: String
+  /// The version of Swift that it was compiled with, told apart up to 6.3.
   public var swift: String
 
+  /// Those of the program at work.
   public static var current: Versions {
     #if swift(>=6.3)
       let swift = "6.3 or later"

@@ -7,9 +7,13 @@ public import NanoTraining
 /// A study that is carried out in a folder, one run after another: begun, or gone on with after any interruption. A run
 /// that has reached its end is not made again.
 public struct StudySession {
+  /// What is carried out.
   public let study: Study
+  /// The text that all runs read.
   public let corpus: Corpus
+  /// The path of the study's folder, in which every run has one of its own.
   public let folder: String
+  /// Where the models are trained and evaluated.
   public var device = Device.cpu
   /// The ranks that share each step of every run.
   public var communicator: any Communicator = SingleRank()

@@ -6,6 +6,7 @@ public struct Completeness: Sendable {
   /// What each run made, where that was not all.
   public let caution: String?
 
+  /// What the iterations in a study's results, ended or on its way, come to.
   public init(_ results: StudyResults) {
     let made = results.study.runs.map { planned in
       (

@@ -3,6 +3,7 @@ public import NanoExperiments
 
 /// A race as text: a line a run, what they came to, and how long the published NanoKimi took.
 public enum RaceTable {
+  /// The lines, without a break after the last: losses in nats a character, times in seconds.
   public static func text(_ outcome: Race.Outcome) -> String {
     let target = fixed(outcome.target, 4)
     var lines = ["seed  steps  loss of all validation text  seconds of training"]

@@ -5,6 +5,7 @@ internal import NanoTraining
 
 /// What a study of many runs comes to, as tables: `summary.md`, `arms.csv` and `comparisons.csv` beside `results.json`.
 public enum StudySummary {
+  /// Writes `results.json` and the tables to a folder that exists; of results without an analysis no CSV.
   public static func write(_ results: StudyResults, to folder: String) throws {
     func write(_ text: String, _ name: String) throws {
       try AtomicFile.write(Data(text.utf8), to: "\(folder)/\(name)")

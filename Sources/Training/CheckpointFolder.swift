@@ -7,6 +7,7 @@ public struct CheckpointFolder: Sendable {
   /// The folder.
   public let path: String
 
+  /// A folder, which need not be there before the first checkpoint is written.
   public init(_ path: String) { self.path = path }
 
   /// Steps of the checkpoints there are, ascending.

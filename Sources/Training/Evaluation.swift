@@ -50,6 +50,7 @@ public struct EvaluationPoint: Hashable, Sendable, Codable {
   /// What the evaluation took.
   public var seconds: Double
 
+  /// A point of a curve, where `nllOfWindows` is only needed beside an evaluation of everything.
   public init(
     step: Int, trainingLoss: Double?, validation: Evaluation, nllOfWindows: Double? = nil, trainingSeconds: Double,
     seconds: Double

@@ -11,6 +11,7 @@ public struct InferenceTimer: Sendable {
   public let precision: Precision
   private let pool: WorkerPool
 
+  /// A timer whose shards run on a pool's threads; a batch of fewer sequences has fewer shards.
   public init(shardCount: Int, precision: Precision, pool: WorkerPool = .shared) {
     self.shardCount = shardCount
     self.precision = precision

@@ -8,6 +8,7 @@ public struct LossScale: Hashable, Sendable, Codable {
   /// Steps without overflow after which the scale doubles.
   public var growthInterval: Int
 
+  /// A scale that begins with `initial`; both that and the interval are positive.
   public init(initial: Float = 65_536, growthInterval: Int = 2_000) {
     value = initial
     self.growthInterval = growthInterval

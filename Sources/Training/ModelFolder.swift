@@ -42,6 +42,7 @@ public enum ModelFolder {
     /// What the model was trained and validated on, if that is known.
     public let data: DataRecord?
 
+    /// A model and a tokenizer that has no token which the model lacks.
     public init(
       model: some LanguageModel, tokenizer: any Tokenizer, textStart: [Int32]? = nil, data: DataRecord? = nil
     ) {

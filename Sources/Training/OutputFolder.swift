@@ -6,6 +6,7 @@ public struct OutputFolderError: Error, Hashable, CustomStringConvertible {
   /// The folder and what went wrong.
   public let description: String
 
+  /// An error whose description names the folder.
   public init(description: String) { self.description = description }
 }
 

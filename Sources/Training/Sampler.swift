@@ -4,6 +4,7 @@ public import NanoTensor
 
 /// A model that predicts nothing.
 public struct NotFiniteLogits: Error, Hashable, CustomStringConvertible {
+  /// An error of logits of which at least one is infinite or NaN.
   public init() {}
 
   public var description: String {

@@ -3,26 +3,39 @@ internal import NanoTensor
 
 /// Everything that is logged of one training step.
 public struct StepRecord: Hashable, Sendable, Codable {
+  /// Steps made before it.
   public var step: Int
   /// The training objective: NLL plus auxiliary losses times their coefficients.
   public var loss: Double
+  /// Mean negative log likelihood of the batch before the update, in nats a token.
   public var nll: Double
+  /// The sequence-wise balance loss, summed over the mixtures, without its coefficient; 0 where there is none.
   public var balanceLoss: Double
+  /// The router z-loss, summed over the mixtures, without its coefficient; 0 where there is none.
   public var zLoss: Double
   /// AdamW's.
   public var learningRate: Double
   /// Muon's, where it updates something.
   public var muonLearningRate: Double?
+  /// Euclidean norm of all gradients, before clipping.
   public var gradientNorm: Double
+  /// Training tokens a second in this step.
   public var tokensPerSecond: Double
+  /// Seconds of the step, its update and what was repeated for want of memory included.
   public var seconds: Double
   /// Time of the optimizers alone.
   public var updateSeconds: Double
+  /// Bytes that tensors hold after the step: on the GPU of a run on one, else in main memory.
   public var currentTensorBytes: Int
+  /// The most bytes that tensors held at once there, since the run began or went on.
   public var peakTensorBytes: Int
+  /// Bytes of main memory that the process has after the step.
   public var residentBytes: Int
+  /// Micro-batches that the batch was worked through in.
   public var microBatches: Int
+  /// Whether activations were recomputed in the backward pass.
   public var checkpointsActivations: Bool
+  /// The factor on the loss after the step; nil except in half precision.
   public var lossScale: Double?
   /// One entry a mixture, in order of layers.
   public var mixtures: [MixtureRecord]
@@ -78,8 +91,11 @@ public struct MixtureRecord: Hashable, Sendable, Codable {
   public var routerEntropy: Double
   /// Experts whose running mean load is below 1% of the mean.
   public var deadExperts: Int
+  /// The largest selection bias after the step; 0 where the mixture has none.
   public var largestBias: Float
+  /// The smallest selection bias after the step; 0 where the mixture has none.
   public var smallestBias: Float
+  /// The largest router logit of any token of the batch.
   public var largestRouterLogit: Float
 
   init(_ routing: RoutingStatistics, biases: [Float], deadExperts: Int) {

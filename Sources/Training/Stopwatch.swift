@@ -2,6 +2,7 @@
 public struct Stopwatch: Sendable {
   private let start = ContinuousClock.now
 
+  /// A watch that runs from now on.
   public init() {}
 
   /// Since it was made.

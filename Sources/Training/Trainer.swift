@@ -58,6 +58,8 @@ public struct Trainer<Model: LanguageModel, Rule: Optimizer>: ~Copyable {
   /// Places of parts, those with the most work in their update first, so that no worker ends late.
   private var updateOrder: [Int]
 
+  /// A trainer that has made no update; in half precision its loss scale begins at 65,536.
+  /// - Precondition: the model visits no parameter twice.
   public init(
     _ model: consuming Model, rule: Rule, schedule: any LearningRateSchedule = ConstantSchedule(),
     configuration: TrainerConfiguration = TrainerConfiguration(), pool: WorkerPool = .shared,

@@ -23,6 +23,8 @@ public struct TrainerConfiguration: Hashable, Sendable, Codable {
   /// What masks come from.
   public var dropoutSeed: UInt64 = 0
 
+  /// Settings without dropout.
+  /// - Precondition: `shardCount` and `microBatchCount` are positive.
   public init(
     shardCount: Int = 6, microBatchCount: Int = 1, precision: Precision = .float32,
     gradientClip: Float? = nil, checkpointsActivations: Bool = false,

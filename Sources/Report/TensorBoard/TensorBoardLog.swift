@@ -17,6 +17,7 @@ public final class TensorBoardLog {
     for point in result.curve where isFirst || point.step >= step { try append(point) }
   }
 
+  /// Losses are in nats a token, that of validation also in bits a character.
   public func append(_ point: EvaluationPoint) throws {
     try file.append(
       step: point.step,
