@@ -45,9 +45,9 @@ public struct EvaluationPoint: Hashable, Sendable, Codable {
   public var validation: Evaluation
   /// Nats a token of the windows that are read on the way, where `validation` is of everything.
   public var nllOfWindows: Double?
-  /// Seconds of training alone, and of everything, so far.
+  /// Seconds of training alone, so far.
   public var trainingSeconds: Double
-  /// What the evaluation took.
+  /// Seconds of everything so far, evaluations among it.
   public var seconds: Double
 
   /// A point of a curve, where `nllOfWindows` is only needed beside an evaluation of everything.
