@@ -27,3 +27,11 @@ public struct CosineSchedule: LearningRateSchedule, Hashable, Codable {
     return finalFactor + (1 - finalFactor) * 0.5 * (1 + cos(Float.pi * progress))
   }
 }
+
+extension LearningRateSchedule where Self == CosineSchedule {
+  /// Linear warm-up, then half a cosine down to the final factor.
+  /// - Precondition: fewer warm-up steps than steps.
+  public static func cosine(warmUpSteps: Int = 0, totalSteps: Int, finalFactor: Float = 0.1) -> Self {
+    CosineSchedule(warmUpSteps: warmUpSteps, totalSteps: totalSteps, finalFactor: finalFactor)
+  }
+}
