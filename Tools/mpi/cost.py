@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 """What communication adds to a step, fitted to the links.json of namespaces.py, for more hosts and larger models.
 
-    Tools/mpi/cost.py [FOLDER/links.json]
+    Tools/mpi/cost.py [FOLDER/links.json ...]
 
 A step on N hosts takes  computing / N + seconds of communication, which are
 
-    beta * 4 P / B * (1 + (N - 1) / N)  +  lambda * (N - 1) * L  +  2 (N - 1) * c / B
+    beta * D / B  +  2 (N - 1) * c / B  +  lambda * m * L,      D = 4 P (1 + (N - 1) / N),      m = D / c + 2 (N - 1)
 
 P parameters of 4 bytes go once along the chain of ranks to be added and (N - 1) / N of them to their owners, at the same
-time; then once around the ring, all but each rank's own. B is the bandwidth in bytes a second, L the delay of a link, c a
-chunk of 1 MiB, which fills the chain and the ring. beta and lambda are fitted to the fastest steps, since others may use the
-machine; without a file they are 1 and 10.
+time; then once around the ring, all but each rank's own: D bytes. B is the bandwidth in bytes a second, L the delay of a link,
+c a message of 1 MiB, which fills the chain and the ring. Each of m messages waits lambda delays to be asked for, sent and
+answered. What one costs beside that, on namespaces that share two processors with the process that delays them, is fitted
+too, and left out of what is foretold. The fit is to the fastest steps, since others may use the machine; without a file beta
+and lambda are those of Docs/Machines.md.
 """
 
 import json
@@ -19,43 +21,56 @@ import sys
 CHUNK = 1 << 20
 SIZES = {"10M": 10e6, "30M": 30e6, "124M": 124e6}
 RATE = 4800 * 10e6  # tokens a second times parameters, of four cores: Docs/Measurements.md, NanoKimiK2 10M in float32
+FITTED = (0.62, 2.53)
 
 
 def parts(parameters, hosts, gigabits, milliseconds):
-    """What beta and lambda multiply, and the rest."""
+    """What beta and lambda multiply, the messages, and the rest."""
     bytes_a_second = gigabits * 1e9 / 8 if gigabits else float("inf")
-    return (
-        4 * parameters / bytes_a_second * (1 + (hosts - 1) / hosts),
-        (hosts - 1) * milliseconds / 1000,
-        2 * (hosts - 1) * CHUNK / bytes_a_second,
-    )
+    sent = 4 * parameters * (1 + (hosts - 1) / hosts)
+    messages = sent / CHUNK + 2 * (hosts - 1)
+    return (sent / bytes_a_second, messages * milliseconds / 1000, messages), 2 * (hosts - 1) * CHUNK / bytes_a_second
+
+
+def solved(matrix, right):
+    """The solution of linear equations, by elimination."""
+    rows = [[*row, value] for row, value in zip(matrix, right)]
+    for i in range(len(rows)):
+        pivot = max(range(i, len(rows)), key=lambda k: abs(rows[k][i]))
+        rows[i], rows[pivot] = rows[pivot], rows[i]
+        for k in range(len(rows)):
+            if k != i:
+                factor = rows[k][i] / rows[i][i]
+                rows[k] = [x - factor * y for x, y in zip(rows[k], rows[i])]
+    return [row[-1] / row[i] for i, row in enumerate(rows)]
 
 
 def fit(links):
-    """beta and lambda by least squares, on what a link adds to the same ranks' step without limits."""
-    free = {link["ranks"]: link["least"] for link in links if not link["bandwidth"] and not link["delay"]}
+    """beta, lambda and what a message costs beside, by least squares, on what a link adds to the same ranks' step without limits."""
+    kind = lambda link: (link["ranks"], link["parameters"])  # noqa: E731
+    free = {kind(link): link["least"] for link in links if not link["bandwidth"] and not link["delay"]}
     rows = []
     for link in links:
         if link["bandwidth"] or link["delay"]:
-            beta, latency, rest = parts(link["parameters"], link["ranks"], link["bandwidth"], link["delay"])
-            rows.append((beta, latency, link["least"] - free[link["ranks"]] - rest, link))
-    aa, ab, bb = (sum(x * y for x, y in pairs) for pairs in (
-        [(a, a) for a, _, _, _ in rows], [(a, b) for a, b, _, _ in rows], [(b, b) for _, b, _, _ in rows]))
-    ay, by = sum(a * y for a, _, y, _ in rows), sum(b * y for _, b, y, _ in rows)
-    determinant = aa * bb - ab * ab
-    beta, latency = (ay * bb - by * ab) / determinant, (by * aa - ay * ab) / determinant
-    print("| hosts | Gbit/s | delay, ms | a link adds, s | by the model, s |\n|--:|--:|--:|--:|--:|")
-    for a, b, y, link in rows:
-        rest = link["least"] - free[link["ranks"]] - y
+            factors, rest = parts(link["parameters"], link["ranks"], link["bandwidth"], link["delay"])
+            rows.append((factors, rest, link["least"] - free[kind(link)], link))
+    found = solved(
+        [[sum(f[i] * f[j] for f, *_ in rows) for j in range(3)] for i in range(3)],
+        [sum(f[i] * (added - rest) for f, rest, added, _ in rows) for i in range(3)])
+    print("| hosts | parameters | Gbit/s | delay, ms | a link adds, s | by the model, s |\n|--:|--:|--:|--:|--:|--:|")
+    for factors, rest, added, link in rows:
         print(
-            f"| {link['ranks']} | {link['bandwidth'] or 'no limit'} | {link['delay']} | {y + rest:.3f} "
-            f"| {beta * a + latency * b + rest:.3f} |")
-    return beta, latency
+            f"| {link['ranks']} | {link['parameters'] / 1e6:.1f}M | {link['bandwidth'] or 'no limit'} | {link['delay']} "
+            f"| {added:.3f} | {sum(a * b for a, b in zip(found, factors)) + rest:.3f} |")
+    return found
 
 
 def main():
-    beta, latency = fit(json.load(open(sys.argv[1]))) if len(sys.argv) > 1 else (1, 10)
-    print(f"\nbeta {beta:.2f}, lambda {latency:.1f}\n")
+    beta, latency = FITTED
+    if len(sys.argv) > 1:
+        beta, latency, beside = fit([link for path in sys.argv[1:] for link in json.load(open(path))])
+        print(f"\nbeside that a message costs {1000 * beside:.1f} ms here")
+    print(f"\nbeta {beta:.2f}, lambda {latency:.2f}\n")
     hosts = [2, 4, 8, 16, 32, 64]
     links = [(name, size, *link) for name, size in SIZES.items() for link in [(1, 0.1), (10, 0.1), (10, 1)]]
 
@@ -66,8 +81,8 @@ def main():
             print(f"| {name} | {gigabits} | {milliseconds} |", *(cell(size, n, gigabits, milliseconds) for n in hosts))
 
     def seconds(size, count, gigabits, milliseconds):
-        a, b, rest = parts(size, count, gigabits, milliseconds)
-        return beta * a + latency * b + rest
+        (sent, delays, _), rest = parts(size, count, gigabits, milliseconds)
+        return beta * sent + latency * delays + rest
 
     table("Seconds of communication a step", lambda *link: f"{seconds(*link):.2g} |")
     table(
