@@ -25,12 +25,11 @@ struct ShakespeareCommand: ParsableCommand {
 
   func run() throws {
     try options.fetch([TinyShakespeare.text], to: out) { start in
-      // What a network or a server says instead begins as mark-up or JSON, or is a repository's note of where the file lies.
+      // What a network or a server says instead begins as mark-up or JSON, or is another file.
       let byteOrderMark: Set<UInt8> = [0xEF, 0xBB, 0xBF]
       let words = start.drop { $0 <= UInt8(ascii: " ") || byteOrderMark.contains($0) }
       let isOther = words.first.map { [UInt8(ascii: "<"), UInt8(ascii: "{")].contains($0) } ?? true
-      let isPointer = words.starts(with: Data("version https://git-lfs".utf8))
-      return isOther || isPointer || start.contains(0) ? "is no text of plays" : nil
+      return isOther || TextFile.isKnownAsOther(words) || start.contains(0) ? "is no text of plays" : nil
     }
   }
 }

@@ -1,3 +1,5 @@
+import NanoReport
+
 extension String {
   /// The same with lines broken between words where they are wider than a window; what follows a break is indented as its
   /// line is, behind the dash of a list too. Lines of tables, and words that are wider than the window, stay whole.
@@ -8,15 +10,8 @@ extension String {
       guard paragraph.count > columns, !paragraph.hasPrefix("|") else { return String(paragraph) }
       let indentation = String(paragraph.prefix { $0 == " " })
       let further = indentation + (paragraph.dropFirst(indentation.count).hasPrefix("- ") ? "  " : "")
-      var lines: [String] = []
-      for word in paragraph.split(separator: " ") {
-        if let last = lines.last, last.count + 1 + word.count <= columns {
-          lines[lines.count - 1] += " " + word
-        } else {
-          lines.append((lines.isEmpty ? indentation : further) + word)
-        }
-      }
-      return lines.joined(separator: "\n")
+      return String(paragraph).lines(fitting: columns, indentation: indentation, further: further)
+        .joined(separator: "\n")
     }.joined(separator: "\n")
   }
 }

@@ -2,6 +2,7 @@ import Foundation
 import NanoData
 import NanoExperiments
 import NanoModels
+import NanoReport
 import NanoTensor
 import NanoTraining
 
@@ -36,10 +37,10 @@ struct ModelCard {
     Trained from scratch with nano-kimi. It continues short, simple stories; it knows nothing of the world, follows no
     instructions, and may write what is false or unpleasant.
 
-    \(table([("parameters", model.parameterCount.grouped),
-      ("active for a token", model.activeParameterCount.grouped),
-      ("pieces of the vocabulary", vocabularySize.grouped),
-      ("longest text", "\(model.configuration.contextLength.grouped) tokens")] + figures))
+    \(table([("parameters", grouped(model.parameterCount)),
+      ("active for a token", grouped(model.activeParameterCount)),
+      ("pieces of the vocabulary", grouped(vocabularySize)),
+      ("longest text", "\(grouped(model.configuration.contextLength)) tokens")] + figures))
 
     \(dataset)## Use
 
@@ -58,8 +59,8 @@ struct ModelCard {
   private var figures: [(String, String)] {
     guard let result else { return [] }
     return [
-      ("steps of training", result.completedIterations.grouped),
-      ("tokens of training", result.trainingTokens.grouped),
+      ("steps of training", grouped(result.completedIterations)),
+      ("tokens of training", grouped(result.trainingTokens)),
       ("seed", "\(result.seed)"),
       (
         "validation loss", String(format: "%.4f nats a token, step %d", result.bestValidationLoss, result.bestIteration)

@@ -229,7 +229,7 @@ struct PlannedStudyOptions: ParsableArguments {
       total += estimate.seconds * Double(study.seeds.count)
       if searched.contains(arm.name) { trialSeconds += estimate.seconds * tuning.share * Double(tuning.trials) }
       Terminal.printProse(
-        "\(arm.title)\n  \(arm.experiment.iterations.grouped) iterations, \(estimate.parameters.grouped) parameters, about "
+        "\(arm.title)\n  \(grouped(arm.experiment.iterations)) iterations, \(grouped(estimate.parameters)) parameters, about "
           + "\(duration(estimate.seconds)) a run\n  "
           + RoutingTable(of: try arm.experiment.makeModel(), arm.experiment.optimizer).summary.joined(separator: "\n  ")
       )

@@ -1,4 +1,4 @@
-internal import Foundation
+public import Foundation
 
 /// A text file that cannot be used.
 public struct TextFileError: Error, Hashable, CustomStringConvertible {
@@ -41,6 +41,9 @@ public enum TextFile {
       description:
         "\(path): not UTF-8 text: invalid byte at offset \(offset); convert it with iconv")
   }
+
+  /// Whether bytes begin a file that is known to be no text, such as one that is packed.
+  public static func isKnownAsOther(_ start: Data) -> Bool { (try? FileForm.requireText(start, path: "")) == nil }
 
   /// What a text seems to be a file of, if that is not plain text: whoever trains on it as it stands should know.
   public static func syntax(of text: String, path: String) -> String? {

@@ -65,7 +65,7 @@ func madeText(_ made: Int, of total: Int) -> String {
 }
 
 /// A whole number with its thousands apart.
-func grouped(_ value: Int) -> String {
+package func grouped(_ value: Int) -> String {
   var groups: [Substring] = []
   var digits = String(value.magnitude)[...]
   while digits.count > 3 {
@@ -78,20 +78,9 @@ func grouped(_ value: Int) -> String {
 extension String {
   /// Lines of at most so many characters, broken between words or, where a word is longer, in it.
   fileprivate func broken(into width: Int) -> [String] {
-    var lines: [String] = []
-    for word in split(separator: " ").map(String.init) {
-      if let last = lines.last, last.count + 1 + word.count <= width {
-        lines[lines.count - 1] += " " + word
-      } else {
-        var rest = word[...]
-        while rest.count > width {
-          lines.append(String(rest.prefix(width)))
-          rest = rest.dropFirst(width)
-        }
-        lines.append(String(rest))
-      }
+    lines(fitting: width).flatMap { line in
+      stride(from: 0, to: line.count, by: width).map { String(line.dropFirst($0).prefix(width)) }
     }
-    return lines
   }
 
   /// Spaces before it until it is `width` characters long.

@@ -6,7 +6,6 @@ extension Tensor {
   /// the mean of the signs.
   package mutating func moveSelectionBiases(against loads: [Int], by rate: Float) {
     if let gpu {
-      makeUnshared()
       let loads = Tensor(loads.map(Float.init), shape: shape).on(device)
       gpu.launch(
         Kernel("routing", "update_selection_biases"), blocks: 1, threads: 256,
